@@ -1,0 +1,59 @@
+/*
+ * Every limit of the system, with its reason. A build with -DTORC_TINY_LIMITS runs the tests with
+ * limits so small that every one of them is hit.
+ */
+#ifndef TORC_BASE_LIMITS_H
+#define TORC_BASE_LIMITS_H
+
+#include <assert.h>
+
+/* Cluster */
+#define SLOT_COUNT 16384  /* as in Redis Cluster, so that its clients route to the same slots */
+#define COPIES_MAX 4      /* owners of a slot; more copies cost more than they save in a cache */
+#define NODES_MAX 4096    /* members of one view; a view stays under 1 MiB */
+#define VOTERS_MAX 5      /* two may fail; more voters only slow a decision down */
+#define NODE_ID_SIZE 20   /* bytes; 40 hex characters as in Redis Cluster */
+#define HOST_SIZE_MAX 255 /* a DNS name, without the terminating zero */
+#define ZONE_SIZE_MAX 31  /* without the terminating zero */
+#define CLUSTER_NAME_SIZE_MAX 63 /* without the terminating zero */
+#define WEIGHT_UNIT 1000         /* a weight of 1.0; weights are stored in thousandths */
+#define WEIGHT_MAX (100 * WEIGHT_UNIT)
+#define TOKENS_PER_UNIT 256 /* ring tokens for a weight of 1.0; see docs/architecture.md */
+
+/* Requests, the same figures as Redis where a client could notice */
+#ifdef TORC_TINY_LIMITS
+#define REQUEST_BULK_SIZE_MAX (64u * 1024)
+#define REQUEST_ARGUMENTS_MAX 256
+#define REQUEST_INLINE_SIZE_MAX 1024
+#define CONNECTION_BATCH_MAX 2
+#define CONNECTION_PENDING_MAX 4
+#define CONNECTION_OUTPUT_PAUSE (4u * 1024)
+#define CONNECTION_READ_SIZE 512
+#define STREAM_BACKLOG_SIZE_MAX (64u * 1024)
+#else
+#define REQUEST_BULK_SIZE_MAX (512u * 1024 * 1024) /* proto-max-bulk-len of Redis */
+#define REQUEST_ARGUMENTS_MAX (1024 * 1024)        /* multibulk length limit of Redis */
+#define REQUEST_INLINE_SIZE_MAX (64u * 1024)       /* inline request limit of Redis */
+#define CONNECTION_BATCH_MAX 32 /* requests parsed, hashed and prefetched together */
+#define CONNECTION_PENDING_MAX                                                                     \
+    1024 /* replies a connection may wait for before it is read no further */
+#define CONNECTION_OUTPUT_PAUSE                                                                    \
+    (1024u * 1024) /* unsent bytes at which a connection is read no further */
+#define CONNECTION_READ_SIZE (16u * 1024)            /* bytes asked of the kernel at a time */
+#define STREAM_BACKLOG_SIZE_MAX (256u * 1024 * 1024) /* unacknowledged bytes towards one replica   \
+                                                      */
+#endif
+
+/* Between nodes */
+#define BUS_FRAME_SIZE_MAX                                                                         \
+    (REQUEST_BULK_SIZE_MAX + 1024u * 1024) /* the largest value and its command */
+#define BUS_PROTOCOL_VERSION 1
+#define GOSSIP_DATAGRAM_SIZE_MAX                                                                   \
+    1400 /* under the usual path MTU of 1500 with IP, UDP and tunnel headers */
+
+static_assert(SLOT_COUNT % 8 == 0, "the moved bitmap is whole bytes");
+static_assert(NODES_MAX <= 0xffff - 1, "placement tables hold node indexes in 16 bits");
+static_assert(REQUEST_INLINE_SIZE_MAX < REQUEST_BULK_SIZE_MAX,
+              "inline requests are the small ones");
+
+#endif

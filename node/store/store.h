@@ -1,0 +1,134 @@
+/*
+ * The keyspace: typed objects under binary keys, in one table for each slot. Pure: the time is an
+ * argument, there is no thread, no lock and no network in here. Whoever calls holds the slot's lock
+ * for everything that takes a keyspace; different slots may be used by different threads at once.
+ *
+ *      store ── keyspace[0..16383] ── table ──► object { header | key | value }
+ *
+ * It neither expires nor evicts by itself: the node asks, deletes, and tells the replicas.
+ */
+#ifndef TORC_NODE_STORE_STORE_H
+#define TORC_NODE_STORE_STORE_H
+
+#include "base/attributes.h"
+#include "base/buf.h"
+#include "base/bytes.h"
+#include "base/prng.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum object_type { OBJECT_STRING = 1 };
+
+#define OBJECT_SCRATCH_SIZE 24 /* room for any int64 as text */
+
+struct store;    /* of a node; owns the keyspaces and the account of memory */
+struct keyspace; /* of one slot */
+struct object;   /* one key with its value; borrowed until the next change of its keyspace */
+
+/* Store: any thread. NULL without memory. */
+struct store *store_create(void);
+void store_destroy(struct store *store);
+struct keyspace *store_keyspace(struct store *store, uint16_t slot);
+/* Bytes held for keys, values and tables, as the allocator counts them; keys; keys with an expiry.
+ * Sums of relaxed counters: exact when nobody writes. Any thread. */
+size_t store_memory(const struct store *store);
+size_t store_key_count(const struct store *store);
+size_t store_expiry_count(const struct store *store);
+
+/* The hash every keyspace function wants: computed once per key and command. */
+uint64_t key_hash(struct bytes key);
+/* Pulls the cache lines a find of that hash will touch. */
+void keyspace_prefetch(const struct keyspace *keys, uint64_t hash);
+
+/* NULL if absent. Returns expired objects too: see object_expired. */
+struct object *keyspace_find(struct keyspace *keys, struct bytes key, uint64_t hash);
+/* Notes an access, for eviction. `now_ms` as everywhere: milliseconds of the wall clock. */
+void object_touch(struct object *object, uint64_t now_ms);
+
+enum object_type object_type(const struct object *object);
+const char *object_type_name(const struct object *object); /* "string" */
+const char *
+object_encoding_name(const struct object *object); /* "int", "embstr", "raw" as Redis names them */
+struct bytes object_key(const struct object *object);
+uint64_t object_expire_at_ms(const struct object *object); /* 0 = never */
+static inline bool object_expired_at(uint64_t expire_at_ms, uint64_t now_ms)
+{
+    return expire_at_ms != 0 && expire_at_ms <= now_ms;
+}
+uint64_t object_idle_ms(const struct object *object, uint64_t now_ms);
+size_t object_memory(const struct object *object); /* all bytes it holds, key included */
+
+/* Strings. An integer is rendered into scratch; else the bytes are borrowed from the object. */
+struct bytes object_string(const struct object *object, char scratch[OBJECT_SCRATCH_SIZE]);
+size_t object_string_size(const struct object *object);
+/* True if the value is the canonical decimal text of an int64 (as Redis's string2ll accepts). */
+bool object_integer(const struct object *object, int64_t *out);
+
+/*
+ * Sets, replacing whatever was there. `expire_at_ms` 0 = no expiry. `value` may lie inside the
+ * replaced object. *out (may be NULL) is the new object. 0 or TORC_ENOMEM (nothing changed).
+ */
+int keyspace_set_string(struct keyspace *keys, struct bytes key, uint64_t hash, struct bytes value,
+                        uint64_t expire_at_ms, struct object **out) TORC_MUST_USE;
+int keyspace_set_integer(struct keyspace *keys, struct bytes key, uint64_t hash, int64_t value,
+                         uint64_t expire_at_ms, struct object **out) TORC_MUST_USE;
+/* Makes the string `size` bytes long, keeping its beginning and its expiry, zero-filling what is
+ * new; creates it when absent; *data is writable until the next change. Grows with slack, so that
+ * many appends cost amortised linear time. 0, TORC_ENOMEM, TORC_ETYPE. */
+int keyspace_resize_string(struct keyspace *keys, struct bytes key, uint64_t hash, size_t size,
+                           char **data) TORC_MUST_USE;
+/* 0, TORC_ENOTFOUND, TORC_ENOMEM. expire_at_ms 0 removes the expiry. */
+int keyspace_set_expiry(struct keyspace *keys, struct bytes key, uint64_t hash,
+                        uint64_t expire_at_ms) TORC_MUST_USE;
+bool keyspace_delete(struct keyspace *keys, struct bytes key, uint64_t hash);
+/* Copies value and expiry to another key, of this keyspace or another (both locked), replacing it.
+ * 0, TORC_ENOTFOUND, TORC_ENOMEM. */
+int keyspace_copy(struct keyspace *from, struct bytes key, uint64_t hash, struct keyspace *to,
+                  struct bytes to_key, uint64_t to_hash) TORC_MUST_USE;
+void keyspace_clear(struct keyspace *keys);
+
+size_t keyspace_count(const struct keyspace *keys);
+size_t keyspace_expiry_count(const struct keyspace *keys);
+size_t keyspace_memory(const struct keyspace *keys);
+/* Soonest expiry that may exist, 0 = none: a hint for the sweep, never later than the truth. */
+uint64_t keyspace_next_expiry_ms(const struct keyspace *keys);
+
+/*
+ * Visits some keys: starts at cursor 0, goes on with what it returned, is finished when that is 0.
+ * Visits until `budget` objects were seen or the table ends. A key present from start to end is
+ * visited at least once whatever is inserted, deleted or resized between calls. The visitor must
+ * not change the keyspace.
+ */
+typedef void keyspace_visitor(void *context, const struct object *object);
+uint64_t keyspace_scan(struct keyspace *keys, uint64_t cursor, size_t budget,
+                       keyspace_visitor *visit, void *context);
+/* Uniform among the keys; NULL if empty. */
+struct object *keyspace_random(struct keyspace *keys, struct prng *prng);
+/* Calls visit for up to `budget` objects whose expiry has passed. The visitor may delete exactly
+ * the object it is given. Returns how many; fewer than budget means none is left. */
+typedef void keyspace_expirer(void *context, struct keyspace *keys, struct object *object);
+size_t keyspace_expired(struct keyspace *keys, uint64_t now_ms, size_t budget,
+                        keyspace_expirer *visit, void *context);
+
+enum eviction_policy {
+    EVICTION_NONE,
+    EVICTION_LRU, /* least recently used of a sample */
+    EVICTION_TTL, /* soonest to expire of a sample; only keys with an expiry */
+    EVICTION_RANDOM,
+};
+/* The object of this keyspace that the policy would drop; NULL if there is none it may drop. */
+struct object *keyspace_evict_pick(struct keyspace *keys, enum eviction_policy policy,
+                                   uint64_t now_ms, struct prng *prng);
+
+/*
+ * One versioned, self-checking format for DUMP, RESTORE, slot transfer and snapshots: the value
+ * without key and expiry. docs/protocol.md, "Objects".
+ */
+void object_dump(const struct object *object, struct buf *out);
+/* 0, TORC_ECORRUPT, TORC_EVERSION, TORC_ENOMEM; on failure nothing changed. */
+int keyspace_restore(struct keyspace *keys, struct bytes key, uint64_t hash, struct bytes dump,
+                     uint64_t expire_at_ms) TORC_MUST_USE;
+
+#endif
