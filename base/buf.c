@@ -33,17 +33,24 @@ void buf_reset(struct buf *buf, size_t keep_bytes)
 }
 
 /* Moves the readable bytes to the front when that alone makes the room, so that a queue which is
- * consumed as fast as it is filled never grows. */
+ * consumed as fast as it is filled never grows. Only when at least a quarter as many were consumed
+ * before them: so a byte that passes through costs at most four moved ones. */
 static bool buf_compact(struct buf *buf, size_t size)
 {
     size_t readable = buf_size(buf);
-    if (buf->start == 0 || buf->capacity - readable < size || readable > buf->capacity / 2) {
+    if (buf->start == 0 || buf->start < readable / 4 || buf->capacity - readable < size) {
         return false;
     }
     memmove(buf->data, buf->data + buf->start, readable);
     buf->start = 0;
     buf->end = readable;
     return true;
+}
+
+/* Doubling would waste up to half of a large value; past a mebibyte grow by a quarter. */
+static size_t grown(size_t capacity)
+{
+    return capacity + (capacity < (1u << 20) ? capacity : capacity / 4);
 }
 
 int buf_reserve(struct buf *buf, size_t size)
@@ -59,10 +66,11 @@ int buf_reserve(struct buf *buf, size_t size)
         buf->failed = true;
         return TORC_ENOMEM;
     }
-    size_t capacity = buf->capacity < BUF_CAPACITY_MIN ? BUF_CAPACITY_MIN : buf->capacity;
+    /* At least one step up, also when compaction would have made the room: a buffer that is full
+     * and not worth compacting would else be copied for every few bytes. */
+    size_t capacity = buf->data == NULL ? BUF_CAPACITY_MIN : grown(buf->capacity);
     while (capacity - readable < size) {
-        /* Doubling would waste up to half of a large value; past a mebibyte grow by a quarter. */
-        capacity += capacity < (1u << 20) ? capacity : capacity / 4;
+        capacity = grown(capacity);
     }
     char *data = NULL;
     if (buf->start == 0) {
@@ -87,7 +95,11 @@ int buf_reserve(struct buf *buf, size_t size)
 
 void buf_append(struct buf *buf, const void *data, size_t size)
 {
-    if (size == 0 || (buf_room(buf) < size && buf_reserve(buf, size) != TORC_OK)) {
+    if (size == 0) {
+        return;
+    }
+    /* After a failure also what would fit is left out: a message with a hole is worse than none. */
+    if ((buf->failed || buf_room(buf) < size) && buf_reserve(buf, size) != TORC_OK) {
         return;
     }
     memcpy(buf_tail(buf), data, size);

@@ -46,13 +46,15 @@ static inline size_t buf_size(const struct buf *buf)
 {
     return buf->end - buf->start;
 }
+/* Before anything is allocated both are NULL. To that not even zero may be added, hence the choice,
+ * of which the compiler makes a plain addition. */
 static inline char *buf_head(const struct buf *buf)
 {
-    return buf->data + buf->start;
+    return buf->start == 0 ? buf->data : buf->data + buf->start;
 }
 static inline char *buf_tail(const struct buf *buf)
 {
-    return buf->data + buf->end;
+    return buf->end == 0 ? buf->data : buf->data + buf->end;
 }
 static inline size_t buf_room(const struct buf *buf)
 {
@@ -61,7 +63,7 @@ static inline size_t buf_room(const struct buf *buf)
 /* Borrowed until the next change of the buffer. */
 static inline struct bytes buf_bytes(const struct buf *buf)
 {
-    return (struct bytes){buf->data + buf->start, buf->end - buf->start};
+    return (struct bytes){buf_head(buf), buf_size(buf)};
 }
 /* Declares `size` bytes at buf_tail(), reserved before, as written. */
 static inline void buf_commit(struct buf *buf, size_t size)

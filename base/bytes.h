@@ -28,8 +28,11 @@ static inline bool bytes_equal(struct bytes a, struct bytes b)
 /* ASCII case-insensitive, whatever the locale. `lower` must be in lower case already. */
 static inline bool bytes_equal_nocase(struct bytes a, const char *lower)
 {
-    size_t i = 0;
-    for (; i < a.size && lower[i] != '\0'; i++) {
+    /* The compiler knows the length of a literal, so most words are refused at once. */
+    if (a.size != strlen(lower)) {
+        return false;
+    }
+    for (size_t i = 0; i < a.size; i++) {
         char c = a.data[i];
         if (c >= 'A' && c <= 'Z') {
             c = (char)(c - 'A' + 'a');
@@ -38,7 +41,7 @@ static inline bool bytes_equal_nocase(struct bytes a, const char *lower)
             return false;
         }
     }
-    return i == a.size && lower[i] == '\0';
+    return true;
 }
 
 #endif

@@ -34,10 +34,21 @@ int log_level_parse(const char *name)
 
 static size_t clamp_written(int written, size_t room)
 {
-    if (written < 0) {
+    if (written < 0 || room == 0) {
         return 0;
     }
     return (size_t)written < room ? (size_t)written : room - 1;
+}
+
+/* The text may quote what a client sent: it must not start lines of its own, nor talk to the
+ * operator's terminal. */
+static void blank_control_characters(char *text, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        if ((unsigned char)text[i] < ' ' || text[i] == '\x7f') {
+            text[i] = ' ';
+        }
+    }
 }
 
 void log_write(const struct log *log, enum log_level level, const char *format, ...)
@@ -55,11 +66,13 @@ void log_write(const struct log *log, enum log_level level, const char *format, 
     used += clamp_written(snprintf(line + used, sizeof(line) - used, ".%03ldZ %s %s: ",
                                    now.tv_nsec / 1000000, level_names[level], log->name),
                           sizeof(line) - used);
+    size_t text = used;
     va_list arguments;
     va_start(arguments, format);
     used += clamp_written(vsnprintf(line + used, sizeof(line) - used - 1, format, arguments),
                           sizeof(line) - used - 1);
     va_end(arguments);
+    blank_control_characters(line + text, used - text);
     line[used++] = '\n';
     /* A log that cannot be written has nowhere to complain to. */
     ssize_t ignored = write(log->fd, line, used);

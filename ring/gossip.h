@@ -71,8 +71,9 @@ enum gossip_event_kind {
     GOSSIP_EVENT_SUSPECT,
     GOSSIP_EVENT_DEAD,
     GOSSIP_EVENT_LEFT,
-    GOSSIP_EVENT_UPDATED, /* meta, address or incarnation changed */
-    GOSSIP_EVENT_EPOCH,   /* it knows a newer epoch than we do: fetch the view from it */
+    GOSSIP_EVENT_UPDATED, /* meta, address or incarnation changed, or a suspicion was withdrawn */
+    GOSSIP_EVENT_EPOCH,   /* it knows a newer epoch than we do: fetch the view from it; once for
+                             each member and epoch */
 };
 
 struct gossip_event {
@@ -89,7 +90,9 @@ struct gossip_datagram {
 struct gossip_counters {
     uint64_t received, sent, bytes_received, bytes_sent;
     uint64_t refused_corrupt, refused_version, refused_cluster;
+    uint64_t refused_forgotten; /* from a member that gossip_forget removed */
     uint64_t probes, probes_failed, suspicions, refutations, deaths;
+    uint64_t events_dropped, datagrams_dropped, members_refused; /* over a limit or no memory */
 };
 
 struct gossip;
@@ -99,18 +102,27 @@ struct gossip *gossip_create(const struct gossip_options *options, uint64_t now_
 void gossip_destroy(struct gossip *gossip);
 
 /* Tells of a member learned by other means (a seed, the view): it is probed from now on. Ignored
- * when the member is known at that incarnation or a newer one. 0 or TORC_ENOMEM. */
+ * when the member is known at that incarnation or a newer one, was forgotten at it, or is
+ * ourselves. JOINED is reported when it is first heard of through gossip, and until then it is not
+ * spoken of to others; an incarnation or meta that is not known may be 0 or empty and is learned
+ * from the member. Call it again from time to time for every member that ought to be there: one
+ * that was dead for dead_forget_ms is known no more. 0, TORC_ENOMEM, TORC_EINVAL (port 0),
+ * TORC_ETOOBIG (meta, or NODES_MAX members). */
 int gossip_introduce(struct gossip *gossip, const struct node_id *id, uint64_t incarnation,
                      const struct gossip_address *address, struct bytes meta,
                      uint64_t now_ms) TORC_MUST_USE;
-/* Forgets a member for good: used when a view removes it. An older incarnation of it stays out. */
+/* Forgets a member for good: used when a view removes it. It stays out at the incarnation known
+ * here and at older ones, and its messages are refused. No event. Nothing when it is not known. */
 void gossip_forget(struct gossip *gossip, const struct node_id *id);
 
 /* A datagram arrived. `from` is where it came from. 0, or why it was refused: TORC_ECORRUPT,
- * TORC_EVERSION, TORC_EINVAL (another cluster). Refused datagrams change nothing but counters. */
+ * TORC_EVERSION, TORC_EINVAL (another cluster), TORC_ESTALE (the sender was forgotten). Refused
+ * datagrams change nothing but counters. */
 int gossip_receive(struct gossip *gossip, const struct gossip_address *from, struct bytes data,
                    uint64_t now_ms);
-/* Does what is due. Call at gossip_next_ms or sooner. */
+/* Does what is due. Call at gossip_next_ms or sooner; a call that is late by more than the probe
+ * timeout is taken to mean that this process was stopped, and then nobody is accused for silence.
+ */
 void gossip_tick(struct gossip *gossip, uint64_t now_ms);
 uint64_t gossip_next_ms(const struct gossip *gossip);
 
@@ -118,7 +130,9 @@ uint64_t gossip_next_ms(const struct gossip *gossip);
 bool gossip_take_datagram(struct gossip *gossip, struct gossip_datagram *out);
 bool gossip_take_event(struct gossip *gossip, struct gossip_event *out);
 
-/* The full state, for an exchange over a reliable connection: both sides encode, both merge. */
+/* The full state, for an exchange over a reliable connection: both sides encode, both merge. When
+ * joining, with the seed; later now and then with a random member. Appends to `out`; look at its
+ * `failed`. Merge: errors as in gossip_receive, and then nothing was merged. */
 void gossip_encode_state(struct gossip *gossip, struct buf *out);
 int gossip_merge_state(struct gossip *gossip, struct bytes state, uint64_t now_ms) TORC_MUST_USE;
 
@@ -126,7 +140,8 @@ int gossip_merge_state(struct gossip *gossip, struct bytes state, uint64_t now_m
 int gossip_set_meta(struct gossip *gossip, struct bytes meta) TORC_MUST_USE;
 void gossip_set_epoch(struct gossip *gossip, uint64_t epoch);
 void gossip_set_load(struct gossip *gossip, const struct gossip_load *load);
-/* Queues the farewell to several members; take the datagrams, send them, then destroy. */
+/* Queues the farewell to several members; take the datagrams, send them, then destroy. From here on
+ * nothing is answered. */
 void gossip_leave(struct gossip *gossip, uint64_t now_ms);
 
 /* Members, self included; index 0 .. count-1 in no stable order; borrowed until the next call that

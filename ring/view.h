@@ -56,7 +56,8 @@ struct view {
 
     /* Derived by view_seal. */
     struct placement *current;
-    struct placement *target; /* NULL unless changing */
+    struct placement *target;       /* NULL unless changing */
+    uint16_t (*owners)[COPIES_MAX]; /* [slot]: those that are up, then PLACEMENT_NONE */
     _Atomic unsigned references;
 };
 
@@ -67,10 +68,14 @@ struct view *view_create(void);
 struct view *view_clone(const struct view *view);
 /* Adds or replaces the node of that id; keeps nodes[] sorted. 0, TORC_ENOMEM, TORC_ETOOBIG. */
 int view_put_node(struct view *view, const struct view_node *node) TORC_MUST_USE;
-/* True if it was there. */
+/* True if it was there. Voters are the caller's to keep in step. */
 bool view_remove_node(struct view *view, const struct node_id *id);
-/* Checks the whole (see view_decode) and computes the placements. From here on immutable.
- * 0, TORC_ENOMEM, TORC_EINVAL. */
+/*
+ * Checks the whole and computes the placements (about 40 ms with 1 000 nodes). From here on
+ * immutable. TORC_EINVAL, with the view still unsealed: what view_decode refuses, and, unless
+ * changing, moved bits or target weights that differ from the current ones.
+ * 0, TORC_ENOMEM, TORC_EINVAL.
+ */
 int view_seal(struct view *view) TORC_MUST_USE;
 
 struct view *view_retain(const struct view *view);
@@ -90,12 +95,15 @@ size_t view_owners(const struct view *view, uint16_t slot, uint16_t out[COPIES_M
 /* The same whatever their status: who will own the slot once everybody is up. */
 size_t view_owners_placed(const struct view *view, uint16_t slot, uint16_t out[COPIES_MAX]);
 
-/* Appends the encoding (docs/protocol.md, "View"). */
+/* Appends the encoding (docs/protocol.md, "View"). Sealed views only; out of memory shows in
+ * out->failed. */
 void view_encode(const struct view *view, struct buf *out);
 /*
- * Decodes, checks and seals. Refuses: unknown version, counts over the limits, duplicate or
- * unsorted ids, empty hosts, weights over WEIGHT_MAX, unknown status, voters that are not nodes,
- * copies not 1..COPIES_MAX, bytes left over. 0, TORC_ECORRUPT, TORC_EVERSION, TORC_ENOMEM.
+ * Decodes, checks and seals; *out has one reference. Refuses: unknown version or flags, counts over
+ * the limits, duplicate or unsorted ids, empty hosts, control characters in texts or blanks in
+ * hosts and zones (they are printed in line-oriented replies), weights over WEIGHT_MAX, unknown
+ * status, voters that are not nodes or named twice, copies not 1..COPIES_MAX, epoch 0, bytes left
+ * over. 0, TORC_ECORRUPT, TORC_EVERSION, TORC_ENOMEM.
  */
 int view_decode(struct view **out, struct bytes input) TORC_MUST_USE;
 

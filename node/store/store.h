@@ -31,20 +31,31 @@ struct object;   /* one key with its value; borrowed until the next change of it
 struct store *store_create(void);
 void store_destroy(struct store *store);
 struct keyspace *store_keyspace(struct store *store, uint16_t slot);
-/* Bytes held for keys, values and tables, as the allocator counts them; keys; keys with an expiry.
- * Sums of relaxed counters: exact when nobody writes. Any thread. */
+/* Bytes held for keys, values and tables, as the allocator counts them. One load: cheap enough to
+ * ask before every write. A slot tells the store of its changes in lumps, so that writers do not
+ * contend: the figure is within 1/256 (and 64 MiB) of the sum of keyspace_memory, and is exactly 0
+ * when all is empty. Any thread. */
 size_t store_memory(const struct store *store);
+/* Keys; keys with an expiry. Sums of relaxed counters over all slots, exact when nobody writes;
+ * some ten microseconds each. Any thread. */
 size_t store_key_count(const struct store *store);
 size_t store_expiry_count(const struct store *store);
 
 /* The hash every keyspace function wants: computed once per key and command. */
 uint64_t key_hash(struct bytes key);
-/* Pulls the cache lines a find of that hash will touch. */
+/* Pulls the cache line of the table that a find of that hash begins with. The one function that any
+ * thread may call without the slot's lock, so that a batch can be prefetched before it is executed.
+ */
 void keyspace_prefetch(const struct keyspace *keys, uint64_t hash);
+/* Pulls the object that a find of that hash will look at. Reads the table: under the slot's lock,
+ * and some requests after keyspace_prefetch. */
+void keyspace_prefetch_object(struct keyspace *keys, uint64_t hash);
 
 /* NULL if absent. Returns expired objects too: see object_expired. */
 struct object *keyspace_find(struct keyspace *keys, struct bytes key, uint64_t hash);
-/* Notes an access, for eviction. `now_ms` as everywhere: milliseconds of the wall clock. */
+/* Notes an access, for eviction. `now_ms` as everywhere: milliseconds of the wall clock. A new
+ * object has never been accessed and is the first to be evicted: touch what keyspace_set_... gives
+ * out. One that takes the place of another inherits its last access. */
 void object_touch(struct object *object, uint64_t now_ms);
 
 enum object_type object_type(const struct object *object);
@@ -57,6 +68,7 @@ static inline bool object_expired_at(uint64_t expire_at_ms, uint64_t now_ms)
 {
     return expire_at_ms != 0 && expire_at_ms <= now_ms;
 }
+/* Whole seconds, modulo 194 days. */
 uint64_t object_idle_ms(const struct object *object, uint64_t now_ms);
 size_t object_memory(const struct object *object); /* all bytes it holds, key included */
 
@@ -67,8 +79,9 @@ size_t object_string_size(const struct object *object);
 bool object_integer(const struct object *object, int64_t *out);
 
 /*
- * Sets, replacing whatever was there. `expire_at_ms` 0 = no expiry. `value` may lie inside the
- * replaced object. *out (may be NULL) is the new object. 0 or TORC_ENOMEM (nothing changed).
+ * Sets, replacing whatever was there. `expire_at_ms` 0 = no expiry. `value` and `key` may lie
+ * inside the replaced object. A value that is the canonical text of an integer is kept as one. *out
+ * (may be NULL) is the new object. 0 or TORC_ENOMEM (nothing changed).
  */
 int keyspace_set_string(struct keyspace *keys, struct bytes key, uint64_t hash, struct bytes value,
                         uint64_t expire_at_ms, struct object **out) TORC_MUST_USE;
@@ -98,8 +111,9 @@ uint64_t keyspace_next_expiry_ms(const struct keyspace *keys);
 /*
  * Visits some keys: starts at cursor 0, goes on with what it returned, is finished when that is 0.
  * Visits until `budget` objects were seen or the table ends. A key present from start to end is
- * visited at least once whatever is inserted, deleted or resized between calls. The visitor must
- * not change the keyspace.
+ * visited at least once whatever is inserted, deleted or resized between calls (more than once only
+ * when a giant shrank). The visitor must not change the keyspace. A cursor is below 2^48, so that a
+ * caller can put a slot beside it in 64 bits; one that is not finishes the scan.
  */
 typedef void keyspace_visitor(void *context, const struct object *object);
 uint64_t keyspace_scan(struct keyspace *keys, uint64_t cursor, size_t budget,
@@ -107,7 +121,9 @@ uint64_t keyspace_scan(struct keyspace *keys, uint64_t cursor, size_t budget,
 /* Uniform among the keys; NULL if empty. */
 struct object *keyspace_random(struct keyspace *keys, struct prng *prng);
 /* Calls visit for up to `budget` objects whose expiry has passed. The visitor may delete exactly
- * the object it is given. Returns how many; fewer than budget means none is left. */
+ * the object it is given. Returns how many; fewer than budget means none is left, except that one
+ * call looks at no more than about five thousand objects: whether a giant has more to be looked at,
+ * now or later, keyspace_next_expiry_ms tells. */
 typedef void keyspace_expirer(void *context, struct keyspace *keys, struct object *object);
 size_t keyspace_expired(struct keyspace *keys, uint64_t now_ms, size_t budget,
                         keyspace_expirer *visit, void *context);
@@ -124,7 +140,7 @@ struct object *keyspace_evict_pick(struct keyspace *keys, enum eviction_policy p
 
 /*
  * One versioned, self-checking format for DUMP, RESTORE, slot transfer and snapshots: the value
- * without key and expiry. docs/protocol.md, "Objects".
+ * without key and expiry. docs/protocol-object.md.
  */
 void object_dump(const struct object *object, struct buf *out);
 /* 0, TORC_ECORRUPT, TORC_EVERSION, TORC_ENOMEM; on failure nothing changed. */

@@ -1,0 +1,381 @@
+#include "node/bus_server.h"
+
+#include "base/error.h"
+#include "node/clock.h"
+#include "node/execute.h"
+#include "node/net.h"
+#include "node/operation.h"
+#include "node/peers.h"
+#include "node/worker.h"
+#include "ring/slot.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define KEEP_BYTES (64u * 1024)
+#define READ_SIZE (64u * 1024)
+#define GREETING_LIMIT_MS 5000 /* a peer says hello at once; garbage and port scanners do not */
+
+static void on_readable(struct ev_loop *loop, ev_io *watcher, int events);
+static void on_writable(struct ev_loop *loop, ev_io *watcher, int events);
+
+void bus_connection_open(struct worker *worker, int fd)
+{
+    struct bus_connection *bus = calloc(1, sizeof(*bus));
+    if (bus == NULL) {
+        close(fd);
+        return;
+    }
+    net_tune(fd);
+    bus->worker = worker;
+    bus->fd = fd;
+    bus->state = BUS_GREETING;
+    bus->opened_ms = clock_monotonic_ms();
+    bus->number = ((uint64_t)(worker->index + 1) << 48) | ++worker->last_bus_number;
+    bus->session.access = ACCESS_BUS;
+    bus->session.protocol = 2;
+    bus->session.worker_index = worker->index;
+    bus->next = worker->bus_connections;
+    if (worker->bus_connections != NULL) {
+        worker->bus_connections->previous = bus;
+    }
+    worker->bus_connections = bus;
+    ev_io_init(&bus->reader, on_readable, fd, EV_READ);
+    ev_io_init(&bus->writer, on_writable, fd, EV_WRITE);
+    bus->reader.data = bus;
+    bus->writer.data = bus;
+    ev_io_start(worker->loop, &bus->reader);
+}
+
+void bus_connection_close(struct bus_connection *bus)
+{
+    struct worker *worker = bus->worker;
+    ev_io_stop(worker->loop, &bus->reader);
+    ev_io_stop(worker->loop, &bus->writer);
+    close(bus->fd);
+    for (struct operation *at = bus->first; at != NULL; at = at->next) {
+        at->bus = NULL; /* freed when it finishes */
+    }
+    if (bus->previous != NULL) {
+        bus->previous->next = bus->next;
+    } else {
+        worker->bus_connections = bus->next;
+    }
+    if (bus->next != NULL) {
+        bus->next->previous = bus->previous;
+    }
+    buf_deinit(&bus->in);
+    buf_deinit(&bus->out);
+    free(bus);
+}
+
+void bus_respond(struct bus_connection *bus, uint64_t id, enum response_status status,
+                 struct bytes reply)
+{
+    if (reply.size > BUS_FRAME_SIZE_MAX) {
+        reply = BYTES_LITERAL("-ERR the reply is too large to be passed between nodes\r\n");
+    }
+    struct frame frame = {FRAME_RESPONSE, (uint8_t)status, FRAME_NO_SLOT, id, reply};
+    frame_encode(&bus->out, &frame);
+    bus->dirty = true;
+}
+
+void bus_operation_destroy(struct operation *operation)
+{
+    if (operation->bus != NULL) {
+        if (operation->previous != NULL) {
+            operation->previous->next = operation->next;
+        } else {
+            operation->bus->first = operation->next;
+        }
+        if (operation->next != NULL) {
+            operation->next->previous = operation->previous;
+        }
+    }
+    operation_destroy(operation);
+}
+
+void bus_connection_flush(struct bus_connection *bus)
+{
+    bus->dirty = false;
+    if (bus->out.failed) {
+        bus_connection_close(bus);
+        return;
+    }
+    while (buf_size(&bus->out) > 0 && !bus->writing) {
+        ssize_t written = send(bus->fd, buf_head(&bus->out), buf_size(&bus->out), MSG_NOSIGNAL);
+        if (written < 0 && errno == EINTR) {
+            continue;
+        }
+        if (written < 0 && errno == EAGAIN) {
+            ev_io_start(bus->worker->loop, &bus->writer);
+            bus->writing = true;
+            return;
+        }
+        if (written < 0) {
+            bus_connection_close(bus);
+            return;
+        }
+        buf_consume(&bus->out, (size_t)written);
+    }
+    if (buf_size(&bus->out) == 0) {
+        buf_reset(&bus->out, KEEP_BYTES);
+    }
+}
+
+static void on_writable(struct ev_loop *loop, ev_io *watcher, int events)
+{
+    (void)events;
+    struct bus_connection *bus = watcher->data;
+    ev_io_stop(loop, &bus->writer);
+    bus->writing = false;
+    bus_connection_flush(bus);
+}
+
+/* ---- greeting ---- */
+
+static void refuse(struct bus_connection *bus, const char *why)
+{
+    char from[SESSION_ADDRESS_SIZE];
+    net_peer_name(bus->fd, from, sizeof(from));
+    log_warning(&bus->worker->node->log, "bus: refused a connection from %s: %s", from, why);
+    struct frame frame = {FRAME_REFUSED, 0, FRAME_NO_SLOT, 0, bytes_of(why)};
+    frame_encode(&bus->out, &frame);
+    ssize_t ignored = send(bus->fd, buf_head(&bus->out), buf_size(&bus->out), MSG_NOSIGNAL);
+    (void)ignored; /* a courtesy: the connection is closed whether it arrives or not */
+}
+
+/* False: refused, and to be closed. */
+static bool greet(struct bus_connection *bus, const struct frame *frame)
+{
+    struct node *node = bus->worker->node;
+    struct hello hello;
+    int result = frame->kind == FRAME_HELLO ? hello_decode(frame->payload, &hello) : TORC_EPROTOCOL;
+    if (result != TORC_OK) {
+        refuse(bus, result == TORC_EVERSION ? "another version of the bus protocol"
+                                            : "this is not the bus protocol of Torc");
+        return false;
+    }
+    const struct view *view = worker_view(bus->worker);
+    if (view == NULL || !node_id_equal(&view->cluster_id, &hello.cluster_id)) {
+        refuse(bus, view == NULL ? "the node has not joined a cluster yet" : "another cluster");
+        return false;
+    }
+    if (hello.purpose == BUS_STREAM && hello.shard >= WORKERS_MAX) {
+        refuse(bus, "no such stream");
+        return false;
+    }
+    bus->peer = peers_get(node->peers, &hello.node_id);
+    if (bus->peer == NULL) {
+        refuse(bus, "too many nodes");
+        return false;
+    }
+    struct welcome welcome = {
+        .version = BUS_PROTOCOL_VERSION, .node_id = node->id, .incarnation = node->incarnation};
+    if (hello.purpose == BUS_STREAM) {
+        bus->shard = hello.shard;
+        bus->position = peer_receive_begin(bus->peer, bus->shard, hello.incarnation,
+                                           hello.generation, bus->number);
+        welcome.position = bus->position;
+        bus->state = BUS_RECEIVING_STREAM;
+    } else {
+        bus->state = BUS_SERVING_REQUESTS;
+    }
+    welcome_encode(&bus->out, &welcome);
+    bus->dirty = true;
+    return true;
+}
+
+/* ---- requests ---- */
+
+static void hold_request(struct bus_connection *bus, const struct frame *frame,
+                         struct execution *execution, struct buf *reply, struct ack_set *acks,
+                         bool executed)
+{
+    struct operation *operation = operation_create(bus->worker, ASKER_PEER);
+    if (operation == NULL) {
+        bus_respond(bus, frame->id, RESPONSE_DONE, BYTES_LITERAL("-ERR out of memory\r\n"));
+        return;
+    }
+    operation->bus = bus;
+    operation->peer_request_id = frame->id;
+    operation->command = execution->command;
+    operation->slot = frame->slot;
+    operation->protocol = execution->protocol;
+    operation->next = bus->first;
+    if (bus->first != NULL) {
+        bus->first->previous = operation;
+    }
+    bus->first = operation;
+    if (executed) {
+        operation->reply = *reply;
+        operation->acks = *acks;
+        buf_init(reply);
+        *acks = (struct ack_set){0};
+        operation_finish(operation);
+    } else {
+        buf_append(&operation->request, frame->payload.data, frame->payload.size);
+        operation_start(operation);
+    }
+}
+
+/* The command of a request, whose arguments are in worker->replayed; NULL: it is none of ours. */
+static const struct command *parse_command(struct bus_connection *bus, const struct frame *frame,
+                                           const struct bytes **argv, size_t *argc)
+{
+    struct worker *worker = bus->worker;
+    struct request_parser parser;
+    struct request request;
+    request_parser_init(&parser);
+    worker->replayed.count = 0;
+    /* The payload lies in our own input buffer; parsing may write to it. */
+    char *text = buf_head(&bus->in) + (frame->payload.data - buf_head(&bus->in));
+    enum request_status status =
+        request_parse(&parser, text, frame->payload.size, &worker->replayed, &request);
+    request_parser_deinit(&parser);
+    if (status != REQUEST_COMPLETE || request.consumed != frame->payload.size) {
+        return NULL;
+    }
+    *argv = worker->replayed.items + request.first;
+    *argc = request.count;
+    const struct command *command = command_find(worker->node->commands, **argv);
+    command = command == NULL ? NULL : command_resolve(command, *argv, *argc);
+    return command != NULL && command->handler != NULL && command_arity_ok(command, *argc) ? command
+                                                                                           : NULL;
+}
+
+/* False: the peer talks nonsense. */
+static bool serve_request(struct bus_connection *bus, const struct frame *frame)
+{
+    struct worker *worker = bus->worker;
+    const struct bytes *argv = NULL;
+    size_t argc = 0;
+    const struct command *command = parse_command(bus, frame, &argv, &argc);
+    if (command == NULL) {
+        return false;
+    }
+    bool keyed = command->first_key > 0;
+    if (keyed != (frame->slot != FRAME_NO_SLOT) ||
+        (keyed && slot_of_key(argv[command->first_key]) != frame->slot)) {
+        return false;
+    }
+    bus->session.protocol = (frame->flags & FRAME_FLAG_RESP3) != 0 ? 3 : 2;
+    struct ack_set acks = {0};
+    struct execution execution = {.command = command,
+                                  .argv = argv,
+                                  .argc = argc,
+                                  .slot = frame->slot,
+                                  .session = &bus->session,
+                                  .protocol = bus->session.protocol,
+                                  .out = &worker->chunk,
+                                  .acks = &acks};
+    stat_add(&worker->stats.commands_from_peers, 1);
+    bool executed = true;
+    if (!keyed) {
+        execute_local(worker, &execution);
+    } else {
+        execution.hash = key_hash(argv[command->first_key]);
+        executed = !operations_held(worker, frame->slot) && execute_in_slot(worker, &execution);
+    }
+    if (executed && ack_set_state(&acks, 0) == ACKS_DONE) {
+        bus_respond(bus, frame->id, RESPONSE_DONE, buf_bytes(&worker->chunk));
+        buf_reset(&worker->chunk, WORKER_READ_BUFFER_SIZE);
+    } else {
+        hold_request(bus, frame, &execution, &worker->chunk, &acks, executed);
+    }
+    ack_set_deinit(&acks);
+    return true;
+}
+
+/* ---- reading ---- */
+
+static size_t serve_frames(struct bus_connection *bus, bool *broken)
+{
+    size_t used = 0;
+    struct bytes all = buf_bytes(&bus->in);
+    while (bus->state != BUS_RECEIVING_STREAM) {
+        struct frame frame;
+        size_t consumed = 0;
+        int result =
+            frame_decode((struct bytes){all.data + used, all.size - used}, &frame, &consumed);
+        if (result == TORC_EAGAIN) {
+            break;
+        }
+        if (result != TORC_OK && bus->state == BUS_GREETING) {
+            refuse(bus, "this is not the bus protocol of Torc");
+        }
+        if (result != TORC_OK || (bus->state == BUS_GREETING ? !greet(bus, &frame)
+                                                             : (frame.kind != FRAME_REQUEST ||
+                                                                !serve_request(bus, &frame)))) {
+            *broken = true;
+            break;
+        }
+        used += consumed;
+    }
+    return used;
+}
+
+/* Does what the input allows; false: closed. */
+static bool consume_input(struct bus_connection *bus)
+{
+    bool broken = false;
+    bus->worker->now_wall_ms = clock_wall_ms();
+    buf_consume(&bus->in, serve_frames(bus, &broken));
+    if (!broken && bus->state == BUS_RECEIVING_STREAM && buf_size(&bus->in) > 0) {
+        buf_consume(&bus->in, stream_receive(bus, buf_bytes(&bus->in), &broken));
+    }
+    if (broken) {
+        if (bus->state != BUS_GREETING) {
+            log_warning(&bus->worker->node->log, "bus: a peer sent what is not lawful: closing");
+        }
+        bus_connection_close(bus);
+        return false;
+    }
+    if (buf_size(&bus->in) == 0) {
+        buf_reset(&bus->in, KEEP_BYTES + READ_SIZE);
+    }
+    return true;
+}
+
+static void on_readable(struct ev_loop *loop, ev_io *watcher, int events)
+{
+    (void)loop;
+    (void)events;
+    struct bus_connection *bus = watcher->data;
+    if (buf_reserve(&bus->in, READ_SIZE) != TORC_OK) {
+        bus_connection_close(bus);
+        return;
+    }
+    ssize_t got = recv(bus->fd, buf_tail(&bus->in), buf_room(&bus->in), 0);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
+        return;
+    }
+    if (got <= 0) {
+        bus_connection_close(bus);
+        return;
+    }
+    buf_commit(&bus->in, (size_t)got);
+    if (consume_input(bus)) {
+        bus_connection_flush(bus);
+    }
+}
+
+void bus_connections_tick(struct worker *worker, uint64_t now_ms)
+{
+    struct bus_connection *bus = worker->bus_connections;
+    while (bus != NULL) {
+        struct bus_connection *next = bus->next;
+        if (bus->state == BUS_GREETING && now_ms - bus->opened_ms > GREETING_LIMIT_MS) {
+            bus_connection_close(bus);
+        } else if (bus->held) {
+            bus->held = false;
+            ev_io_start(worker->loop, &bus->reader);
+            if (consume_input(bus)) {
+                bus_connection_flush(bus);
+            }
+        }
+        bus = next;
+    }
+}

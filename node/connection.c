@@ -1,0 +1,447 @@
+#include "node/connection.h"
+
+#include "base/error.h"
+#include "node/clock.h"
+#include "node/dispatch.h"
+#include "node/net.h"
+#include "node/resp/reply.h"
+#include "node/worker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define KEEP_BYTES 4096 /* of buffer, on a connection that is between two bursts */
+
+static void on_readable(struct ev_loop *loop, ev_io *watcher, int events);
+static void on_writable(struct ev_loop *loop, ev_io *watcher, int events);
+
+/* ---- life ---- */
+
+void connection_open(struct worker *worker, int fd, enum session_access access)
+{
+    struct connection *connection = calloc(1, sizeof(*connection));
+    if (connection == NULL) {
+        close(fd);
+        return;
+    }
+    net_tune(fd);
+    connection->worker = worker;
+    struct session *session = &connection->session;
+    session->access = access;
+    session->fd = fd;
+    session->worker_index = worker->index;
+    session->created_ms = clock_wall_ms();
+    session->protocol = 2;
+    session->protocol_shown = 2;
+    session->last_active_ms = session->created_ms;
+    net_peer_name(fd, session->address, sizeof(session->address));
+    net_local_name(fd, session->local_address, sizeof(session->local_address));
+    session_register(&worker->node->sessions, session);
+    request_parser_init(&connection->parser);
+    connection->next = worker->connections;
+    if (worker->connections != NULL) {
+        worker->connections->previous = connection;
+    }
+    worker->connections = connection;
+    ev_io_init(&connection->reader, on_readable, fd, EV_READ);
+    ev_io_init(&connection->writer, on_writable, fd, EV_WRITE);
+    connection->reader.data = connection;
+    connection->writer.data = connection;
+    ev_io_start(worker->loop, &connection->reader);
+    connection->reading = true;
+}
+
+static void forget_operations(struct connection *connection)
+{
+    struct operation *operation = connection->first;
+    while (operation != NULL) {
+        struct operation *next = operation->next;
+        if (operation->done) {
+            operation_destroy(operation);
+        } else {
+            operation->connection = NULL; /* freed when it finishes */
+        }
+        operation = next;
+    }
+}
+
+static void leave_flush_list(struct connection *connection)
+{
+    struct connection **at = &connection->worker->flush_first;
+    while (connection->flush_wanted && *at != connection) {
+        at = &(*at)->flush_next;
+    }
+    if (connection->flush_wanted) {
+        *at = connection->flush_next;
+    }
+}
+
+void connection_close(struct connection *connection)
+{
+    struct worker *worker = connection->worker;
+    ev_io_stop(worker->loop, &connection->reader);
+    ev_io_stop(worker->loop, &connection->writer);
+    session_unregister(&worker->node->sessions, &connection->session);
+    close(connection->session.fd);
+    leave_flush_list(connection);
+    forget_operations(connection);
+    if (connection->previous != NULL) {
+        connection->previous->next = connection->next;
+    } else {
+        worker->connections = connection->next;
+    }
+    if (connection->next != NULL) {
+        connection->next->previous = connection->previous;
+    }
+    request_parser_deinit(&connection->parser);
+    buf_deinit(&connection->in);
+    buf_deinit(&connection->out);
+    free(connection);
+}
+
+/* ---- replies, in order ---- */
+
+static void append_operation(struct connection *connection, struct operation *operation)
+{
+    operation->connection = connection;
+    if (connection->last != NULL) {
+        connection->last->next = operation;
+    } else {
+        connection->first = operation;
+    }
+    connection->last = operation;
+    connection->pending_count++;
+}
+
+void connection_seal(struct connection *connection)
+{
+    struct worker *worker = connection->worker;
+    if (buf_size(&worker->chunk) == 0) {
+        worker->chunk_replies = 0;
+        return;
+    }
+    if (connection->first == NULL &&
+        (worker->chunk_acks.count == 0 || ack_set_state(&worker->chunk_acks, 0) == ACKS_DONE)) {
+        buf_append(&connection->out, buf_head(&worker->chunk), buf_size(&worker->chunk));
+        buf_reset(&worker->chunk, WORKER_READ_BUFFER_SIZE);
+        ack_set_deinit(&worker->chunk_acks);
+        worker->chunk_replies = 0;
+        return;
+    }
+    struct operation *operation = operation_create(worker, ASKER_CLIENT);
+    if (operation == NULL) {
+        connection->out.failed = true; /* replies would be missing: the connection ends */
+        buf_reset(&worker->chunk, 0);
+        ack_set_deinit(&worker->chunk_acks);
+        worker->chunk_replies = 0;
+        return;
+    }
+    operation->reply = worker->chunk;
+    operation->acks = worker->chunk_acks;
+    operation->reply_count = worker->chunk_replies;
+    buf_init(&worker->chunk);
+    worker->chunk_acks = (struct ack_set){0};
+    worker->chunk_replies = 0;
+    append_operation(connection, operation);
+    operation_finish(operation);
+}
+
+void connection_push(struct connection *connection, struct operation *operation)
+{
+    struct worker *worker = connection->worker;
+    /* The request that begins this operation was counted with the chunk; its reply is not in it. */
+    worker->chunk_replies--;
+    connection_seal(connection);
+    append_operation(connection, operation);
+}
+
+void connection_advance(struct connection *connection)
+{
+    while (connection->first != NULL && connection->first->done) {
+        struct operation *operation = connection->first;
+        connection->first = operation->next;
+        if (connection->first == NULL) {
+            connection->last = NULL;
+        }
+        connection->pending_count--;
+        if (buf_size(&connection->out) == 0 && connection->out.capacity < KEEP_BYTES &&
+            !connection->out.failed) {
+            struct buf swapped = connection->out;
+            connection->out = operation->reply;
+            operation->reply = swapped;
+        } else {
+            buf_append(&connection->out, buf_head(&operation->reply), buf_size(&operation->reply));
+        }
+        operation_destroy(operation);
+    }
+    connection_want_flush(connection);
+}
+
+/* ---- writing ---- */
+
+void connection_want_flush(struct connection *connection)
+{
+    if (!connection->flush_wanted) {
+        connection->flush_wanted = true;
+        connection->flush_next = connection->worker->flush_first;
+        connection->worker->flush_first = connection;
+    }
+}
+
+/* False: the connection is gone. */
+static bool write_out(struct connection *connection)
+{
+    struct worker *worker = connection->worker;
+    if (connection->out.failed) {
+        log_warning(&worker->node->log, "out of memory for replies to %s: closing it",
+                    connection->session.address);
+        connection_close(connection);
+        return false;
+    }
+    while (buf_size(&connection->out) > 0 && !connection->writing) {
+        ssize_t written = send(connection->session.fd, buf_head(&connection->out),
+                               buf_size(&connection->out), MSG_NOSIGNAL);
+        if (written < 0 && errno == EINTR) {
+            continue;
+        }
+        if (written < 0 && errno == EAGAIN) {
+            ev_io_start(worker->loop, &connection->writer);
+            connection->writing = true;
+            break;
+        }
+        if (written < 0) {
+            connection_close(connection);
+            return false;
+        }
+        stat_add(&worker->stats.bytes_out, (uint64_t)written);
+        stat_add(&connection->session.bytes_out, (uint64_t)written);
+        buf_consume(&connection->out, (size_t)written);
+    }
+    atomic_store_explicit(&connection->session.output_bytes, buf_size(&connection->out),
+                          memory_order_relaxed);
+    if (buf_size(&connection->out) == 0) {
+        buf_reset(&connection->out, KEEP_BYTES);
+        bool finished = connection->session.close_after_reply || connection->half_closed;
+        if (finished && connection->first == NULL && !connection->stalled) {
+            connection_close(connection);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void on_writable(struct ev_loop *loop, ev_io *watcher, int events)
+{
+    (void)events;
+    struct connection *connection = watcher->data;
+    ev_io_stop(loop, &connection->writer);
+    connection->writing = false;
+    connection_flush(connection);
+}
+
+/* ---- reading ---- */
+
+static bool paused(const struct connection *connection)
+{
+    struct node *node = connection->worker->node;
+    uint64_t until = atomic_load_explicit(&node->pause_until_ms, memory_order_relaxed);
+    return TORC_UNLIKELY(until != 0) && until > clock_wall_ms() &&
+           !atomic_load_explicit(&node->pause_writes_only, memory_order_relaxed);
+}
+
+/* True while more requests may be begun. */
+static bool may_begin(const struct connection *connection)
+{
+    return connection->pending_count < CONNECTION_PENDING_MAX &&
+           buf_size(&connection->out) < CONNECTION_OUTPUT_PAUSE &&
+           !connection->session.close_after_reply && !paused(connection);
+}
+
+static void reply_protocol_error(struct connection *connection, const char *error)
+{
+    struct worker *worker = connection->worker;
+    struct reply_writer writer = {.out = &worker->chunk, .protocol = 2};
+    reply_error(&writer, "ERR %s", error);
+    worker->chunk_replies++;
+    stat_add(&worker->stats.protocol_errors, 1);
+    connection->session.close_after_reply = true;
+}
+
+/* Parses up to a batch; returns how many requests. *used grows by what they took. */
+static size_t parse_batch(struct connection *connection, char *data, size_t size, size_t *used,
+                          struct prepared *batch, bool *more)
+{
+    struct worker *worker = connection->worker;
+    size_t count = 0;
+    *more = false;
+    worker->arguments.count = 0;
+    while (count < CONNECTION_BATCH_MAX) {
+        enum request_status status = request_parse(&connection->parser, data + *used, size - *used,
+                                                   &worker->arguments, &batch[count].request);
+        if (status == REQUEST_COMPLETE) {
+            *used += batch[count].request.consumed;
+            count++;
+        } else if (status == REQUEST_EMPTY) {
+            *used += batch[count].request.consumed;
+        } else if (status == REQUEST_MORE) {
+            *more = true;
+            return count;
+        } else {
+            /* What came before the error is executed and answered first. */
+            batch[count].request.error = status == REQUEST_NO_MEMORY
+                                             ? "Protocol error: out of memory"
+                                             : batch[count].request.error;
+            batch[count].request.count = 0;
+            return count + 1;
+        }
+    }
+    return count;
+}
+
+static void execute_batch(struct connection *connection, struct prepared *batch, size_t count)
+{
+    struct worker *worker = connection->worker;
+    for (size_t i = 0; i < count; i++) {
+        if (batch[i].request.count > 0) {
+            dispatch_prepare(worker, &batch[i]);
+        }
+    }
+    for (size_t i = 0; i < count && !connection->session.close_after_reply; i++) {
+        if (batch[i].request.count > 0) {
+            dispatch(connection, &batch[i]);
+        } else {
+            reply_protocol_error(connection, batch[i].request.error);
+        }
+    }
+    stat_add(&worker->stats.commands, count);
+    stat_add(&connection->session.command_count, count);
+}
+
+/* Executes the requests in data; returns the bytes used. */
+static size_t process(struct connection *connection, char *data, size_t size)
+{
+    struct worker *worker = connection->worker;
+    struct prepared batch[CONNECTION_BATCH_MAX];
+    size_t used = 0;
+    bool more = false;
+    worker->now_wall_ms = clock_wall_ms();
+    atomic_store_explicit(&connection->session.last_active_ms, worker->now_wall_ms,
+                          memory_order_relaxed);
+    connection->stalled = false;
+    while (used < size && !more) {
+        if (!may_begin(connection)) {
+            connection->stalled = !connection->session.close_after_reply;
+            break;
+        }
+        size_t count = parse_batch(connection, data, size, &used, batch, &more);
+        execute_batch(connection, batch, count);
+        connection_seal(connection);
+    }
+    return connection->session.close_after_reply ? size : used;
+}
+
+/* The request's remaining size, when it is large and known, so that it is read into place at once.
+ */
+static size_t room_wanted(const struct connection *connection)
+{
+    size_t size = buf_size(&connection->in);
+    struct request_parser parser = connection->parser;
+    if (parser.bulk_size > 0) {
+        size_t end = parser.offset + (size_t)parser.bulk_size + 2;
+        return end > size + CONNECTION_READ_SIZE ? end - size : CONNECTION_READ_SIZE;
+    }
+    return CONNECTION_READ_SIZE;
+}
+
+static void process_in(struct connection *connection)
+{
+    if (buf_size(&connection->in) > 0) {
+        buf_consume(&connection->in,
+                    process(connection, buf_head(&connection->in), buf_size(&connection->in)));
+        if (buf_size(&connection->in) == 0) {
+            buf_reset(&connection->in, 0);
+        }
+    }
+}
+
+/* Reads once and executes; false: the connection is gone. */
+static bool read_once(struct connection *connection)
+{
+    struct worker *worker = connection->worker;
+    bool direct = buf_size(&connection->in) == 0;
+    if (!direct && buf_reserve(&connection->in, room_wanted(connection)) != TORC_OK) {
+        connection_close(connection);
+        return false;
+    }
+    char *where = direct ? worker->read_buffer : buf_tail(&connection->in);
+    size_t room = direct ? WORKER_READ_BUFFER_SIZE : buf_room(&connection->in);
+    ssize_t got = recv(connection->session.fd, where, room, 0);
+    if (got < 0) {
+        if (errno != EAGAIN && errno != EINTR) {
+            connection_close(connection);
+            return false;
+        }
+        return true;
+    }
+    if (got == 0) {
+        connection->half_closed = true;
+        return true;
+    }
+    stat_add(&worker->stats.bytes_in, (uint64_t)got);
+    stat_add(&connection->session.bytes_in, (uint64_t)got);
+    if (direct) {
+        size_t used = process(connection, where, (size_t)got);
+        buf_append(&connection->in, where + used, (size_t)got - used);
+    } else {
+        buf_commit(&connection->in, (size_t)got);
+        process_in(connection);
+    }
+    if (connection->in.failed) {
+        connection_close(connection);
+        return false;
+    }
+    return true;
+}
+
+static void update_reading(struct connection *connection)
+{
+    bool wanted = !connection->half_closed && !connection->stalled && may_begin(connection);
+    if (wanted != connection->reading) {
+        if (wanted) {
+            ev_io_start(connection->worker->loop, &connection->reader);
+        } else {
+            ev_io_stop(connection->worker->loop, &connection->reader);
+        }
+        connection->reading = wanted;
+    }
+}
+
+void connection_flush(struct connection *connection)
+{
+    if (!write_out(connection)) {
+        return;
+    }
+    if (connection->stalled && may_begin(connection)) {
+        process_in(connection);
+        if (!write_out(connection)) {
+            return;
+        }
+        if (connection->stalled && may_begin(connection)) {
+            connection_want_flush(connection); /* let others have their turn */
+        }
+    }
+    update_reading(connection);
+}
+
+static void on_readable(struct ev_loop *loop, ev_io *watcher, int events)
+{
+    (void)loop;
+    (void)events;
+    struct connection *connection = watcher->data;
+    if (read_once(connection)) {
+        connection_flush(connection);
+    }
+}

@@ -1,0 +1,191 @@
+#include "node/dispatch.h"
+
+#include "base/error.h"
+#include "node/command_errors.h"
+#include "node/connection.h"
+#include "node/execute.h"
+#include "node/gather.h"
+#include "node/operation.h"
+#include "node/peers.h"
+#include "node/request_text.h"
+#include "node/worker.h"
+#include "ring/slot.h"
+
+void dispatch_prepare(struct worker *worker, struct prepared *prepared)
+{
+    const struct node *node = worker->node;
+    prepared->argv = worker->arguments.items + prepared->request.first;
+    prepared->slot = FRAME_NO_SLOT;
+    prepared->command = command_find(node->commands, prepared->argv[0]);
+    if (prepared->command == NULL) {
+        return;
+    }
+    if (prepared->command->subcommands != NULL) {
+        const struct command *resolved =
+            command_resolve(prepared->command, prepared->argv, prepared->request.count);
+        prepared->command = resolved != NULL ? resolved : prepared->command;
+    }
+    int first_key = prepared->command->first_key;
+    if (first_key > 0 && (size_t)first_key < prepared->request.count) {
+        struct bytes key = prepared->argv[first_key];
+        prepared->slot = slot_of_key(key);
+        prepared->hash = key_hash(key);
+        __builtin_prefetch(&node->slots[prepared->slot]);
+        keyspace_prefetch(store_keyspace(node->store, prepared->slot), prepared->hash);
+    }
+}
+
+/* True if all keys are in the slot of the first one. */
+static bool keys_in_one_slot(const struct command *command, const struct bytes *argv, size_t argc,
+                             uint16_t slot)
+{
+    size_t end = command_keys_end(command, argc);
+    size_t step = (size_t)command->key_step;
+    for (size_t i = (size_t)command->first_key + step; i < end; i += step) {
+        if (slot_of_key(argv[i]) != slot) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_split(enum command_route route)
+{
+    return route == ROUTE_SPLIT_ARRAY || route == ROUTE_SPLIT_SUM || route == ROUTE_SPLIT_OK;
+}
+
+static bool is_node_wide(enum command_route route)
+{
+    return route != ROUTE_LOCAL && route != ROUTE_SLOT && !is_split(route);
+}
+
+/* Replies MOVED; false when this node itself is to be the owner. */
+static bool reply_moved(struct worker *worker, uint16_t slot, struct reply_writer *writer)
+{
+    const struct view *view = worker_view(worker);
+    uint16_t owners[COPIES_MAX];
+    if (view_owners(view, slot, owners) == 0) {
+        reply_error(writer, "CLUSTERDOWN slot %u has no owner that is up", slot);
+        return true;
+    }
+    const struct view_node *owner = &view->nodes[owners[0]];
+    if (node_id_equal(&owner->id, &worker->node->id)) {
+        return false;
+    }
+    reply_error(writer, "MOVED %u %s:%u", slot, owner->host, owner->direct_port);
+    stat_add(&worker->stats.moved_replies, 1);
+    return true;
+}
+
+/* The slot is not served here, or earlier requests for it wait: begin an operation. */
+static void begin_operation(struct connection *connection, const struct execution *execution)
+{
+    struct worker *worker = connection->worker;
+    struct reply_writer writer = {.out = &worker->chunk, .protocol = execution->protocol};
+    if (connection->session.access == ACCESS_DIRECT &&
+        reply_moved(worker, execution->slot, &writer)) {
+        return;
+    }
+    struct operation *operation = operation_create(worker, ASKER_CLIENT);
+    if (operation == NULL) {
+        reply_error(&writer, "ERR out of memory");
+        return;
+    }
+    operation->command = execution->command;
+    operation->slot = execution->slot;
+    operation->protocol = execution->protocol;
+    operation->silent = connection->session.reply_mode != REPLY_ON;
+    request_append(&operation->request, execution->argc, execution->argv);
+    connection_push(connection, operation);
+    operation_start(operation);
+}
+
+/* Writes the error that keeps the request from being tried at all; false if there is none. */
+static bool refuse(struct connection *connection, const struct prepared *prepared,
+                   struct reply_writer *writer)
+{
+    const struct command *command = prepared->command;
+    const struct bytes *argv = prepared->argv;
+    size_t argc = prepared->request.count;
+    if (command == NULL || (command->flags & COMMAND_INTERNAL) != 0) {
+        reply_unknown_command(writer, argv, argc);
+    } else if (command->handler == NULL) {
+        if (argc < 2) {
+            reply_wrong_arity(writer, command);
+        } else {
+            reply_unknown_subcommand(writer, command, argv, argc);
+        }
+    } else if (!command_arity_ok(command, argc)) {
+        reply_wrong_arity(writer, command);
+    } else if ((command->flags & COMMAND_LOADING) == 0 && worker_view(connection->worker) == NULL) {
+        reply_error(writer, "CLUSTERDOWN the node has not joined a cluster yet");
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static void carry_out(struct connection *connection, struct execution *execution)
+{
+    struct worker *worker = connection->worker;
+    enum command_route route = execution->command->route;
+    struct reply_writer writer = {.out = execution->out, .protocol = execution->protocol};
+    if (route == ROUTE_LOCAL ||
+        (is_node_wide(route) && connection->session.access == ACCESS_DIRECT)) {
+        execute_local(worker, execution);
+        return;
+    }
+    if (is_node_wide(route)) {
+        gather_nodes(connection, execution);
+        return;
+    }
+    bool single_key = execution->command->last_key == execution->command->first_key;
+    if (!single_key && (is_split(route) || route == ROUTE_SLOT) &&
+        !keys_in_one_slot(execution->command, execution->argv, execution->argc, execution->slot)) {
+        if (is_split(route) && connection->session.access == ACCESS_ANY) {
+            gather_keys(connection, execution);
+        } else {
+            reply_error(&writer, "CROSSSLOT Keys in request don't hash to the same slot");
+        }
+        return;
+    }
+    if (operations_held(worker, execution->slot) || !execute_in_slot(worker, execution)) {
+        begin_operation(connection, execution);
+    }
+}
+
+void dispatch(struct connection *connection, const struct prepared *prepared)
+{
+    struct worker *worker = connection->worker;
+    struct session *session = &connection->session;
+    struct reply_writer writer = {.out = &worker->chunk, .protocol = session->protocol};
+    if (session->reply_mode == REPLY_SKIP_NEXT) {
+        session->reply_mode = REPLY_SKIP_THIS;
+    }
+    size_t before = buf_size(&worker->chunk);
+    struct operation *last = connection->last;
+    worker->chunk_replies++;
+    if (refuse(connection, prepared, &writer)) {
+        stat_add(&worker->stats.error_replies, 1);
+    } else {
+        struct execution execution = {.command = prepared->command,
+                                      .argv = prepared->argv,
+                                      .argc = prepared->request.count,
+                                      .slot = prepared->slot,
+                                      .hash = prepared->hash,
+                                      .session = session,
+                                      .protocol = session->protocol,
+                                      .out = &worker->chunk,
+                                      .acks = &worker->chunk_acks};
+        atomic_store_explicit(&session->last_command, prepared->command, memory_order_relaxed);
+        carry_out(connection, &execution);
+    }
+    if (TORC_UNLIKELY(session->reply_mode != REPLY_ON)) {
+        if (connection->last == last && buf_size(&worker->chunk) >= before) {
+            worker->chunk.end = worker->chunk.start + before;
+        }
+        if (session->reply_mode == REPLY_SKIP_THIS) {
+            session->reply_mode = REPLY_ON;
+        }
+    }
+}

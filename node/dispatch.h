@@ -1,0 +1,30 @@
+/*
+ * What becomes of a client's request: refused, executed here, sent to the slot's owner, answered
+ * MOVED, or split over several.
+ */
+#ifndef TORC_NODE_DISPATCH_H
+#define TORC_NODE_DISPATCH_H
+
+#include "node/command.h"
+#include "node/resp/request.h"
+
+#include <stdint.h>
+
+struct connection;
+struct worker;
+
+/* A request of the batch with what is known before it is executed. */
+struct prepared {
+    struct request request;
+    const struct command *command; /* NULL: unknown */
+    const struct bytes *argv;
+    uint64_t hash; /* of the first key */
+    uint16_t slot; /* of the first key; FRAME_NO_SLOT without keys */
+};
+
+/* Finds the command and the slot, and starts pulling the memory it will need. */
+void dispatch_prepare(struct worker *worker, struct prepared *prepared);
+/* Carries it out; replies go to the worker's chunk or to the connection's queue. */
+void dispatch(struct connection *connection, const struct prepared *prepared);
+
+#endif

@@ -1,0 +1,151 @@
+#include "node/execute.h"
+
+#include "base/error.h"
+#include "node/maintenance.h"
+#include "node/peers.h"
+#include "node/slots_replicate.h"
+#include "node/worker.h"
+
+#include <stdlib.h>
+
+static void count_call(struct worker *worker, const struct call *call, uint64_t errors)
+{
+    struct worker_stats *stats = &worker->stats;
+    if (call->hits != 0) {
+        stat_add(&stats->hits, call->hits);
+    }
+    if (call->misses != 0) {
+        stat_add(&stats->misses, call->misses);
+    }
+    if (call->expired != 0) {
+        stat_add(&stats->expired, call->expired);
+    }
+    if (errors != 0) {
+        stat_add(&stats->error_replies, errors);
+    }
+}
+
+void slot_publish(struct worker *worker, struct slot *slot, struct bytes effects)
+{
+    slot->sequence++;
+    slot->effect_epoch = slot->epoch;
+    struct op op = {.kind = OP_EFFECT,
+                    .slot = slot->index,
+                    .epoch = slot->epoch,
+                    .sequence = slot->sequence,
+                    .payload = effects};
+    for (unsigned i = 0; i < slot->replica_count; i++) {
+        struct replica_stream *stream = slot->replicas[i];
+        if (replica_stream_append(stream, &op, &slot->positions[i]) != TORC_OK) {
+            /* The effect is made and cannot be told: going on would let the copies differ. */
+            log_error(&worker->node->log, "out of memory for replication: stopping");
+            abort();
+        }
+        if (!atomic_exchange(&stream->dirty, true)) {
+            struct worker *sender = worker->node->workers[stream->shard];
+            atomic_store(&sender->streams_dirty, true);
+            if (sender != worker) {
+                worker_wake(sender);
+            }
+        }
+    }
+    stat_add(&worker->stats.effects_sent, slot->replica_count);
+}
+
+void slot_collect_acks(const struct worker *worker, const struct slot *slot, struct ack_set *acks)
+{
+    if (worker->node->config.acks == ACKS_PRIMARY) {
+        return;
+    }
+    for (unsigned i = 0; i < slot->replica_count; i++) {
+        struct replica_stream *stream = slot->replicas[i];
+        if (atomic_load_explicit(&stream->acked, memory_order_acquire) < slot->positions[i]) {
+            ack_set_add(acks, stream, slot->positions[i], slot->positions[i]);
+        }
+    }
+}
+
+/* True when a replica is so far behind that another write would only make it worse. */
+static bool replicas_overloaded(const struct slot *slot)
+{
+    for (unsigned i = 0; i < slot->replica_count; i++) {
+        if (atomic_load_explicit(&slot->replicas[i]->backlog_size, memory_order_relaxed) >
+            STREAM_BACKLOG_SIZE_MAX) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool execute_in_slot(struct worker *worker, const struct execution *execution)
+{
+    const struct command *command = execution->command;
+    struct slot *slot = &worker->node->slots[execution->slot];
+    bool no_memory =
+        (command->flags & COMMAND_DENYOOM) != 0 && !maintenance_make_room(worker, execution->slot);
+    struct reply_writer writer = {.out = execution->out, .protocol = execution->protocol};
+
+    slot_lock(slot);
+    if (TORC_UNLIKELY(!slot_serves(slot))) {
+        slot_unlock(slot);
+        return false;
+    }
+    struct call call = {.command = command,
+                        .argv = execution->argv,
+                        .argc = execution->argc,
+                        .now_ms = worker->now_wall_ms,
+                        .keys = slot->keys,
+                        .hash = execution->hash,
+                        .reply = &writer,
+                        .session = execution->session,
+                        .worker = worker,
+                        .effects = slot->replica_count > 0 ? &worker->effects : NULL};
+    if (TORC_UNLIKELY(no_memory)) {
+        call_reply_no_memory(&call);
+    } else if (TORC_UNLIKELY((command->flags & COMMAND_WRITE) != 0 && replicas_overloaded(slot))) {
+        reply_error(&writer, "TRYAGAIN a replica of slot %u is too far behind", execution->slot);
+    } else {
+        command->handler(&call);
+    }
+    if (call.changes > 0) {
+        slot_publish(worker, slot, buf_bytes(&worker->effects));
+        buf_reset(&worker->effects, WORKER_READ_BUFFER_SIZE);
+    }
+    if (slot->replica_count > 0) {
+        slot_collect_acks(worker, slot, execution->acks);
+    }
+    slot_unlock(slot);
+    count_call(worker, &call, writer.errors);
+    return true;
+}
+
+void execute_local(struct worker *worker, const struct execution *execution)
+{
+    struct reply_writer writer = {.out = execution->out, .protocol = execution->protocol};
+    struct call call = {.command = execution->command,
+                        .argv = execution->argv,
+                        .argc = execution->argc,
+                        .now_ms = worker->now_wall_ms,
+                        .reply = &writer,
+                        .session = execution->session,
+                        .worker = worker};
+    worker->local_acks = execution->acks;
+    execution->command->handler(&call);
+    worker->local_acks = NULL;
+    count_call(worker, &call, writer.errors);
+}
+
+void slot_replicate(struct call *call, struct slot *slot, size_t argc, const struct bytes *argv)
+{
+    struct worker *worker = call->worker;
+    if (slot->replica_count > 0) {
+        struct buf effect = {0};
+        struct call telling = {.effects = &effect};
+        call_effect(&telling, argc, argv);
+        slot_publish(worker, slot, buf_bytes(&effect));
+        buf_deinit(&effect);
+    } else {
+        slot_publish(worker, slot, (struct bytes){NULL, 0});
+    }
+    slot_collect_acks(worker, slot, worker->local_acks);
+}

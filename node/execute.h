@@ -1,0 +1,43 @@
+/*
+ * Executes commands here: under the slot's lock, telling the replicas.
+ */
+#ifndef TORC_NODE_EXECUTE_H
+#define TORC_NODE_EXECUTE_H
+
+#include "base/attributes.h"
+#include "node/call.h"
+#include "node/command.h"
+#include "node/slots.h"
+#include "node/streams.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct worker;
+
+/* What to execute and where its traces go. */
+struct execution {
+    const struct command *command; /* resolved */
+    const struct bytes *argv;
+    size_t argc;
+    uint16_t slot;           /* of the keys; ignored by execute_local */
+    uint64_t hash;           /* of the first key */
+    struct session *session; /* who asks */
+    int protocol;
+    struct buf *out;      /* the reply is appended */
+    struct ack_set *acks; /* what the reply must wait for is added */
+};
+
+/* False if this node does not serve the slot now: nothing was done. */
+bool execute_in_slot(struct worker *worker, const struct execution *execution) TORC_MUST_USE;
+/* A command without a slot, or the node's own part of one that concerns every node. */
+void execute_local(struct worker *worker, const struct execution *execution);
+
+/* Slot lock held, and the slot has a role in which `effect` (RESP commands) was just executed:
+ * numbers it and appends it to the replicas' streams. */
+void slot_publish(struct worker *worker, struct slot *slot, struct bytes effects);
+/* Slot lock held: adds what a reply about this slot must wait for. */
+void slot_collect_acks(const struct worker *worker, const struct slot *slot, struct ack_set *acks);
+
+#endif

@@ -1,0 +1,100 @@
+/*
+ * One node: what its threads share. Each field group says who may touch it.
+ */
+#ifndef TORC_NODE_NODE_H
+#define TORC_NODE_NODE_H
+
+#include "base/log.h"
+#include "node/command.h"
+#include "node/config.h"
+#include "node/session.h"
+#include "node/slots.h"
+#include "node/store/store.h"
+#include "ring/gossip.h"
+#include "ring/view.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct cluster_text;
+struct control;
+struct peers;
+struct worker;
+
+/* Counters of one worker; written by it alone, read by INFO: relaxed. */
+struct worker_stats {
+    _Atomic uint64_t connections_accepted, connections_rejected;
+    _Atomic uint64_t commands, commands_proxied, commands_from_peers;
+    _Atomic uint64_t bytes_in, bytes_out;
+    _Atomic uint64_t hits, misses;
+    _Atomic uint64_t expired, evicted;
+    _Atomic uint64_t error_replies, protocol_errors, moved_replies;
+    _Atomic uint64_t effects_sent, effects_applied, effects_refused;
+};
+
+/* One writer each, so an add needs no locked instruction. */
+static inline void stat_add(_Atomic uint64_t *counter, uint64_t amount)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + amount,
+                          memory_order_relaxed);
+}
+static inline uint64_t stat_read(const _Atomic uint64_t *counter)
+{
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+struct node {
+    /* constant after start */
+    struct config config; /* but for its atomics */
+    struct log log;
+    struct node_id id;
+    uint64_t incarnation;
+    char announce[HOST_SIZE_MAX + 1];
+    struct command_table *commands;
+    struct store *store;
+    struct worker **workers;
+    unsigned worker_count;
+    struct control *control;
+    uint64_t started_ms; /* wall clock */
+
+    /* own locks inside */
+    struct session_registry sessions;
+    struct peers *peers;
+    struct slot *slots;                /* SLOT_COUNT of them */
+    struct cluster_text *cluster_text; /* see commands/cluster_text.h */
+
+    /* view_lock for the pointer; the view itself is immutable */
+    pthread_mutex_t view_lock;
+    const struct view *view; /* NULL until the node has joined or founded */
+    _Atomic uint64_t epoch;  /* of it; 0 before */
+
+    /* gossip_lock: the control thread drives it, workers read members */
+    pthread_mutex_t gossip_lock;
+    struct gossip *gossip; /* NULL until the node has joined or founded */
+
+    /* any thread */
+    _Atomic uint64_t pause_until_ms; /* CLIENT PAUSE; wall clock; 0 = not paused */
+    _Atomic bool pause_writes_only;
+    _Atomic bool stopping;
+};
+
+/* The present view, retained: release it after use. NULL before the node has joined. Any thread. */
+const struct view *node_view(struct node *node);
+
+/* Sums one counter over the workers: NODE_STAT(node, commands). */
+uint64_t node_stat_sum(const struct node *node, size_t stats_offset);
+#define NODE_STAT(node, field) node_stat_sum((node), offsetof(struct worker_stats, field))
+/* Zeroes every counter (CONFIG RESETSTAT). */
+void node_stats_reset(struct node *node);
+/* The worker's node, session-independent: for handlers. */
+struct node *worker_node(struct worker *worker);
+unsigned worker_index(const struct worker *worker);
+struct worker_stats *worker_stats(struct worker *worker);
+/* Makes worker `index` look at kill_wanted and pauses soon. Any thread. */
+void node_wake_worker(struct node *node, unsigned index);
+/* Asks the node to stop in an orderly way (SHUTDOWN). Any thread. */
+void node_stop(struct node *node);
+
+#endif

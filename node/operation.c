@@ -1,0 +1,332 @@
+#include "node/operation.h"
+
+#include "base/error.h"
+#include "node/bus_server.h"
+#include "node/clock.h"
+#include "node/connection.h"
+#include "node/execute.h"
+#include "node/gather.h"
+#include "node/peers.h"
+#include "node/worker.h"
+#include "ring/slot.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char unacknowledged[] =
+    "TRYAGAIN the replicas did not acknowledge in time; a write may or may not be kept";
+
+struct operation *operation_create(struct worker *worker, enum asker asker)
+{
+    struct operation *operation = calloc(1, sizeof(*operation));
+    if (operation != NULL) {
+        operation->worker = worker;
+        operation->asker = asker;
+        operation->slot = FRAME_NO_SLOT;
+        operation->target = PEER_NONE;
+        operation->reply_count = 1;
+        operation->deadline_ms =
+            clock_monotonic_ms() +
+            atomic_load_explicit(&worker->node->config.proxy_timeout_ms, memory_order_relaxed);
+    }
+    return operation;
+}
+
+void operation_destroy(struct operation *operation)
+{
+    gather_destroy(operation->gather);
+    ack_set_deinit(&operation->acks);
+    buf_deinit(&operation->reply);
+    buf_deinit(&operation->request);
+    free(operation);
+}
+
+static void deliver(struct operation *operation)
+{
+    operation->done = true;
+    switch (operation->asker) {
+    case ASKER_CLIENT:
+        if (operation->connection == NULL) {
+            operation_destroy(operation);
+        } else {
+            connection_advance(operation->connection);
+        }
+        return;
+    case ASKER_GATHER: gather_part_done(operation); return;
+    case ASKER_PEER:
+        if (operation->bus != NULL) {
+            bus_respond(operation->bus, operation->peer_request_id, RESPONSE_DONE,
+                        buf_bytes(&operation->reply));
+        }
+        bus_operation_destroy(operation);
+    }
+}
+
+/* ---- waiting for acknowledgements ---- */
+
+static void waiting_add(struct operation *operation)
+{
+    struct worker *worker = operation->worker;
+    operation->wait_previous = NULL;
+    operation->wait_next = worker->waiting;
+    if (worker->waiting != NULL) {
+        worker->waiting->wait_previous = operation;
+    }
+    worker->waiting = operation;
+}
+
+static void waiting_remove(struct operation *operation)
+{
+    if (operation->wait_previous != NULL) {
+        operation->wait_previous->wait_next = operation->wait_next;
+    } else {
+        operation->worker->waiting = operation->wait_next;
+    }
+    if (operation->wait_next != NULL) {
+        operation->wait_next->wait_previous = operation->wait_previous;
+    }
+}
+
+static void replace_reply_by_error(struct operation *operation, const char *error)
+{
+    buf_reset(&operation->reply, 0);
+    for (unsigned i = 0; i < operation->reply_count && !operation->silent; i++) {
+        buf_append_format(&operation->reply, "-%s\r\n", error);
+    }
+}
+
+void operation_finish(struct operation *operation)
+{
+    if (operation->silent) {
+        buf_reset(&operation->reply, 0);
+    }
+    enum ack_state state = ack_set_state(&operation->acks, operation->worker->bit);
+    if (state == ACKS_PENDING) {
+        waiting_add(operation);
+        return;
+    }
+    if (state == ACKS_FAILED) {
+        replace_reply_by_error(operation, unacknowledged);
+    }
+    deliver(operation);
+}
+
+void operation_fail(struct operation *operation, const char *error)
+{
+    replace_reply_by_error(operation, error);
+    stat_add(&operation->worker->stats.error_replies, 1);
+    deliver(operation);
+}
+
+void operations_check_acks(struct worker *worker)
+{
+    struct operation *operation = worker->waiting;
+    while (operation != NULL) {
+        /* Delivering never takes another operation out of this list. */
+        struct operation *next = operation->wait_next;
+        enum ack_state state = ack_set_state(&operation->acks, worker->bit);
+        if (state != ACKS_PENDING) {
+            waiting_remove(operation);
+            if (state == ACKS_FAILED) {
+                replace_reply_by_error(operation, unacknowledged);
+            }
+            deliver(operation);
+        }
+        operation = next;
+    }
+}
+
+/* ---- finding the node that does it ---- */
+
+bool operations_held(const struct worker *worker, uint16_t slot)
+{
+    return worker->held_count[slot] > 0;
+}
+
+static void hold(struct operation *operation)
+{
+    struct worker *worker = operation->worker;
+    operation->held_next = NULL;
+    if (worker->held_last != NULL) {
+        worker->held_last->held_next = operation;
+    } else {
+        worker->held_first = operation;
+    }
+    worker->held_last = operation;
+    if (operation->slot != FRAME_NO_SLOT) {
+        worker->held_count[operation->slot]++;
+    }
+}
+
+static void fail_unreachable(struct operation *operation)
+{
+    char error[160];
+    if (operation->slot == FRAME_NO_SLOT) {
+        snprintf(error, sizeof(error), "CLUSTERDOWN a node that must answer this is not reachable");
+    } else {
+        snprintf(error, sizeof(error), "CLUSTERDOWN the owner of slot %u is not reachable",
+                 operation->slot);
+    }
+    operation_fail(operation, error);
+}
+
+static void on_response(struct link_request *request, int result, const struct frame *frame)
+{
+    struct operation *operation =
+        (struct operation *)((char *)request - offsetof(struct operation, link_request));
+    const bool readonly = (operation->command->flags & COMMAND_WRITE) == 0;
+    if (result == TORC_OK && frame->flags == RESPONSE_DONE) {
+        buf_append(&operation->reply, frame->payload.data, frame->payload.size);
+        operation_finish(operation);
+    } else if (clock_monotonic_ms() >= operation->deadline_ms) {
+        if (result == TORC_ETIMEOUT && !readonly) {
+            operation_fail(operation, "CLUSTERDOWN the owner of the slot did not answer in time; "
+                                      "the write may or may not have been made");
+        } else {
+            fail_unreachable(operation);
+        }
+    } else if (result == TORC_ECLOSED && !readonly) {
+        operation_fail(operation, "CLUSTERDOWN the connection to the owner of the slot broke; the "
+                                  "write may or may not have been made");
+    } else {
+        hold(operation);
+    }
+}
+
+static void send_to_peer(struct operation *operation, struct peer *peer)
+{
+    struct link *link = peer == NULL ? NULL : worker_link(operation->worker, peer->index);
+    operation->link_request.deadline_ms = operation->deadline_ms;
+    operation->link_request.done = on_response;
+    uint8_t flags = operation->protocol == 3 ? FRAME_FLAG_RESP3 : 0;
+    if (link == NULL || link_send(link, &operation->link_request, operation->slot, flags,
+                                  buf_bytes(&operation->request)) != TORC_OK) {
+        hold(operation);
+        return;
+    }
+    stat_add(&operation->worker->stats.commands_proxied, 1);
+}
+
+/* Executes an operation that was not executed when its request was parsed. */
+static bool execute_request(struct operation *operation)
+{
+    struct worker *worker = operation->worker;
+    struct request_parser parser;
+    struct request request;
+    request_parser_init(&parser);
+    worker->replayed.count = 0;
+    enum request_status status =
+        request_parse(&parser, buf_head(&operation->request), buf_size(&operation->request),
+                      &worker->replayed, &request);
+    assert(status == REQUEST_COMPLETE); /* this node wrote it */
+    request_parser_deinit(&parser);
+    const struct bytes *argv = worker->replayed.items + request.first;
+    struct execution execution = {.command = operation->command,
+                                  .argv = argv,
+                                  .argc = request.count,
+                                  .slot = operation->slot,
+                                  .session = operation->connection != NULL
+                                                 ? &operation->connection->session
+                                                 : &worker->peer_session,
+                                  .protocol = operation->protocol,
+                                  .out = &operation->reply,
+                                  .acks = &operation->acks};
+    if (operation->asker != ASKER_CLIENT) {
+        execution.session = &worker->peer_session;
+    }
+    if (operation->slot == FRAME_NO_SLOT) {
+        execute_local(worker, &execution);
+        return true;
+    }
+    execution.hash = key_hash(argv[operation->command->first_key]);
+    return execute_in_slot(worker, &execution);
+}
+
+static void attempt(struct operation *operation)
+{
+    struct worker *worker = operation->worker;
+    const struct view *view = worker_view(worker);
+    if (operation->slot == FRAME_NO_SLOT) {
+        send_to_peer(operation, peers_at(worker->node->peers, operation->target));
+        return;
+    }
+    if (execute_request(operation)) {
+        operation_finish(operation);
+        return;
+    }
+    uint16_t owners[COPIES_MAX];
+    if (view == NULL || view_owners(view, operation->slot, owners) == 0) {
+        fail_unreachable(operation);
+        return;
+    }
+    const struct node_id *owner = &view->nodes[owners[0]].id;
+    if (node_id_equal(owner, &worker->node->id)) {
+        hold(operation); /* being taken over */
+        return;
+    }
+    if (operation->asker == ASKER_PEER) {
+        if (operation->bus != NULL) {
+            bus_respond(operation->bus, operation->peer_request_id, RESPONSE_NOT_OWNER,
+                        (struct bytes){NULL, 0});
+        }
+        bus_operation_destroy(operation);
+        return;
+    }
+    send_to_peer(operation, peers_get(worker->node->peers, owner));
+}
+
+void operation_start(struct operation *operation)
+{
+    if (operation->slot != FRAME_NO_SLOT && operations_held(operation->worker, operation->slot)) {
+        hold(operation);
+        return;
+    }
+    attempt(operation);
+}
+
+void operations_tick(struct worker *worker, uint64_t now_ms)
+{
+    struct operation *held = worker->held_first;
+    worker->held_first = NULL;
+    worker->held_last = NULL;
+    for (struct operation *at = held; at != NULL; at = at->held_next) {
+        if (at->slot != FRAME_NO_SLOT) {
+            worker->held_count[at->slot]--;
+        }
+    }
+    while (held != NULL) {
+        struct operation *operation = held;
+        held = operation->held_next;
+        if (operation->deadline_ms <= now_ms) {
+            fail_unreachable(operation);
+        } else {
+            /* One that is held again makes those behind it for the same slot queue as well. */
+            operation_start(operation);
+        }
+    }
+    struct operation *waiting = worker->waiting;
+    while (waiting != NULL) {
+        struct operation *next = waiting->wait_next;
+        if (waiting->deadline_ms <= now_ms) {
+            waiting_remove(waiting);
+            operation_fail(waiting, unacknowledged);
+        }
+        waiting = next;
+    }
+}
+
+void operations_abandon(struct worker *worker)
+{
+    while (worker->held_first != NULL) {
+        struct operation *operation = worker->held_first;
+        worker->held_first = operation->held_next;
+        operation_fail(operation, "CLUSTERDOWN the node is stopping");
+    }
+    worker->held_last = NULL;
+    while (worker->waiting != NULL) {
+        struct operation *operation = worker->waiting;
+        waiting_remove(operation);
+        operation_fail(operation, unacknowledged);
+    }
+}

@@ -1,0 +1,75 @@
+/*
+ * What a connected client is to the commands: identity, protocol version, name. The worker that
+ * owns the connection owns it; other threads see it only through the registry (CLIENT LIST and
+ * KILL), so fields are marked with who may touch them.
+ */
+#ifndef TORC_NODE_SESSION_H
+#define TORC_NODE_SESSION_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct command;
+
+enum session_access {
+    ACCESS_ANY,    /* client port: whatever is elsewhere is fetched */
+    ACCESS_DIRECT, /* direct port: whatever is elsewhere is answered MOVED */
+    ACCESS_BUS,    /* another node asks on behalf of its client: only what is here */
+};
+
+enum session_reply_mode { REPLY_ON, REPLY_OFF, REPLY_SKIP_NEXT, REPLY_SKIP_THIS };
+
+#define SESSION_NAME_SIZE_MAX 255
+#define SESSION_ADDRESS_SIZE 64 /* "[ipv6]:port" with room */
+
+struct session {
+    /* constant after opening */
+    uint64_t id; /* grows; unique on this node */
+    enum session_access access;
+    int fd;
+    unsigned worker_index;
+    uint64_t created_ms;
+    char address[SESSION_ADDRESS_SIZE];       /* of the client, "ip:port" */
+    char local_address[SESSION_ADDRESS_SIZE]; /* it connected to */
+
+    /* owning worker */
+    int protocol; /* 2 or 3 */
+    enum session_reply_mode reply_mode;
+    bool close_after_reply; /* QUIT, protocol errors */
+    bool no_touch;
+
+    /* registry lock */
+    char name[SESSION_NAME_SIZE_MAX + 1];
+    char library_name[SESSION_NAME_SIZE_MAX + 1];
+    char library_version[SESSION_NAME_SIZE_MAX + 1];
+    struct session *next, *previous;
+
+    /* any thread, relaxed */
+    _Atomic uint64_t last_active_ms;
+    _Atomic uint64_t command_count;
+    _Atomic uint64_t bytes_in, bytes_out;
+    _Atomic uint64_t output_bytes; /* unsent */
+    _Atomic(const struct command *) last_command;
+    _Atomic bool kill_wanted; /* the owning worker closes it at its next look */
+    _Atomic bool no_evict;
+    _Atomic int protocol_shown; /* protocol, for CLIENT LIST of other threads */
+};
+
+struct session_registry {
+    pthread_mutex_t lock;
+    struct session *first; /* lock */
+    size_t count;          /* lock */
+    _Atomic uint64_t last_id;
+};
+
+void session_registry_init(struct session_registry *registry);
+void session_registry_deinit(struct session_registry *registry);
+/* Gives the session its id and lists it. The caller filled the constant fields but the id. */
+void session_register(struct session_registry *registry, struct session *session);
+void session_unregister(struct session_registry *registry, struct session *session);
+size_t session_count(struct session_registry *registry);
+
+#endif

@@ -1,0 +1,370 @@
+#include "node/store/keyspace.h"
+
+#include "base/error.h"
+#include "node/store/allocate.h"
+#include "node/store/integer.h"
+
+/* A string that grows gets as much again, and from a mebibyte on an eighth: either way a byte is
+ * copied a bounded number of times however often the string is appended to. */
+#define SLACK_DOUBLING_MAX (1024u * 1024)
+
+/* Where a key is. The segment and the index are good until the next change of the table. */
+struct place {
+    struct segment *segment;
+    size_t at; /* SEGMENT_NOT_FOUND if the key is absent */
+};
+
+static struct place find_place(struct keyspace *keys, struct bytes key, uint64_t hash)
+{
+    struct segment *segment = keyspace_segment(keys, hash);
+    return (struct place){segment, segment_find(segment, key, hash)};
+}
+
+static void add(_Atomic uint32_t *counter, uint32_t delta)
+{
+    /* One writer, the holder of the slot's lock: no need for a locked instruction. */
+    uint32_t value = atomic_load_explicit(counter, memory_order_relaxed);
+    atomic_store_explicit(counter, value + delta, memory_order_relaxed);
+}
+
+/* An object of that hash expired at `before` and now does at `after`; 0 = never, or no object. */
+static void note_expiry(struct keyspace *keys, uint64_t hash, uint64_t before, uint64_t after)
+{
+    if (before != 0) {
+        add(&keys->expiry_count, (uint32_t)-1);
+    }
+    if (after != 0) {
+        add(&keys->expiry_count, 1);
+        keyspace_expect_expiry(keys, hash, after);
+    }
+}
+
+static void replace_at(struct keyspace *keys, struct place place, struct object *object)
+{
+    uint64_t *entry = &segment_entries(place.segment)[place.at];
+    struct object *old = entry_object(*entry);
+    *entry = entry_make(entry_tag(*entry), object);
+    keyspace_account(keys, (int64_t)object_memory(object) - (int64_t)object_memory(old));
+    store_release(old);
+}
+
+static int insert(struct keyspace *keys, uint64_t hash, struct object *object)
+{
+    while (!segment_insert(keyspace_segment(keys, hash), hash, object)) {
+        int result = keyspace_make_room(keys, hash);
+        if (result != 0) {
+            return result;
+        }
+    }
+    add(&keys->count, 1);
+    keyspace_account(keys, (int64_t)object_memory(object));
+    return 0;
+}
+
+/* Makes the key of the draft hold what the draft says. 0 or TORC_ENOMEM (nothing changed). */
+static int put(struct keyspace *keys, uint64_t hash, const struct object_draft *draft,
+               struct object **out)
+{
+    struct place place = find_place(keys, draft->key, hash);
+    struct object *old = NULL;
+    uint64_t expire_before_ms = 0;
+    if (place.at != SEGMENT_NOT_FOUND) {
+        old = segment_object(place.segment, place.at);
+        expire_before_ms = object_expire_at_ms(old);
+    }
+    struct object *object = old;
+    if (old == NULL || !object_overwrite(old, draft)) {
+        object = object_create(draft);
+        if (object == NULL) {
+            return TORC_ENOMEM;
+        }
+        if (old != NULL) {
+            object_copy_clock(object, old);
+            replace_at(keys, place, object);
+        } else {
+            int result = insert(keys, hash, object);
+            if (result != 0) {
+                store_release(object);
+                return result;
+            }
+        }
+    }
+    note_expiry(keys, hash, expire_before_ms, draft->expire_at_ms);
+    if (out != NULL) {
+        *out = object;
+    }
+    return 0;
+}
+
+struct object *keyspace_find(struct keyspace *keys, struct bytes key, uint64_t hash)
+{
+    struct place place = find_place(keys, key, hash);
+    return place.at == SEGMENT_NOT_FOUND ? NULL : segment_object(place.segment, place.at);
+}
+
+void keyspace_prefetch(const struct keyspace *keys, uint64_t hash)
+{
+    /* The directory of a giant may be freed while we look: not without the lock. */
+    if (keyspace_directory(keys) == NULL) {
+        uint32_t span = atomic_load_explicit(&keys->root.span, memory_order_relaxed);
+        size_t home = home_at_depth(0, tag_at_depth(0, hash), span);
+        const char *at =
+            (const char *)((uintptr_t)segment_entries(&keys->root) + home * sizeof(uint64_t));
+        /* First and last of the entries that are compared: one line, or two. */
+        __builtin_prefetch(at);
+        __builtin_prefetch(at + (SEGMENT_GROUP - 1) * sizeof(uint64_t));
+    }
+}
+
+void keyspace_prefetch_object(struct keyspace *keys, uint64_t hash)
+{
+    const char *object = (const char *)segment_likely_object(keyspace_segment(keys, hash), hash);
+    if (object != NULL) {
+        __builtin_prefetch(object);
+        __builtin_prefetch(object + CACHE_LINE);
+    }
+}
+
+int keyspace_set_string(struct keyspace *keys, struct bytes key, uint64_t hash, struct bytes value,
+                        uint64_t expire_at_ms, struct object **out)
+{
+    int64_t integer;
+    if (integer_parse(value, &integer)) {
+        return keyspace_set_integer(keys, key, hash, integer, expire_at_ms, out);
+    }
+    struct object_draft draft = {
+        .type = OBJECT_STRING,
+        .encoding = ENCODING_TEXT,
+        .key = key,
+        .value = value,
+        .expire_at_ms = expire_at_ms,
+    };
+    return put(keys, hash, &draft, out);
+}
+
+int keyspace_set_integer(struct keyspace *keys, struct bytes key, uint64_t hash, int64_t value,
+                         uint64_t expire_at_ms, struct object **out)
+{
+    char packed[8];
+    struct object_draft draft = {
+        .type = OBJECT_STRING,
+        .encoding = ENCODING_INTEGER,
+        .key = key,
+        .value = {packed, object_pack_integer(value, packed)},
+        .expire_at_ms = expire_at_ms,
+    };
+    return put(keys, hash, &draft, out);
+}
+
+/* Replaces the string at a place by its first bytes in a new object of another size. */
+static int remake_string(struct keyspace *keys, struct place place, size_t size, size_t slack)
+{
+    struct object *old = segment_object(place.segment, place.at);
+    char scratch[OBJECT_SCRATCH_SIZE];
+    struct bytes value = object_string(old, scratch);
+    struct object_draft draft = {
+        .type = OBJECT_STRING,
+        .encoding = ENCODING_EDITED,
+        .key = object_key(old),
+        .value = {NULL, size},
+        .expire_at_ms = object_expire_at_ms(old),
+        .slack = slack,
+    };
+    struct object *object = object_create(&draft);
+    if (object == NULL) {
+        return TORC_ENOMEM;
+    }
+    char *data = object_value_data(object);
+    size_t kept = value.size < size ? value.size : size;
+    if (kept > 0) {
+        memcpy(data, value.data, kept);
+    }
+    memset(data + kept, 0, size - kept);
+    object_copy_clock(object, old);
+    replace_at(keys, place, object);
+    return 0;
+}
+
+/* The same where the lengths stay as they are: the allocator may find room behind the object. */
+static int enlarge_string(struct keyspace *keys, struct place place, size_t size, size_t slack)
+{
+    uint64_t *entry = &segment_entries(place.segment)[place.at];
+    struct object *old = entry_object(*entry);
+    int64_t before = (int64_t)object_memory(old);
+    struct object *object = object_enlarge(old, size, slack);
+    if (object == NULL) {
+        return TORC_ENOMEM;
+    }
+    *entry = entry_make(entry_tag(*entry), object);
+    keyspace_account(keys, (int64_t)object_memory(object) - before);
+    return 0;
+}
+
+static int create_zeros(struct keyspace *keys, struct bytes key, uint64_t hash, size_t size,
+                        char **data)
+{
+    struct object_draft draft = {
+        .type = OBJECT_STRING,
+        .encoding = ENCODING_EDITED,
+        .key = key,
+        .value = {NULL, size},
+    };
+    struct object *object;
+    int result = put(keys, hash, &draft, &object);
+    if (result != 0) {
+        return result;
+    }
+    *data = object_value_data(object);
+    memset(*data, 0, size);
+    return 0;
+}
+
+int keyspace_resize_string(struct keyspace *keys, struct bytes key, uint64_t hash, size_t size,
+                           char **data)
+{
+    struct place place = find_place(keys, key, hash);
+    if (place.at == SEGMENT_NOT_FOUND) {
+        return create_zeros(keys, key, hash, size, data);
+    }
+    struct object *object = segment_object(place.segment, place.at);
+    if (object_type(object) != OBJECT_STRING) {
+        return TORC_ETYPE;
+    }
+    size_t old_size = object_string_size(object);
+    bool is_text = object_encoding(object) != ENCODING_INTEGER;
+    if (!is_text || !object_resize(object, size)) {
+        size_t slack = 0;
+        if (size > old_size) {
+            slack = size < SLACK_DOUBLING_MAX ? size : size / 8;
+        }
+        bool same_lengths = object_width_for(object_key_size(object), size) == object_width(object);
+        int result = is_text && same_lengths && size > old_size
+                         ? enlarge_string(keys, place, size, slack)
+                         : remake_string(keys, place, size, slack);
+        if (result != 0) {
+            return result;
+        }
+    }
+    *data = object_value_data(segment_object(place.segment, place.at));
+    return 0;
+}
+
+int keyspace_set_expiry(struct keyspace *keys, struct bytes key, uint64_t hash,
+                        uint64_t expire_at_ms)
+{
+    struct place place = find_place(keys, key, hash);
+    if (place.at == SEGMENT_NOT_FOUND) {
+        return TORC_ENOTFOUND;
+    }
+    struct object *old = segment_object(place.segment, place.at);
+    uint64_t expire_before_ms = object_expire_at_ms(old);
+    if (expire_before_ms != 0 && expire_at_ms != 0) {
+        object_set_expiry(old, expire_at_ms);
+    } else if (expire_before_ms != expire_at_ms) {
+        struct object_draft draft = {
+            .type = object_type(old),
+            .encoding = object_encoding(old),
+            .key = object_key(old),
+            .value = object_value(old),
+            .expire_at_ms = expire_at_ms,
+        };
+        struct object *object = object_create(&draft);
+        if (object == NULL) {
+            return TORC_ENOMEM;
+        }
+        object_copy_clock(object, old);
+        replace_at(keys, place, object);
+    }
+    note_expiry(keys, hash, expire_before_ms, expire_at_ms);
+    return 0;
+}
+
+bool keyspace_delete(struct keyspace *keys, struct bytes key, uint64_t hash)
+{
+    struct place place = find_place(keys, key, hash);
+    if (place.at == SEGMENT_NOT_FOUND) {
+        return false;
+    }
+    /* The key may be the object's own: not to be looked at from here on. */
+    struct object *object = segment_object(place.segment, place.at);
+    note_expiry(keys, hash, object_expire_at_ms(object), 0);
+    segment_remove(place.segment, place.at);
+    add(&keys->count, (uint32_t)-1);
+    keyspace_account(keys, -(int64_t)object_memory(object));
+    store_release(object);
+    keyspace_give_room(keys, hash);
+    return true;
+}
+
+int keyspace_copy(struct keyspace *from, struct bytes key, uint64_t hash, struct keyspace *to,
+                  struct bytes to_key, uint64_t to_hash)
+{
+    const struct object *source = keyspace_find(from, key, hash);
+    if (source == NULL) {
+        return TORC_ENOTFOUND;
+    }
+    if (from == to && bytes_equal(key, to_key)) {
+        return 0;
+    }
+    struct object_draft draft = {
+        .type = object_type(source),
+        .encoding = object_encoding(source),
+        .key = to_key,
+        .value = object_value(source),
+        .expire_at_ms = object_expire_at_ms(source),
+    };
+    return put(to, to_hash, &draft, NULL);
+}
+
+static void release_objects(const struct segment *segment)
+{
+    const uint64_t *entries = segment_entries(segment);
+    for (size_t at = 0; at < segment->capacity; at++) {
+        if (entries[at] != 0) {
+            store_release(entry_object(entries[at]));
+        }
+    }
+}
+
+static void release_directory(struct directory *directory)
+{
+    size_t slots = (size_t)1 << directory->depth;
+    for (size_t slot = 0; slot < slots;) {
+        struct segment *segment = directory->slots[slot];
+        slot += (size_t)1 << (directory->depth - segment->depth);
+        release_objects(segment);
+        segment_deinit(segment);
+        store_release(segment);
+    }
+    directory_destroy(directory);
+}
+
+void keyspace_clear(struct keyspace *keys)
+{
+    struct directory *directory = keyspace_directory(keys);
+    if (directory != NULL) {
+        atomic_store_explicit(&keys->directory, NULL, memory_order_relaxed);
+        release_directory(directory);
+    } else {
+        release_objects(&keys->root);
+        segment_deinit(&keys->root);
+    }
+    atomic_store_explicit(&keys->count, 0, memory_order_relaxed);
+    atomic_store_explicit(&keys->expiry_count, 0, memory_order_relaxed);
+    keyspace_account(keys, -(int64_t)keys->memory);
+}
+
+size_t keyspace_count(const struct keyspace *keys)
+{
+    return atomic_load_explicit(&keys->count, memory_order_relaxed);
+}
+
+size_t keyspace_expiry_count(const struct keyspace *keys)
+{
+    return atomic_load_explicit(&keys->expiry_count, memory_order_relaxed);
+}
+
+size_t keyspace_memory(const struct keyspace *keys)
+{
+    return keys->memory;
+}

@@ -1,0 +1,296 @@
+#include "node/store/object.h"
+
+#include "node/store/allocate.h"
+#include "node/store/integer.h"
+
+#include <assert.h>
+
+#define EMBEDDED_SIZE_MAX 44u /* up to which Redis calls a string "embstr" */
+
+static size_t round_up(size_t size)
+{
+    return (size + 7) & ~(size_t)7;
+}
+
+static size_t object_offset_of_key(enum object_width width, bool has_expiry)
+{
+    return OBJECT_HEAD_SIZE + object_lengths_size(width) + (has_expiry ? sizeof(uint64_t) : 0);
+}
+
+static size_t object_value_size(const struct object *object)
+{
+    const uint8_t *at = object->rest;
+    uint16_t size16;
+    uint32_t size32;
+    switch (object_width(object)) {
+    case WIDTH_KEY8_VALUE8: return at[1];
+    case WIDTH_KEY8_VALUE16: memcpy(&size16, at + 1, sizeof(size16)); return size16;
+    case WIDTH_KEY8_VALUE32: memcpy(&size32, at + 1, sizeof(size32)); return size32;
+    case WIDTH_KEY32_VALUE32: break;
+    }
+    memcpy(&size32, at + 4, sizeof(size32));
+    return size32;
+}
+
+static void write_value_size(struct object *object, size_t size)
+{
+    uint8_t *at = object->rest;
+    uint16_t size16 = (uint16_t)size;
+    uint32_t size32 = (uint32_t)size;
+    switch (object_width(object)) {
+    case WIDTH_KEY8_VALUE8: at[1] = (uint8_t)size; break;
+    case WIDTH_KEY8_VALUE16: memcpy(at + 1, &size16, sizeof(size16)); break;
+    case WIDTH_KEY8_VALUE32: memcpy(at + 1, &size32, sizeof(size32)); break;
+    case WIDTH_KEY32_VALUE32: memcpy(at + 4, &size32, sizeof(size32)); break;
+    }
+}
+
+static void write_key_size(struct object *object, size_t size)
+{
+    uint32_t size32 = (uint32_t)size;
+    if (object_width(object) == WIDTH_KEY32_VALUE32) {
+        memcpy(object->rest, &size32, sizeof(size32));
+    } else {
+        object->rest[0] = (uint8_t)size;
+    }
+}
+
+static void write_encoding(struct object *object, enum object_encoding encoding)
+{
+    object->kind = (uint8_t)((object->kind & ~(3u << 3)) | (unsigned)encoding << 3);
+}
+
+enum object_width object_width_for(size_t key_size, size_t value_size)
+{
+    assert(key_size <= OBJECT_SIZE_MAX);
+    assert(value_size <= OBJECT_SIZE_MAX);
+    if (key_size > UINT8_MAX) {
+        return WIDTH_KEY32_VALUE32;
+    }
+    if (value_size > UINT16_MAX) {
+        return WIDTH_KEY8_VALUE32;
+    }
+    return value_size > UINT8_MAX ? WIDTH_KEY8_VALUE16 : WIDTH_KEY8_VALUE8;
+}
+
+struct object *object_create(const struct object_draft *draft)
+{
+    enum object_width width = object_width_for(draft->key.size, draft->value.size);
+    bool has_expiry = draft->expire_at_ms != 0;
+    size_t offset = object_offset_of_key(width, has_expiry);
+    struct object *object =
+        store_allocate(round_up(offset + draft->key.size + draft->value.size + draft->slack));
+    if (object == NULL) {
+        return NULL;
+    }
+    object->kind = (uint8_t)((unsigned)draft->type | (unsigned)draft->encoding << 3 |
+                             (has_expiry ? OBJECT_KIND_EXPIRY : 0u) | (unsigned)width << 6);
+    memset(object->clock, 0, sizeof(object->clock));
+    write_key_size(object, draft->key.size);
+    write_value_size(object, draft->value.size);
+    if (has_expiry) {
+        object_set_expiry(object, draft->expire_at_ms);
+    }
+    char *at = (char *)object + offset;
+    if (draft->key.size > 0) {
+        memcpy(at, draft->key.data, draft->key.size);
+    }
+    if (draft->value.size > 0 && draft->value.data != NULL) {
+        memcpy(at + draft->key.size, draft->value.data, draft->value.size);
+    }
+    return object;
+}
+
+bool object_overwrite(struct object *object, const struct object_draft *draft)
+{
+    size_t key_size = object_key_size(object);
+    if (object_width_for(key_size, draft->value.size) != object_width(object) ||
+        object_has_expiry(object) != (draft->expire_at_ms != 0)) {
+        return false;
+    }
+    size_t offset = object_offset_of_key(object_width(object), object_has_expiry(object));
+    size_t wanted = round_up(offset + key_size + draft->value.size);
+    if (wanted != round_up(offset + key_size + object_value_size(object))) {
+        /* Another size: in place only while less than a quarter of the allocation lies idle. */
+        size_t allocated = store_allocated_size(object);
+        if (wanted > allocated || wanted < allocated - allocated / 4) {
+            return false;
+        }
+    }
+    if (draft->expire_at_ms != 0) {
+        object_set_expiry(object, draft->expire_at_ms);
+    }
+    if (draft->value.size > 0) {
+        memmove((char *)object + offset + key_size, draft->value.data, draft->value.size);
+    }
+    write_value_size(object, draft->value.size);
+    write_encoding(object, draft->encoding);
+    return true;
+}
+
+bool object_resize(struct object *object, size_t size)
+{
+    size_t key_size = object_key_size(object);
+    size_t old_size = object_value_size(object);
+    if (object_width_for(key_size, size) != object_width(object)) {
+        return false;
+    }
+    size_t offset = object_offset_of_key(object_width(object), object_has_expiry(object));
+    size_t allocated = store_allocated_size(object);
+    if (offset + key_size + size > allocated ||
+        (size < old_size && round_up(offset + key_size + size) < allocated / 2)) {
+        return false;
+    }
+    if (size > old_size) {
+        memset(object_value_data(object) + old_size, 0, size - old_size);
+    }
+    write_value_size(object, size);
+    write_encoding(object, ENCODING_EDITED);
+    return true;
+}
+
+struct object *object_enlarge(struct object *object, size_t size, size_t slack)
+{
+    size_t head = object_offset_of_key(object_width(object), object_has_expiry(object)) +
+                  object_key_size(object);
+    struct object *moved = store_reallocate(object, round_up(head + size + slack));
+    if (moved == NULL) {
+        return NULL;
+    }
+    bool resized = object_resize(moved, size);
+    assert(resized);
+    return moved;
+}
+
+void object_copy_clock(struct object *to, const struct object *from)
+{
+    memcpy(to->clock, from->clock, sizeof(to->clock));
+}
+
+void object_set_expiry(struct object *object, uint64_t expire_at_ms)
+{
+    assert(object_has_expiry(object));
+    memcpy(object->rest + object_lengths_size(object_width(object)), &expire_at_ms,
+           sizeof(expire_at_ms));
+}
+
+size_t object_pack_integer(int64_t value, char out[8])
+{
+    /* Bytes from the top that only repeat the sign are not written. */
+    uint64_t magnitude = value < 0 ? ~(uint64_t)value : (uint64_t)value;
+    size_t size = 1;
+    while (size < 8 && magnitude >> (8 * size - 1) != 0) {
+        size++;
+    }
+    for (size_t i = 0; i < size; i++) {
+        out[i] = (char)((uint64_t)value >> (8 * i));
+    }
+    return size;
+}
+
+int64_t object_stored_integer(const struct object *object)
+{
+    struct bytes packed = object_value(object);
+    assert(packed.size >= 1 && packed.size <= 8);
+    uint64_t value = (uint64_t)(int64_t)(signed char)packed.data[packed.size - 1];
+    for (size_t i = packed.size - 1; i > 0; i--) {
+        value = value << 8 | (unsigned char)packed.data[i - 1];
+    }
+    return (int64_t)value;
+}
+
+struct bytes object_value(const struct object *object)
+{
+    return (struct bytes){object_key_data(object) + object_key_size(object),
+                          object_value_size(object)};
+}
+
+char *object_value_data(struct object *object)
+{
+    return (char *)object + object_offset_of_key(object_width(object), object_has_expiry(object)) +
+           object_key_size(object);
+}
+
+void object_touch(struct object *object, uint64_t now_ms)
+{
+    uint64_t now_s = now_ms / 1000;
+    object->clock[0] = (uint8_t)now_s;
+    object->clock[1] = (uint8_t)(now_s >> 8);
+    object->clock[2] = (uint8_t)(now_s >> 16);
+}
+
+uint64_t object_idle_ms(const struct object *object, uint64_t now_ms)
+{
+    uint64_t then_s = (uint64_t)object->clock[0] | (uint64_t)object->clock[1] << 8 |
+                      (uint64_t)object->clock[2] << 16;
+    uint64_t idle_s = (now_ms / 1000 - then_s) & 0xffffff;
+    /* A clock that was set back makes the last access lie ahead: that is not 194 days of idling. */
+    return idle_s > 0xff0000 ? 0 : idle_s * 1000;
+}
+
+enum object_type object_type(const struct object *object)
+{
+    return (enum object_type)(object->kind & 7);
+}
+
+const char *object_type_name(const struct object *object)
+{
+    switch (object_type(object)) {
+    case OBJECT_STRING: return "string";
+    }
+    return "unknown";
+}
+
+const char *object_encoding_name(const struct object *object)
+{
+    switch (object_encoding(object)) {
+    case ENCODING_INTEGER: return "int";
+    case ENCODING_EDITED: return "raw";
+    case ENCODING_TEXT: break;
+    }
+    return object_value_size(object) <= EMBEDDED_SIZE_MAX ? "embstr" : "raw";
+}
+
+struct bytes object_key(const struct object *object)
+{
+    return (struct bytes){object_key_data(object), object_key_size(object)};
+}
+
+uint64_t object_expire_at_ms(const struct object *object)
+{
+    if (!object_has_expiry(object)) {
+        return 0;
+    }
+    uint64_t expire_at_ms;
+    memcpy(&expire_at_ms, object->rest + object_lengths_size(object_width(object)),
+           sizeof(expire_at_ms));
+    return expire_at_ms;
+}
+
+size_t object_memory(const struct object *object)
+{
+    return store_allocated_size(object);
+}
+
+struct bytes object_string(const struct object *object, char scratch[OBJECT_SCRATCH_SIZE])
+{
+    if (object_encoding(object) != ENCODING_INTEGER) {
+        return object_value(object);
+    }
+    return (struct bytes){scratch, integer_format(object_stored_integer(object), scratch)};
+}
+
+size_t object_string_size(const struct object *object)
+{
+    char scratch[OBJECT_SCRATCH_SIZE];
+    return object_string(object, scratch).size;
+}
+
+bool object_integer(const struct object *object, int64_t *out)
+{
+    if (object_encoding(object) != ENCODING_INTEGER) {
+        return integer_parse(object_value(object), out);
+    }
+    *out = object_stored_integer(object);
+    return true;
+}

@@ -1,0 +1,312 @@
+/* How the table of a keyspace grows and shrinks: by steps of a segment, by splits and by merges. */
+#include "base/error.h"
+#include "node/store/allocate.h"
+#include "node/store/keyspace.h"
+
+/* Two neighbours with no more keys than this between them become one: far from what would make it
+ * split again. */
+#define MERGED_COUNT_MAX (SEGMENT_COUNT_MAX / 4)
+/* Objects ahead of the one being looked at whose memory is asked for. */
+#define PREFETCH_AHEAD 8
+
+/* Two segments about to take the place of one, or one of two. Nothing of it is visible yet. */
+struct halves {
+    struct segment *low;
+    struct segment *high;
+};
+
+static struct segment *segment_create(unsigned depth)
+{
+    struct segment *segment = store_allocate(sizeof(*segment));
+    if (segment != NULL) {
+        segment_init(segment, depth);
+    }
+    return segment;
+}
+
+static void segment_destroy(struct segment *segment)
+{
+    if (segment != NULL) {
+        segment_deinit(segment);
+        store_release(segment);
+    }
+}
+
+static int64_t allocated(const void *block)
+{
+    return (int64_t)store_allocated_size(block);
+}
+
+static int64_t segment_total(const struct segment *segment)
+{
+    return allocated(segment) + (int64_t)segment_memory(segment);
+}
+
+static void set_directory(struct keyspace *keys, struct directory *directory)
+{
+    atomic_store_explicit(&keys->directory, directory, memory_order_relaxed);
+}
+
+static size_t pack(const struct segment *segment, uint64_t *out)
+{
+    const uint64_t *entries = segment_entries(segment);
+    size_t count = 0;
+    for (size_t at = 0; at < segment->capacity; at++) {
+        if (entries[at] != 0) {
+            out[count++] = entries[at];
+        }
+    }
+    return count;
+}
+
+/* Gives the entries the tags of a depth whose window has moved on, and orders them by those. They
+ * are nearly in order, since the old tag was the beginning of the new: insertion sort is linear
+ * here. */
+static void retag_deeper(uint64_t *entries, size_t count, unsigned depth)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (i + PREFETCH_AHEAD < count) {
+            __builtin_prefetch(entry_object(entries[i + PREFETCH_AHEAD]));
+        }
+        struct object *object = entry_object(entries[i]);
+        uint64_t entry = entry_make(tag_at_depth(depth, key_hash(object_key(object))), object);
+        size_t at = i;
+        for (; at > 0 && entries[at - 1] > entry; at--) {
+            entries[at] = entries[at - 1];
+        }
+        entries[at] = entry;
+    }
+}
+
+/* The other way round the tag is known without the objects: what all had in common comes back. */
+static void retag_shallower(uint64_t *entries, size_t count, unsigned depth, uint64_t hash)
+{
+    uint64_t common = hash << depth >> (64 - WINDOW_STEP);
+    for (size_t i = 0; i < count; i++) {
+        uint64_t tag = common << (TAG_BITS - WINDOW_STEP) | entry_tag(entries[i]) >> WINDOW_STEP;
+        entries[i] = entry_make(tag, entry_object(entries[i]));
+    }
+}
+
+/* Fills both halves from the old segment. 0 or TORC_ENOMEM. */
+static int divide(const struct segment *old, const struct halves *halves)
+{
+    unsigned depth = halves->low->depth;
+    uint64_t *packed = store_allocate((old->count + 1) * sizeof(packed[0]));
+    if (packed == NULL) {
+        return TORC_ENOMEM;
+    }
+    size_t count = pack(old, packed);
+    /* The bit that tells the halves apart is in the old tags, which are in order. */
+    unsigned shift = TAG_BITS - 1 - (old->depth - window_of_depth(old->depth));
+    size_t low_count = 0;
+    while (low_count < count && (entry_tag(packed[low_count]) >> shift & 1) == 0) {
+        low_count++;
+    }
+    if (window_of_depth(depth) != window_of_depth(old->depth)) {
+        retag_deeper(packed, low_count, depth);
+        retag_deeper(packed + low_count, count - low_count, depth);
+    }
+    size_t high_count = count - low_count;
+    int result =
+        segment_rebuild(halves->low, packed, low_count, low_count, segment_capacity_for(low_count));
+    if (result == 0) {
+        result = segment_rebuild(halves->high, packed + low_count, high_count, high_count,
+                                 segment_capacity_for(high_count));
+    }
+    store_release(packed);
+    return result;
+}
+
+/* Puts both halves where `old` was, which is freed. */
+static void commit_split(struct keyspace *keys, struct segment *old, const struct halves *halves,
+                         uint64_t hash)
+{
+    struct directory *directory = keyspace_directory(keys);
+    unsigned depth = halves->low->depth;
+    uint64_t half = (uint64_t)1 << (64 - depth);
+    halves->low->next_expiry_ms = old->next_expiry_ms;
+    halves->high->next_expiry_ms = old->next_expiry_ms;
+    directory->segments_at[depth] += 2;
+    directory_place(directory, halves->low, hash & ~half);
+    directory_place(directory, halves->high, hash | half);
+    int64_t delta = segment_total(halves->low) + segment_total(halves->high);
+    if (old == &keys->root) {
+        delta -= (int64_t)segment_memory(old);
+        segment_deinit(old);
+    } else {
+        directory->segments_at[depth - 1]--;
+        delta -= segment_total(old);
+        segment_destroy(old);
+    }
+    keyspace_account(keys, delta);
+}
+
+static int split(struct keyspace *keys, struct segment *old, uint64_t hash)
+{
+    struct directory *directory = keyspace_directory(keys);
+    unsigned depth = old->depth + 1u;
+    struct halves halves = {segment_create(depth), segment_create(depth)};
+    if (halves.low == NULL || halves.high == NULL || divide(old, &halves) != 0) {
+        goto err;
+    }
+    if (directory == NULL || directory->depth < depth) {
+        struct directory *larger = directory_create(depth, directory);
+        if (larger == NULL) {
+            goto err;
+        }
+        set_directory(keys, larger);
+        keyspace_account(keys, allocated(larger) - allocated(directory));
+        directory_destroy(directory);
+    }
+    commit_split(keys, old, &halves, hash);
+    return 0;
+err:
+    segment_destroy(halves.low);
+    segment_destroy(halves.high);
+    return TORC_ENOMEM;
+}
+
+/* Hashes chosen to agree in many bits must not make the directory grow without bounds: it may have
+ * sixteen times the slots that well-spread keys would need. */
+static bool may_split(const struct keyspace *keys, const struct segment *segment)
+{
+    size_t fair = keyspace_count(keys) / SEGMENT_COUNT_MAX + 1;
+    return segment->count >= SEGMENT_COUNT_MAX && segment->depth < DIRECTORY_DEPTH_MAX &&
+           (size_t)1 << segment->depth <= 16 * fair;
+}
+
+int keyspace_make_room(struct keyspace *keys, uint64_t hash)
+{
+    struct segment *segment = keyspace_segment(keys, hash);
+    if (may_split(keys, segment) && split(keys, segment, hash) == 0) {
+        return 0;
+    }
+    int64_t before = (int64_t)segment_memory(segment);
+    int result = segment_grow(segment);
+    if (result != 0) {
+        return result;
+    }
+    keyspace_account(keys, (int64_t)segment_memory(segment) - before);
+    struct directory *directory = keyspace_directory(keys);
+    if (directory != NULL && segment->capacity > directory->capacity_max) {
+        directory->capacity_max = segment->capacity;
+    }
+    return 0;
+}
+
+/* Fills `merged`, which is one depth less, from both. 0 or TORC_ENOMEM. */
+static int unite(const struct halves *halves, struct segment *merged, uint64_t low_hash)
+{
+    unsigned depth = merged->depth;
+    size_t count = halves->low->count + halves->high->count;
+    uint64_t *packed = store_allocate((count + 1) * sizeof(packed[0]));
+    if (packed == NULL) {
+        return TORC_ENOMEM;
+    }
+    size_t low_count = pack(halves->low, packed);
+    size_t high_count = pack(halves->high, packed + low_count);
+    if (window_of_depth(depth) != window_of_depth(halves->low->depth)) {
+        uint64_t high_hash = low_hash | (uint64_t)1 << (63 - depth);
+        unsigned window = window_of_depth(depth);
+        retag_shallower(packed, low_count, window, low_hash);
+        retag_shallower(packed + low_count, high_count, window, high_hash);
+    }
+    int result = segment_rebuild(merged, packed, count, count, segment_capacity_for(count));
+    store_release(packed);
+    return result;
+}
+
+/* After the deepest segments have gone. Without memory the larger directory serves as well. */
+static void lower_directory(struct keyspace *keys)
+{
+    struct directory *directory = keyspace_directory(keys);
+    unsigned depth = directory->depth;
+    while (directory->segments_at[depth] == 0) {
+        depth--;
+    }
+    struct directory *smaller =
+        depth < directory->depth ? directory_create(depth, directory) : NULL;
+    if (smaller != NULL) {
+        set_directory(keys, smaller);
+        keyspace_account(keys, allocated(smaller) - allocated(directory));
+        directory_destroy(directory);
+    }
+}
+
+/* Puts `merged` where both halves were, which are freed. */
+static void commit_merge(struct keyspace *keys, const struct halves *halves, struct segment *merged,
+                         uint64_t low_hash)
+{
+    struct directory *directory = keyspace_directory(keys);
+    unsigned depth = merged->depth;
+    uint64_t low_ms = halves->low->next_expiry_ms;
+    uint64_t high_ms = halves->high->next_expiry_ms;
+    merged->next_expiry_ms = low_ms < high_ms ? low_ms : high_ms;
+    int64_t delta = -(segment_total(halves->low) + segment_total(halves->high));
+    if (merged == &keys->root) {
+        delta += (int64_t)segment_memory(merged) - allocated(directory);
+        set_directory(keys, NULL);
+        directory_destroy(directory);
+    } else {
+        halves->high->next_expiry_ms = EXPIRY_NONE;
+        directory_update_soonest(directory, halves->high, low_hash | (uint64_t)1 << (63 - depth));
+        directory->segments_at[depth + 1] -= 2;
+        directory->segments_at[depth]++;
+        directory_place(directory, merged, low_hash);
+        delta += segment_total(merged);
+    }
+    segment_destroy(halves->low);
+    segment_destroy(halves->high);
+    keyspace_account(keys, delta);
+}
+
+/* Makes one of the segment of that hash and its neighbour, if both are small. True if it did. */
+static bool merge(struct keyspace *keys, uint64_t hash)
+{
+    struct directory *directory = keyspace_directory(keys);
+    if (directory == NULL) {
+        return false;
+    }
+    unsigned depth = directory_segment(directory, hash)->depth;
+    uint64_t half = (uint64_t)1 << (64 - depth);
+    uint64_t low_hash = hash & ~half;
+    struct halves halves = {directory_segment(directory, low_hash),
+                            directory_segment(directory, hash | half)};
+    if (halves.low->depth != halves.high->depth || halves.low->pinned || halves.high->pinned ||
+        halves.low->count + halves.high->count > MERGED_COUNT_MAX) {
+        return false;
+    }
+    struct segment *merged = depth == 1 ? &keys->root : segment_create(depth - 1);
+    if (merged == NULL) {
+        return false;
+    }
+    if (unite(&halves, merged, low_hash) != 0) {
+        if (merged != &keys->root) {
+            segment_destroy(merged);
+        }
+        return false;
+    }
+    commit_merge(keys, &halves, merged, low_hash);
+    return true;
+}
+
+void keyspace_give_room(struct keyspace *keys, uint64_t hash)
+{
+    struct segment *segment = keyspace_segment(keys, hash);
+    if (segment->pinned || !segment_is_wasteful(segment)) {
+        return;
+    }
+    int64_t before = (int64_t)segment_memory(segment);
+    if (segment_shrink(segment) != 0) {
+        return; /* a table that is too large is still a table */
+    }
+    keyspace_account(keys, (int64_t)segment_memory(segment) - before);
+    bool merged = false;
+    while (merge(keys, hash)) {
+        merged = true;
+    }
+    if (merged && keyspace_directory(keys) != NULL) {
+        lower_directory(keys);
+    }
+}

@@ -1,0 +1,97 @@
+#include "node/store/keyspace.h"
+
+#include <stdlib.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+/* The most that one keyspace may hold back from the store's total. */
+#define PENDING_MAX 4096
+/* What all may hold back together, as a share of the total: 16384 slots x 2^-22 = 1/256. */
+#define PENDING_SHIFT 22
+
+struct store *store_create(void)
+{
+    struct store *store = aligned_alloc(CACHE_LINE, sizeof(*store));
+    if (store == NULL) {
+        return NULL;
+    }
+    atomic_init(&store->memory, 0);
+    for (size_t slot = 0; slot < SLOT_COUNT; slot++) {
+        struct keyspace *keys = &store->keyspaces[slot];
+        segment_init(&keys->root, 0);
+        atomic_init(&keys->directory, NULL);
+        keys->memory = 0;
+        atomic_init(&keys->count, 0);
+        atomic_init(&keys->expiry_count, 0);
+        keys->pending = 0;
+        keys->slot = (uint16_t)slot;
+    }
+    return store;
+}
+
+void store_destroy(struct store *store)
+{
+    if (store == NULL) {
+        return;
+    }
+    for (size_t slot = 0; slot < SLOT_COUNT; slot++) {
+        keyspace_clear(&store->keyspaces[slot]);
+    }
+    free(store);
+}
+
+struct keyspace *store_keyspace(struct store *store, uint16_t slot)
+{
+    assert(slot < SLOT_COUNT);
+    return &store->keyspaces[slot];
+}
+
+size_t store_memory(const struct store *store)
+{
+    return atomic_load_explicit(&store->memory, memory_order_relaxed);
+}
+
+size_t store_key_count(const struct store *store)
+{
+    size_t count = 0;
+    for (size_t slot = 0; slot < SLOT_COUNT; slot++) {
+        count += atomic_load_explicit(&store->keyspaces[slot].count, memory_order_relaxed);
+    }
+    return count;
+}
+
+size_t store_expiry_count(const struct store *store)
+{
+    size_t count = 0;
+    for (size_t slot = 0; slot < SLOT_COUNT; slot++) {
+        count += atomic_load_explicit(&store->keyspaces[slot].expiry_count, memory_order_relaxed);
+    }
+    return count;
+}
+
+uint64_t key_hash(struct bytes key)
+{
+    return XXH3_64bits(key.data, key.size);
+}
+
+static struct store *keyspace_store(struct keyspace *keys)
+{
+    return (struct store *)(void *)((char *)(keys - keys->slot) -
+                                    offsetof(struct store, keyspaces));
+}
+
+void keyspace_account(struct keyspace *keys, int64_t delta)
+{
+    assert(delta >= 0 || (uint64_t)-delta <= keys->memory);
+    keys->memory += (uint64_t)delta;
+    struct store *store = keyspace_store(keys);
+    int64_t pending = keys->pending + delta;
+    size_t share = store_memory(store) >> PENDING_SHIFT;
+    int64_t limit = share < PENDING_MAX ? (int64_t)share : PENDING_MAX;
+    if (pending > limit || pending < -limit || keys->memory == 0) {
+        atomic_fetch_add_explicit(&store->memory, (size_t)pending, memory_order_relaxed);
+        pending = 0;
+    }
+    keys->pending = (int32_t)pending;
+}

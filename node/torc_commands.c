@@ -1,0 +1,67 @@
+/* What nodes, and client libraries that know Torc, say to a node: views and gossip. */
+#include "base/error.h"
+#include "node/call.h"
+#include "node/clock.h"
+#include "node/commands/handlers.h"
+#include "node/control.h"
+#include "node/node.h"
+
+/* TORC.VIEW: the view as its bytes. Between nodes, with an argument: here is a newer one. */
+void torc_view_command(struct call *call)
+{
+    struct node *node = worker_node(call->worker);
+    if (call->argc == 2 && call->session->access == ACCESS_BUS) {
+        struct view *offered = NULL;
+        int result = view_decode(&offered, call->argv[1]);
+        if (result != TORC_OK) {
+            reply_error(call->reply, "ERR the view is refused: %s", torc_strerror(result));
+            return;
+        }
+        control_offer_view(node->control, offered);
+        reply_ok(call->reply);
+        return;
+    }
+    if (call->argc != 1) {
+        call_reply_syntax_error(call);
+        return;
+    }
+    const struct view *view = node_view(node);
+    if (view == NULL) {
+        reply_error(call->reply, "CLUSTERDOWN the node has not joined a cluster yet");
+        return;
+    }
+    struct buf encoded = {0};
+    view_encode(view, &encoded);
+    view_release(view);
+    if (encoded.failed) {
+        call_reply_no_memory(call);
+    } else {
+        reply_bulk(call->reply, buf_bytes(&encoded));
+    }
+    buf_deinit(&encoded);
+}
+
+/* torc.gossip STATE: merges the sender's state and answers with ours. */
+void torc_gossip_command(struct call *call)
+{
+    struct node *node = worker_node(call->worker);
+    struct buf state = {0};
+    if (call->argc != 2) {
+        call_reply_syntax_error(call);
+        return;
+    }
+    int result = TORC_EAGAIN;
+    pthread_mutex_lock(&node->gossip_lock);
+    if (node->gossip != NULL) {
+        result = gossip_merge_state(node->gossip, call->argv[1], clock_monotonic_ms());
+        gossip_encode_state(node->gossip, &state);
+    }
+    pthread_mutex_unlock(&node->gossip_lock);
+    if (result != TORC_OK || state.failed) {
+        reply_error(call->reply, "ERR the state is refused: %s",
+                    torc_strerror(state.failed ? TORC_ENOMEM : result));
+    } else {
+        reply_bulk(call->reply, buf_bytes(&state));
+    }
+    buf_deinit(&state);
+}

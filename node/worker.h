@@ -1,0 +1,98 @@
+/*
+ * One worker thread: an event loop with its own listeners, its clients, its links to the peers and
+ * the streams it sends. Workers share the slots (under their locks) and nothing else that changes.
+ */
+#ifndef TORC_NODE_WORKER_H
+#define TORC_NODE_WORKER_H
+
+#include "base/attributes.h"
+#include "base/buf.h"
+#include "base/prng.h"
+#include "node/link.h"
+#include "node/node.h"
+#include "node/resp/request.h"
+#include "node/streams.h"
+
+#include <ev.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define WORKER_READ_BUFFER_SIZE (64u * 1024)
+
+struct bus_connection;
+struct connection;
+struct operation;
+struct stream_sender;
+
+enum listener_kind { LISTEN_CLIENT, LISTEN_DIRECT, LISTEN_BUS, LISTENER_COUNT };
+
+struct listener {
+    struct worker *worker;
+    enum listener_kind kind;
+    int fd;
+    ev_io watcher;
+};
+
+struct worker {
+    /* constant */
+    struct node *node;
+    unsigned index;
+    uint64_t bit; /* in replica_stream.waiting */
+    pthread_t thread;
+    struct ev_loop *loop;
+
+    /* any thread */
+    ev_async wake; /* through worker_wake alone */
+    _Atomic bool woken;
+    _Atomic bool look_at_clients; /* some are to be killed, or a pause has ended */
+    _Atomic bool streams_dirty;   /* a stream that it sends has something new */
+
+    /* this worker */
+    struct worker_stats stats;
+    struct listener listeners[LISTENER_COUNT];
+    ev_prepare before_sleep;
+    ev_timer tick;
+    const struct view *view; /* as of the last look; NULL before the first */
+    uint64_t view_epoch;
+    struct prng prng;
+    char *read_buffer;              /* where idle connections read into */
+    struct argument_list arguments; /* of the batch under way */
+    struct argument_list replayed;  /* of a held operation or of an effect being applied */
+    struct buf effects;             /* of the call under way */
+    struct buf chunk;               /* replies of the batch under way */
+    struct ack_set chunk_acks;
+    unsigned chunk_replies;
+    struct ack_set *local_acks;  /* of the execute_local under way */
+    uint64_t now_wall_ms;        /* of the batch under way */
+    struct session peer_session; /* as which effects are applied */
+    struct connection *connections;
+    struct connection *flush_first; /* connections to look after before sleeping */
+    struct bus_connection *bus_connections;
+    uint64_t last_bus_number;
+    struct link *links[NODES_MAX];            /* by peer; NULL until needed */
+    struct stream_sender *senders[NODES_MAX]; /* by peer; NULL until needed */
+    bool acks_arrived;                        /* look at `waiting` before sleeping */
+    struct operation *waiting;                /* for acknowledgements */
+    struct operation *held_first, *held_last; /* for a view or a take-over, oldest first */
+    uint16_t held_count[SLOT_COUNT];
+    uint16_t sweep_slot; /* where the expiry sweep goes on */
+    uint64_t accept_paused_until_ms;
+    uint64_t pause_seen_ms; /* the last CLIENT PAUSE whose end was noticed */
+};
+
+struct worker *worker_create(struct node *node, unsigned index);
+void worker_destroy(struct worker *worker);
+/* Opens its listeners. TORC_EIO with the reason logged. */
+int worker_listen(struct worker *worker) TORC_MUST_USE;
+/* The thread: runs until the node stops. */
+void *worker_run(void *worker);
+/* Any thread. Makes it look at acknowledgements, views, kills and streams. */
+void worker_wake(struct worker *worker);
+
+/* This worker. */
+struct link *worker_link(struct worker *worker, uint16_t peer); /* NULL without memory */
+/* The present view; NULL before the node has joined. Borrowed until the loop sleeps. */
+const struct view *worker_view(struct worker *worker);
+
+#endif

@@ -1,0 +1,68 @@
+#include "replication/op.h"
+
+#include "base/codec.h"
+#include "base/error.h"
+#include "base/limits.h"
+
+#include <assert.h>
+
+#define OP_SIZE_MIN (OP_HEADER_SIZE - sizeof(uint32_t))
+
+void op_encode(struct buf *out, const struct op *op)
+{
+    assert(op->payload.size <= BUS_FRAME_SIZE_MAX);
+    write_u32(out, (uint32_t)(OP_SIZE_MIN + op->payload.size));
+    write_u8(out, op->kind);
+    write_u8(out, op->flags);
+    write_u16(out, op->slot);
+    write_u64(out, op->epoch);
+    write_u64(out, op->sequence);
+    buf_append(out, op->payload.data, op->payload.size);
+}
+
+int op_decode(struct bytes input, struct op *out, size_t *consumed)
+{
+    struct reader reader;
+    reader_init(&reader, input);
+    if (input.size < OP_HEADER_SIZE) {
+        return TORC_EAGAIN;
+    }
+    size_t size = read_u32(&reader);
+    if (size < OP_SIZE_MIN || size > OP_SIZE_MIN + BUS_FRAME_SIZE_MAX) {
+        return TORC_ECORRUPT;
+    }
+    out->kind = read_u8(&reader);
+    out->flags = read_u8(&reader);
+    out->slot = read_u16(&reader);
+    out->epoch = read_u64(&reader);
+    out->sequence = read_u64(&reader);
+    if (out->kind < OP_EFFECT || out->kind > OP_REFILL_END || out->slot >= SLOT_COUNT ||
+        (out->flags & ~(OP_FLAG_KEEP | OP_FLAG_FOLLOW)) != 0) {
+        return TORC_ECORRUPT;
+    }
+    if (input.size < sizeof(uint32_t) + size) {
+        return TORC_EAGAIN;
+    }
+    out->payload = (struct bytes){input.data + OP_HEADER_SIZE, size - OP_SIZE_MIN};
+    *consumed = sizeof(uint32_t) + size;
+    return TORC_OK;
+}
+
+void op_encode_refill_key(struct buf *out, struct bytes key, uint64_t expire_at_ms,
+                          struct bytes dump)
+{
+    write_bytes32(out, key);
+    write_u64(out, expire_at_ms);
+    write_bytes32(out, dump);
+}
+
+int op_decode_refill_key(struct bytes payload, struct bytes *key, uint64_t *expire_at_ms,
+                         struct bytes *dump)
+{
+    struct reader reader;
+    reader_init(&reader, payload);
+    *key = read_bytes32(&reader, REQUEST_BULK_SIZE_MAX);
+    *expire_at_ms = read_u64(&reader);
+    *dump = read_bytes32(&reader, BUS_FRAME_SIZE_MAX);
+    return reader_finish(&reader);
+}

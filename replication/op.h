@@ -1,0 +1,56 @@
+/*
+ * One operation of a replication stream, as bytes. The stream towards a replica is a sequence of
+ * these, and a position in it is a count of bytes, so a position always lies between two
+ * operations.
+ *
+ *      size u32 | kind u8 | flags u8 | slot u16 | epoch u64 | sequence u64 | payload
+ *
+ * `size` counts what follows it. docs/protocol.md, "Replication stream", is normative.
+ */
+#ifndef TORC_REPLICATION_OP_H
+#define TORC_REPLICATION_OP_H
+
+#include "base/attributes.h"
+#include "base/buf.h"
+#include "base/bytes.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define OP_HEADER_SIZE 24
+
+enum op_kind {
+    OP_EFFECT = 1,       /* payload: one command, RESP; sequence: the one it brings the slot to */
+    OP_REFILL_BEGIN = 2, /* forget what you hold of the slot */
+    OP_REFILL_KEY = 3,   /* payload: key bytes32, expire_at_ms u64, object dump bytes32 */
+    OP_REFILL_END = 4,   /* you now hold the slot as of `epoch`, `sequence` */
+};
+
+enum op_flag {
+    OP_FLAG_KEEP = 1,   /* of an end without a begin: what you hold is already equal */
+    OP_FLAG_FOLLOW = 2, /* of an end: the sender goes on as your replica from exactly here */
+};
+
+struct op {
+    uint8_t kind;
+    uint8_t flags;
+    uint16_t slot;
+    uint64_t epoch;
+    uint64_t sequence;
+    struct bytes payload; /* borrowed from the input */
+};
+
+/* Appends one operation. */
+void op_encode(struct buf *out, const struct op *op);
+
+/* Decodes the first operation of `input`; *consumed is its whole size. 0, TORC_EAGAIN (not all
+ * there yet), TORC_ECORRUPT (unknown kind, bad slot, a size over the limit). */
+int op_decode(struct bytes input, struct op *out, size_t *consumed) TORC_MUST_USE;
+
+/* The payload of OP_REFILL_KEY. Decode: 0 or TORC_ECORRUPT; results borrow from the payload. */
+void op_encode_refill_key(struct buf *out, struct bytes key, uint64_t expire_at_ms,
+                          struct bytes dump);
+int op_decode_refill_key(struct bytes payload, struct bytes *key, uint64_t *expire_at_ms,
+                         struct bytes *dump) TORC_MUST_USE;
+
+#endif

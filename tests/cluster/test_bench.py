@@ -1,0 +1,50 @@
+"""torc-bench against real nodes: load in both modes, and a replay of a real trace."""
+
+import json
+import lzma
+import subprocess
+
+import pytest
+
+from torc_cluster import BENCH, PATIENCE, ROOT
+
+TRACE = ROOT / "bench" / "traces" / "web12.keys.xz"
+
+
+def run_bench(cluster, tmp_path, *arguments, limit=60):
+    result = tmp_path / "bench.json"
+    done = subprocess.run(
+        [BENCH, "-s", f"127.0.0.1:{cluster[0].port}", "--json", result, *map(str, arguments)],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        timeout=limit * PATIENCE, check=False)
+    assert done.returncode == 0, done.stdout[-3000:]
+    return json.loads(result.read_text()), done.stdout
+
+
+@pytest.mark.parametrize("mode", ["any", "direct"])
+def test_load_without_errors(cluster, tmp_path, mode):
+    report, text = run_bench(cluster, tmp_path, "--mode", mode, "--clients", 8, "--pipeline", 8,
+                             "--keys", 1000, "--size", 64, "--seconds", 1)
+    assert report["operations"] > 1000, text
+    assert report["failed"] == 0 and report["errors"] == {}, text
+    assert report["hit_ratio"] == 1, text
+    assert cluster[0].client().dbsize() == 1000
+
+
+def test_replay_of_a_trace_with_room_for_everything_misses_each_key_once(cluster, tmp_path):
+    with lzma.open(TRACE, "rt") as trace:
+        keys = trace.read().split()
+    distinct = len(set(keys))
+    ideal = 1 - distinct / len(keys)
+    report, text = run_bench(cluster, tmp_path, "--trace", TRACE, "--clients", 1, "--threads", 1,
+                             "--pipeline", 1)
+    assert report["hit_ratio"] == pytest.approx(ideal, abs=0.005), text
+    assert cluster[1].client().dbsize() == distinct
+
+
+def test_replay_of_a_trace_under_a_memory_limit_still_hits(new_cluster, tmp_path):
+    cluster = new_cluster(1, ["--memory", "16mb", "--eviction", "lru"])
+    report, text = run_bench(cluster, tmp_path, "--trace", TRACE, "--size", 4000, "--clients", 1,
+                             "--threads", 1, "--pipeline", 1)
+    # About 3 000 of 13 756 objects fit: LRU hits some 75 % there, random noise could not.
+    assert 0.60 < report["hit_ratio"] < 0.85, text

@@ -1,0 +1,52 @@
+"""Fixtures for tests against real nodes: tests/cluster and tests/clients."""
+
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent / "cluster"))
+
+import torc_cluster  # noqa: E402 (found by the line above)
+
+
+def pytest_configure(config):
+    if not torc_cluster.NODE.exists():
+        raise pytest.UsageError(f"{torc_cluster.NODE} is not built; ./dev test builds it")
+
+
+@pytest.fixture(scope="session")
+def shared_cluster():
+    """Three nodes for every test that breaks nothing; one start for all of them."""
+    with torc_cluster.Cluster(3) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def cluster(shared_cluster):
+    """The shared three nodes, empty."""
+    shared_cluster[0].client().flushall()
+    return shared_cluster
+
+
+@pytest.fixture
+def new_cluster():
+    """Makes clusters of the test's own: new_cluster(3, ["--acks", "primary"])."""
+    made = []
+
+    def make(count=3, arguments=(), room=None):
+        made.append(torc_cluster.Cluster(count, arguments, room).__enter__())
+        return made[-1]
+
+    yield make
+    for cluster in made:
+        cluster.close()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed:
+        for cluster in torc_cluster.Cluster.live:
+            report.sections.append(("logs of the nodes", cluster.log_tails()))

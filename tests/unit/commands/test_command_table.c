@@ -1,0 +1,157 @@
+#include "support/harness.h"
+
+#include "node/command_table.h"
+
+#include <check.h>
+#include <ctype.h>
+
+static struct harness h;
+
+static void setup(void)
+{
+    harness_init(&h);
+}
+
+static void teardown(void)
+{
+    harness_deinit(&h);
+}
+
+static void check_command(const struct command *command)
+{
+    size_t size = strlen(command->name);
+    for (size_t i = 0; i < size; i++) {
+        ck_assert_int_eq(command->name[i], tolower((unsigned char)command->name[i]));
+    }
+    ck_assert_int_ne(command->arity, 0);
+    ck_assert_ptr_nonnull(command->summary);
+    ck_assert_ptr_nonnull(command->since);
+    ck_assert_ptr_nonnull(command->complexity);
+    ck_assert_msg(command->handler != NULL || command->subcommands != NULL, "%s", command->name);
+    bool keyed = command->route == ROUTE_SLOT || command->route == ROUTE_SPLIT_ARRAY ||
+                 command->route == ROUTE_SPLIT_SUM || command->route == ROUTE_SPLIT_OK;
+    ck_assert_msg(keyed == (command->first_key > 0), "%s", command->name);
+    ck_assert_msg(keyed == (command->key_step > 0), "%s", command->name);
+    ck_assert_msg(!keyed || ((command->flags & (COMMAND_WRITE | COMMAND_READONLY)) != 0),
+                  "%s neither reads nor writes its keys", command->name);
+    ck_assert_msg((command->flags & COMMAND_WRITE) == 0 || (command->flags & COMMAND_READONLY) == 0,
+                  "%s", command->name);
+    ck_assert_msg((command->flags & COMMAND_DENYOOM) == 0 || (command->flags & COMMAND_WRITE) != 0,
+                  "%s", command->name);
+}
+
+START_TEST(every_row_is_whole)
+{
+    for (size_t i = 0; i < command_table_count(h.commands); i++) {
+        const struct command *command = command_table_at(h.commands, i);
+        check_command(command);
+        for (const struct command *sub = command->subcommands; sub != NULL && sub->name != NULL;
+             sub++) {
+            check_command(sub);
+            ck_assert_ptr_nonnull(sub->handler);
+            ck_assert_int_eq(strncmp(sub->name, command->name, strlen(command->name)), 0);
+            ck_assert_int_eq(sub->name[strlen(command->name)], '|');
+        }
+    }
+    ck_assert_uint_gt(command_table_count(h.commands), 70);
+}
+END_TEST
+
+START_TEST(found_in_any_case)
+{
+    for (size_t i = 0; i < command_table_count(h.commands); i++) {
+        const struct command *command = command_table_at(h.commands, i);
+        char name[64];
+        size_t size = strlen(command->name);
+        ck_assert_uint_lt(size, sizeof(name));
+        for (unsigned pattern = 0; pattern < 3; pattern++) {
+            for (size_t at = 0; at < size; at++) {
+                bool up = pattern == 1 || (pattern == 2 && at % 2 == 0);
+                name[at] =
+                    (char)(up ? toupper((unsigned char)command->name[at]) : command->name[at]);
+            }
+            ck_assert_ptr_eq(command_find(h.commands, (struct bytes){name, size}), command);
+        }
+        ck_assert(command_find(h.commands, (struct bytes){name, size - 1}) != command);
+    }
+}
+END_TEST
+
+START_TEST(others_are_not_found)
+{
+    /* Bytes that differ from letters by the case bit alone hash alike and must still differ. */
+    const char *names[] = {"",
+                           "g",
+                           "ge",
+                           "gett",
+                           "g\x05t",
+                           "\x07\x45\x54",
+                           "getdex",
+                           "foo",
+                           "torc",
+                           "torc\x0escan",
+                           "a-much-longer-name-than-any-command-has"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        ck_assert_msg(command_find(h.commands, bytes_of(names[i])) == NULL, "%s", names[i]);
+    }
+}
+END_TEST
+
+static const struct command *resolve(const char *name, const char *sub)
+{
+    struct bytes argv[] = {bytes_of(name), bytes_of(sub)};
+    const struct command *command = command_find(h.commands, argv[0]);
+    ck_assert_ptr_nonnull(command);
+    return command_resolve(command, argv, sub[0] == '\0' ? 1 : 2);
+}
+
+START_TEST(subcommands)
+{
+    ck_assert_str_eq(resolve("client", "LIST")->name, "client|list");
+    ck_assert_str_eq(resolve("CLIENT", "no-Evict")->name, "client|no-evict");
+    ck_assert_str_eq(resolve("get", "x")->name, "get");
+    ck_assert_str_eq(resolve("command", "")->name, "command");
+    ck_assert_str_eq(resolve("command", "count")->name, "command|count");
+    ck_assert_ptr_null(resolve("client", ""));
+    ck_assert_ptr_null(resolve("client", "lis"));
+    ck_assert_ptr_null(resolve("client", "list2"));
+}
+END_TEST
+
+static size_t keys_end(const char *name, size_t argc)
+{
+    return command_keys_end(command_find(h.commands, bytes_of(name)), argc);
+}
+
+START_TEST(key_positions)
+{
+    ck_assert_uint_eq(keys_end("ping", 1), 0);
+    ck_assert_uint_eq(keys_end("get", 2), 2);
+    ck_assert_uint_eq(keys_end("set", 7), 2);
+    ck_assert_uint_eq(keys_end("mget", 5), 5);
+    ck_assert_uint_eq(keys_end("mset", 5), 4);
+    ck_assert_uint_eq(keys_end("mset", 3), 2);
+    ck_assert_uint_eq(keys_end("copy", 4), 3);
+    ck_assert_uint_eq(keys_end("get", 1), 0);
+    ck_assert_uint_eq(keys_end("mget", 1), 0);
+    ck_assert_uint_eq(command_keys_end(resolve("object", "encoding"), 3), 3);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("commands/command_table");
+    TCase *tests = tcase_create("all");
+    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_test(tests, every_row_is_whole);
+    tcase_add_test(tests, found_in_any_case);
+    tcase_add_test(tests, others_are_not_found);
+    tcase_add_test(tests, subcommands);
+    tcase_add_test(tests, key_positions);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? 0 : 1;
+}

@@ -1,0 +1,772 @@
+/* The commands about connections, the node and the cluster, with a node that is only data: what it
+ * would do is noted by the functions below instead. */
+#include "base/error.h"
+#include "node/call.h"
+#include "node/command.h"
+#include "node/commands/cluster.h"
+#include "node/commands/connection.h"
+#include "node/commands/handlers.h"
+#include "node/node.h"
+#include "node/slots_replicate.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NOW_MS UINT64_C(1700000000000)
+#define WORDS_MAX 16
+
+struct worker {
+    struct node *node;
+    unsigned wakes[2];
+    bool stop_wanted;
+    bool stats_reset;
+};
+
+struct fixture {
+    struct node node;
+    struct worker worker;
+    struct session sessions[3]; /* the first asks; the third is another node's */
+    struct buf reply;
+    int protocol;
+};
+
+/* ---- the node ---- */
+
+struct node *worker_node(struct worker *worker)
+{
+    return worker->node;
+}
+
+static struct worker *only_worker(const struct node *node)
+{
+    return node->workers[0];
+}
+
+const struct view *node_view(struct node *node)
+{
+    return node->view == NULL ? NULL : view_retain(node->view);
+}
+
+uint64_t node_stat_sum(const struct node *node, size_t stats_offset)
+{
+    (void)node;
+    return stats_offset == offsetof(struct worker_stats, commands) ? 4711 : 0;
+}
+
+void node_stats_reset(struct node *node)
+{
+    only_worker(node)->stats_reset = true;
+}
+
+void node_wake_worker(struct node *node, unsigned index)
+{
+    ck_assert_uint_lt(index, 2);
+    only_worker(node)->wakes[index]++;
+}
+
+void node_stop(struct node *node)
+{
+    only_worker(node)->stop_wanted = true;
+}
+
+size_t session_count(struct session_registry *registry)
+{
+    return registry->count;
+}
+
+void slot_replicate(struct call *call, struct slot *slot, size_t argc, const struct bytes *argv)
+{
+    (void)call;
+    (void)slot;
+    (void)argc;
+    (void)argv;
+    ck_abort_msg("nothing here is replicated");
+}
+
+/* Two settings: "alpha" may change, "beta" may not. */
+static struct {
+    int alpha;
+} settings;
+
+void config_get(const struct config *config, struct bytes glob,
+                void (*each)(void *context, const char *name, const char *value), void *context)
+{
+    (void)config;
+    bool all = bytes_equal(glob, BYTES_LITERAL("*"));
+    if (all || bytes_equal(glob, BYTES_LITERAL("alpha"))) {
+        each(context, "alpha", "1");
+    }
+    if (all || bytes_equal(glob, BYTES_LITERAL("beta"))) {
+        each(context, "beta", "2");
+    }
+}
+
+int config_check(struct bytes name, struct bytes value, struct buf *error)
+{
+    if (bytes_equal_nocase(name, "beta")) {
+        return TORC_EEXIST;
+    }
+    if (!bytes_equal_nocase(name, "alpha") && !bytes_equal_nocase(name, "gamma")) {
+        return TORC_ENOTFOUND;
+    }
+    if (bytes_equal(value, BYTES_LITERAL("bad"))) {
+        buf_append_text(error, "'bad' is not good");
+        return TORC_EINVAL;
+    }
+    return TORC_OK;
+}
+
+int config_set(struct config *config, struct bytes name, struct bytes value, struct buf *error)
+{
+    (void)config;
+    ck_assert_int_eq(config_check(name, value, error), TORC_OK);
+    settings.alpha++;
+    return TORC_OK;
+}
+
+#define HANDLER_ABSENT(which)                                                                      \
+    void which##_command(struct call *call)                                                        \
+    {                                                                                              \
+        ck_abort_msg("%s is the node's own", call->command->name);                                 \
+    }
+HANDLER_ABSENT(torc_gossip)
+HANDLER_ABSENT(torc_ping)
+HANDLER_ABSENT(torc_take)
+HANDLER_ABSENT(torc_view)
+HANDLER_ABSENT(wait)
+
+/* ---- fixture ---- */
+
+static void open_session(struct fixture *fixture, size_t index, enum session_access access)
+{
+    struct session *session = &fixture->sessions[index];
+    session->id = index + 11;
+    session->access = access;
+    session->fd = (int)index + 5;
+    session->worker_index = (unsigned)index % 2;
+    session->created_ms = NOW_MS - 60000 * (index + 1);
+    session->protocol = 2;
+    atomic_store(&session->protocol_shown, 2);
+    atomic_store(&session->last_active_ms, NOW_MS - 5000);
+    snprintf(session->address, sizeof(session->address), "10.0.0.%zu:5000", index + 1);
+    snprintf(session->local_address, sizeof(session->local_address), "10.0.0.9:7001");
+    session->next = index < 2 ? &fixture->sessions[index + 1] : NULL;
+}
+
+static struct fixture *fixture_create(void)
+{
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
+    struct node *node = &fixture->node;
+    ck_assert_ptr_nonnull(fixture);
+    fixture->worker.node = node;
+    fixture->protocol = 2;
+    memset(node->id.bytes, 1, NODE_ID_SIZE);
+    node->workers = malloc(sizeof(*node->workers));
+    node->workers[0] = &fixture->worker;
+    node->worker_count = 2;
+    node->commands = command_table_create();
+    node->store = store_create();
+    node->cluster_text = cluster_text_create();
+    node->slots = calloc(SLOT_COUNT, sizeof(*node->slots));
+    ck_assert(node->commands != NULL && node->store != NULL && node->cluster_text != NULL &&
+              node->slots != NULL);
+    for (size_t i = 0; i < SLOT_COUNT; i++) {
+        node->slots[i].index = (uint16_t)i;
+        node->slots[i].keys = store_keyspace(node->store, (uint16_t)i);
+    }
+    node->started_ms = NOW_MS - 90000;
+    node->config.port = 7001;
+    pthread_mutex_init(&node->gossip_lock, NULL);
+    pthread_mutex_init(&node->sessions.lock, NULL);
+    open_session(fixture, 0, ACCESS_ANY);
+    open_session(fixture, 1, ACCESS_DIRECT);
+    open_session(fixture, 2, ACCESS_BUS);
+    node->sessions.first = &fixture->sessions[0];
+    node->sessions.count = 3;
+    settings.alpha = 0;
+    return fixture;
+}
+
+static void fixture_destroy(struct fixture *fixture)
+{
+    struct node *node = &fixture->node;
+    cluster_text_destroy(node->cluster_text);
+    command_table_destroy(node->commands);
+    store_destroy(node->store);
+    view_release(node->view);
+    free(node->slots);
+    free(node->workers);
+    buf_deinit(&fixture->reply);
+    free(fixture);
+}
+
+/* A view of the asking node, which leads every slot, and with `peers` of others. */
+static void join(struct fixture *fixture, size_t peers)
+{
+    struct view *view = view_create();
+    view->epoch = 3;
+    view->copies = 2;
+    memset(view->cluster_id.bytes, 9, NODE_ID_SIZE);
+    strcpy(view->cluster_name, "torc");
+    for (size_t i = 0; i <= peers; i++) {
+        struct view_node node = {.client_port = 7001,
+                                 .direct_port = 8001,
+                                 .http_port = 9001,
+                                 .bus_port = 17001,
+                                 .status = NODE_UP,
+                                 .weight_current = WEIGHT_UNIT,
+                                 .weight_target = WEIGHT_UNIT};
+        memset(node.id.bytes, (int)i + 1, NODE_ID_SIZE);
+        snprintf(node.host, sizeof(node.host), "10.0.0.%zu", i + 1);
+        ck_assert_int_eq(view_put_node(view, &node), TORC_OK);
+    }
+    view->voters[0] = view->nodes[0].id;
+    view->voter_count = 1;
+    ck_assert_int_eq(view_seal(view), TORC_OK);
+    fixture->node.view = view;
+}
+
+/* Runs a command written as words; ~ in a word stands for a space. Returns the reply. */
+static const char *ask(struct fixture *fixture, const char *line)
+{
+    static char copy[1024];
+    struct bytes argv[WORDS_MAX];
+    size_t argc = 0;
+    ck_assert_uint_lt(strlen(line), sizeof(copy));
+    strcpy(copy, line);
+    char *save = NULL;
+    for (char *word = strtok_r(copy, " ", &save); word != NULL; word = strtok_r(NULL, " ", &save)) {
+        for (char *c = strchr(word, '~'); c != NULL; c = strchr(c, '~')) {
+            *c = ' ';
+        }
+        ck_assert_uint_lt(argc, WORDS_MAX);
+        argv[argc++] = bytes_of(word);
+    }
+    const struct command *command = command_find(fixture->node.commands, argv[0]);
+    ck_assert_msg(command != NULL, "%s", line);
+    command = command_resolve(command, argv, argc);
+    ck_assert_msg(command != NULL, "%s", line);
+    ck_assert_msg(command_arity_ok(command, argc), "%s", line);
+    buf_reset(&fixture->reply, SIZE_MAX);
+    struct reply_writer reply = {.out = &fixture->reply, .protocol = fixture->protocol};
+    struct call call = {.command = command,
+                        .argv = argv,
+                        .argc = argc,
+                        .now_ms = NOW_MS,
+                        .reply = &reply,
+                        .session = &fixture->sessions[0],
+                        .worker = &fixture->worker};
+    command->handler(&call);
+    fixture->protocol = reply.protocol;
+    buf_append(&fixture->reply, "", 1);
+    ck_assert(!fixture->reply.failed);
+    return buf_head(&fixture->reply);
+}
+
+#define EXPECT(line, reply) ck_assert_str_eq(ask(fixture, (line)), (reply))
+
+static void expect_part(struct fixture *fixture, const char *line, const char *part)
+{
+    const char *reply = ask(fixture, line);
+    ck_assert_msg(strstr(reply, part) != NULL, "%s: no '%s' in\n%s", line, part, reply);
+}
+
+#define SYNTAX "-ERR syntax error\r\n"
+
+/* ---- connection ---- */
+
+START_TEST(test_simple)
+{
+    struct fixture *fixture = fixture_create();
+    EXPECT("PING", "+PONG\r\n");
+    EXPECT("PING hi", "$2\r\nhi\r\n");
+    EXPECT("PING a b", "-ERR wrong number of arguments for 'ping' command\r\n");
+    EXPECT("ECHO hi", "$2\r\nhi\r\n");
+    EXPECT("SELECT 0", "+OK\r\n");
+    EXPECT("SELECT 1", "-ERR SELECT is not allowed in cluster mode\r\n");
+    EXPECT("SELECT x", "-ERR value is not an integer or out of range\r\n");
+    EXPECT("ASKING", "+OK\r\n");
+    EXPECT("READONLY", "+OK\r\n");
+    EXPECT("READWRITE", "+OK\r\n");
+    ck_assert(!fixture->sessions[0].close_after_reply);
+    EXPECT("QUIT", "+OK\r\n");
+    ck_assert(fixture->sessions[0].close_after_reply);
+    fixture_destroy(fixture);
+}
+END_TEST
+
+START_TEST(test_hello)
+{
+    struct fixture *fixture = fixture_create();
+    EXPECT("HELLO x", "-ERR Protocol version is not an integer or out of range\r\n");
+    EXPECT("HELLO 4", "-NOPROTO unsupported protocol version\r\n");
+    EXPECT("HELLO 1", "-NOPROTO unsupported protocol version\r\n");
+    EXPECT("HELLO 3 foo", "-ERR Syntax error in HELLO option 'foo'\r\n");
+    EXPECT("HELLO 3 SETNAME", "-ERR Syntax error in HELLO option 'SETNAME'\r\n");
+    EXPECT("HELLO 3 AUTH default", "-ERR Syntax error in HELLO option 'AUTH'\r\n");
+    EXPECT("HELLO 3 SETNAME n AUTH bob x",
+           "-WRONGPASS invalid username-password pair or user is disabled.\r\n");
+    ck_assert_int_eq(fixture->sessions[0].protocol, 2); /* no failure changed anything */
+    ck_assert_str_eq(fixture->sessions[0].name, "");
+    EXPECT("HELLO", "*16\r\n$6\r\nserver\r\n$4\r\ntorc\r\n$7\r\nversion\r\n$5\r\n7.2.0\r\n"
+                    "$5\r\nproto\r\n:2\r\n$2\r\nid\r\n:11\r\n$4\r\nmode\r\n$7\r\ncluster\r\n"
+                    "$4\r\nrole\r\n$6\r\nmaster\r\n$7\r\nmodules\r\n*0\r\n"
+                    "$12\r\ntorc_version\r\n$5\r\n0.1.0\r\n");
+    expect_part(fixture, "HELLO 3 AUTH default secret SETNAME me", "%8\r\n");
+    ck_assert_int_eq(fixture->sessions[0].protocol, 3);
+    ck_assert_int_eq(atomic_load(&fixture->sessions[0].protocol_shown), 3);
+    ck_assert_str_eq(fixture->sessions[0].name, "me");
+    fixture->sessions[0].no_touch = true;
+    fixture->sessions[0].reply_mode = REPLY_OFF;
+    EXPECT("RESET", "+RESET\r\n");
+    ck_assert_int_eq(fixture->sessions[0].protocol, 2);
+    ck_assert_str_eq(fixture->sessions[0].name, "");
+    ck_assert(!fixture->sessions[0].no_touch);
+    ck_assert_int_eq(fixture->sessions[0].reply_mode, REPLY_ON);
+    fixture_destroy(fixture);
+}
+END_TEST
+
+/* ---- CLIENT ---- */
+
+START_TEST(test_client_own)
+{
+    struct fixture *fixture = fixture_create();
+    EXPECT("CLIENT ID", ":11\r\n");
+    EXPECT("CLIENT GETNAME", "$-1\r\n");
+    EXPECT("CLIENT SETNAME me", "+OK\r\n");
+    EXPECT("CLIENT GETNAME", "$2\r\nme\r\n");
+    EXPECT("CLIENT SETNAME a~b",
+           "-ERR Client names cannot contain spaces, newlines or special characters.\r\n");
+    EXPECT("CLIENT GETNAME", "$2\r\nme\r\n");
+    EXPECT("CLIENT SETINFO lib-name redis-py", "+OK\r\n");
+    EXPECT("CLIENT SETINFO LIB-VER 5.0", "+OK\r\n");
+    EXPECT("CLIENT SETINFO colour red", "-ERR Unrecognized option 'colour'\r\n");
+    expect_part(fixture, "CLIENT SETINFO lib-ver a~b", "-ERR lib-ver cannot contain spaces");
+    ck_assert_str_eq(fixture->sessions[0].library_name, "redis-py");
+    ck_assert_str_eq(fixture->sessions[0].library_version, "5.0");
+    EXPECT("CLIENT NO-EVICT on", "+OK\r\n");
+    ck_assert(atomic_load(&fixture->sessions[0].no_evict));
+    EXPECT("CLIENT NO-EVICT maybe", SYNTAX);
+    EXPECT("CLIENT NO-TOUCH on", "+OK\r\n");
+    ck_assert(fixture->sessions[0].no_touch);
+    EXPECT("CLIENT REPLY skip", "+OK\r\n");
+    ck_assert_int_eq(fixture->sessions[0].reply_mode, REPLY_SKIP_NEXT);
+    EXPECT("CLIENT REPLY off", "+OK\r\n");
+    EXPECT("CLIENT REPLY skip", "+OK\r\n"); /* off stays off */
+    ck_assert_int_eq(fixture->sessions[0].reply_mode, REPLY_OFF);
+    EXPECT("CLIENT REPLY on", "+OK\r\n");
+    ck_assert_int_eq(fixture->sessions[0].reply_mode, REPLY_ON);
+    EXPECT("CLIENT REPLY foo", SYNTAX);
+    EXPECT("CLIENT GETREDIR", ":-1\r\n");
+    EXPECT("CLIENT UNBLOCK 12", ":0\r\n");
+    EXPECT("CLIENT UNBLOCK 12 ERROR", ":0\r\n");
+    expect_part(fixture, "CLIENT UNBLOCK 12 foo", "-ERR CLIENT UNBLOCK reason");
+    EXPECT("CLIENT TRACKINGINFO", "*6\r\n$5\r\nflags\r\n*1\r\n$3\r\noff\r\n$8\r\nredirect\r\n:-1\r"
+                                  "\n$8\r\nprefixes\r\n*0\r\n");
+    fixture_destroy(fixture);
+}
+END_TEST
+
+START_TEST(test_client_list)
+{
+    struct fixture *fixture = fixture_create();
+    const struct command *get = command_find(fixture->node.commands, BYTES_LITERAL("get"));
+    atomic_store(&fixture->sessions[1].last_command, get);
+    strcpy(fixture->sessions[1].name, "two");
+    expect_part(fixture, "CLIENT LIST",
+                "id=12 addr=10.0.0.2:5000 laddr=10.0.0.9:7001 fd=6 name=two age=120 idle=5 flags=N "
+                "db=0 ");
+    expect_part(fixture, "CLIENT LIST", " cmd=get user=default redir=-1 resp=2 ");
+    expect_part(fixture, "CLIENT LIST",
+                "id=13 addr=10.0.0.3:5000 laddr=10.0.0.9:7001 fd=7 name= "
+                "age=180 idle=5 flags=S ");
+    ck_assert_ptr_null(strstr(ask(fixture, "CLIENT LIST TYPE normal"), "id=13"));
+    ck_assert_ptr_null(strstr(ask(fixture, "CLIENT LIST TYPE replica"), "id=12"));
+    EXPECT("CLIENT LIST TYPE pubsub", "$0\r\n\r\n");
+    ck_assert_ptr_null(strstr(ask(fixture, "CLIENT LIST ID 13 11 99"), "id=12"));
+    expect_part(fixture, "CLIENT LIST ID 13 11 99", "id=13");
+    expect_part(fixture, "CLIENT LIST ID 13 11 99", "id=11");
+    expect_part(fixture, "CLIENT INFO", "id=11 ");
+    EXPECT("CLIENT LIST ID x", "-ERR Invalid client ID\r\n");
+    EXPECT("CLIENT LIST ID", SYNTAX);
+    EXPECT("CLIENT LIST foo", SYNTAX);
+    EXPECT("CLIENT LIST TYPE foo", "-ERR Unknown client type 'foo'\r\n");
+    fixture->protocol = 3;
+    ck_assert_int_eq(ask(fixture, "CLIENT INFO")[0], '=');
+    fixture_destroy(fixture);
+}
+END_TEST
+
+static void expect_killed(struct fixture *fixture, bool first, bool second, bool third)
+{
+    ck_assert_int_eq(fixture->sessions[0].close_after_reply, first);
+    ck_assert(!atomic_load(&fixture->sessions[0].kill_wanted));
+    ck_assert_int_eq(atomic_load(&fixture->sessions[1].kill_wanted), second);
+    ck_assert_int_eq(atomic_load(&fixture->sessions[2].kill_wanted), third);
+    ck_assert_uint_eq(fixture->worker.wakes[1], second ? 1 : 0);
+    ck_assert_uint_eq(fixture->worker.wakes[0], third ? 1 : 0);
+    fixture->sessions[0].close_after_reply = false;
+    for (size_t i = 0; i < 3; i++) {
+        atomic_store(&fixture->sessions[i].kill_wanted, false);
+    }
+    fixture->worker.wakes[0] = fixture->worker.wakes[1] = 0;
+}
+
+START_TEST(test_client_kill)
+{
+    struct fixture *fixture = fixture_create();
+    EXPECT("CLIENT KILL 10.0.0.2:5000", "+OK\r\n");
+    expect_killed(fixture, false, true, false);
+    EXPECT("CLIENT KILL 10.0.0.1:5000", "+OK\r\n"); /* oneself, in the old form */
+    expect_killed(fixture, true, false, false);
+    EXPECT("CLIENT KILL 10.0.0.7:5000", "-ERR No such client\r\n");
+    EXPECT("CLIENT KILL ID 12", ":1\r\n");
+    expect_killed(fixture, false, true, false);
+    EXPECT("CLIENT KILL ID 11", ":0\r\n");
+    expect_killed(fixture, false, false, false);
+    EXPECT("CLIENT KILL ID 11 SKIPME no", ":1\r\n");
+    expect_killed(fixture, true, false, false);
+    EXPECT("CLIENT KILL LADDR 10.0.0.9:7001", ":2\r\n");
+    expect_killed(fixture, false, true, true);
+    EXPECT("CLIENT KILL TYPE normal SKIPME no", ":2\r\n");
+    expect_killed(fixture, true, true, false);
+    EXPECT("CLIENT KILL TYPE normal ADDR 10.0.0.3:5000", ":0\r\n"); /* all must hold */
+    expect_killed(fixture, false, false, false);
+    EXPECT("CLIENT KILL MAXAGE 150", ":1\r\n");
+    expect_killed(fixture, false, false, true);
+    EXPECT("CLIENT KILL USER default", ":2\r\n");
+    expect_killed(fixture, false, true, true);
+    EXPECT("CLIENT KILL USER bob", "-ERR No such user 'bob'\r\n");
+    EXPECT("CLIENT KILL ID 0", "-ERR client-id should be greater than 0\r\n");
+    EXPECT("CLIENT KILL TYPE foo", "-ERR Unknown client type 'foo'\r\n");
+    EXPECT("CLIENT KILL foo bar", SYNTAX);
+    EXPECT("CLIENT KILL ID 12 SKIPME", SYNTAX);
+    EXPECT("CLIENT KILL ID 12 SKIPME maybe", SYNTAX);
+    expect_killed(fixture, false, false, false);
+    fixture_destroy(fixture);
+}
+END_TEST
+
+START_TEST(test_client_pause)
+{
+    struct fixture *fixture = fixture_create();
+    EXPECT("CLIENT PAUSE x", "-ERR timeout is not an integer or out of range\r\n");
+    EXPECT("CLIENT PAUSE -1", "-ERR timeout is negative\r\n");
+    EXPECT("CLIENT PAUSE 9223372036854775807", "-ERR timeout is out of range\r\n");
+    EXPECT("CLIENT PAUSE 10 foo", "-ERR CLIENT PAUSE mode must be WRITE or ALL\r\n");
+    ck_assert_uint_eq(atomic_load(&fixture->node.pause_until_ms), 0);
+    EXPECT("CLIENT PAUSE 10 WRITE", "+OK\r\n");
+    ck_assert_uint_eq(atomic_load(&fixture->node.pause_until_ms), NOW_MS + 10);
+    ck_assert(atomic_load(&fixture->node.pause_writes_only));
+    EXPECT("CLIENT PAUSE 20", "+OK\r\n");
+    ck_assert_uint_eq(atomic_load(&fixture->node.pause_until_ms), NOW_MS + 20);
+    ck_assert(!atomic_load(&fixture->node.pause_writes_only));
+    EXPECT("CLIENT UNPAUSE", "+OK\r\n");
+    ck_assert_uint_eq(atomic_load(&fixture->node.pause_until_ms), 0);
+    ck_assert_uint_eq(fixture->worker.wakes[0], 1);
+    ck_assert_uint_eq(fixture->worker.wakes[1], 1);
+    fixture_destroy(fixture);
+}
+END_TEST
+
+/* ---- server ---- */
+
+START_TEST(test_config)
+{
+    struct fixture *fixture = fixture_create();
+    EXPECT("CONFIG GET alpha", "*2\r\n$5\r\nalpha\r\n$1\r\n1\r\n");
+    EXPECT("CONFIG GET alpha * alpha", "*4\r\n$5\r\nalpha\r\n$1\r\n1\r\n$4\r\nbeta\r\n$1\r\n2\r\n");
+    EXPECT("CONFIG GET nothing", "*0\r\n");
+    EXPECT("CONFIG SET foo 1",
+           "-ERR Unknown option or number of arguments for CONFIG SET - 'foo'\r\n");
+    EXPECT("CONFIG SET beta 1", "-ERR CONFIG SET failed (possibly related to argument 'beta') - "
+                                "can't set immutable config\r\n");
+    EXPECT("CONFIG SET alpha bad", "-ERR CONFIG SET failed (possibly related to argument 'alpha') "
+                                   "- 'bad' is not good\r\n");
+    EXPECT("CONFIG SET alpha 1 ALPHA 2", "-ERR CONFIG SET failed (possibly related to argument "
+                                         "'ALPHA') - duplicate parameter\r\n");
+    EXPECT("CONFIG SET alpha 1 beta", SYNTAX);
+    EXPECT("CONFIG SET alpha 1 beta 2", "-ERR CONFIG SET failed (possibly related to argument "
+                                        "'beta') - can't set immutable config\r\n");
+    ck_assert_int_eq(settings.alpha, 0); /* all or nothing */
+    EXPECT("CONFIG SET alpha 1 gamma 2", "+OK\r\n");
+    ck_assert_int_eq(settings.alpha, 2);
+    EXPECT("CONFIG RESETSTAT", "+OK\r\n");
+    ck_assert(fixture->worker.stats_reset);
+    expect_part(fixture, "CONFIG REWRITE", "-ERR CONFIG REWRITE is not supported");
+    fixture_destroy(fixture);
+}
+END_TEST
+
+START_TEST(test_server)
+{
+    struct fixture *fixture = fixture_create();
+    ck_assert_int_eq(strncmp(ask(fixture, "TIME"), "*2\r\n$10\r\n", 9), 0);
+    EXPECT("DEBUG SLEEP 0", "+OK\r\n");
+    EXPECT("DEBUG SLEEP 0.001", "+OK\r\n");
+    expect_part(fixture, "DEBUG SLEEP x", "-ERR value is not a number of seconds");
+    expect_part(fixture, "DEBUG SLEEP -1", "-ERR value is not a number of seconds");
+    EXPECT("SHUTDOWN foo", SYNTAX);
+    EXPECT("SHUTDOWN ABORT NOW", SYNTAX);
+    EXPECT("SHUTDOWN ABORT", "-ERR No shutdown in progress.\r\n");
+    ck_assert(!fixture->worker.stop_wanted);
+    ask(fixture, "SHUTDOWN NOSAVE NOW");
+    ck_assert(fixture->worker.stop_wanted);
+    ck_assert(fixture->sessions[0].close_after_reply);
+    ck_assert_int_eq(fixture->sessions[0].reply_mode, REPLY_OFF);
+    fixture_destroy(fixture);
+}
+END_TEST
+
+START_TEST(test_info)
+{
+    struct fixture *fixture = fixture_create();
+    expect_part(fixture, "INFO", "# Server\r\nredis_version:7.2.0\r\ntorc_version:0.1.0\r\n");
+    expect_part(fixture, "INFO", "\r\nuptime_in_seconds:90\r\n");
+    expect_part(fixture, "INFO", "\r\n\r\n# Clients\r\nconnected_clients:3\r\n");
+    expect_part(fixture, "INFO", "\r\nepoch:0\r\n");
+    join(fixture, 0);
+    expect_part(fixture, "INFO everything", "\r\nslots_primary:16384\r\nslots_replica:0\r\n");
+    expect_part(fixture, "INFO stats", "total_commands_processed:4711\r\n");
+    expect_part(fixture, "INFO persistence", "loading:0\r\n");
+    EXPECT("INFO cluster", "$30\r\n# Cluster\r\ncluster_enabled:1\r\n\r\n");
+    EXPECT("INFO foo", "$0\r\n\r\n");
+    EXPECT("INFO KEYSPACE", "$12\r\n# Keyspace\r\n\r\n");
+    struct keyspace *keys = store_keyspace(fixture->node.store, 7);
+    ck_assert_int_eq(keyspace_set_string(keys, BYTES_LITERAL("k"), key_hash(BYTES_LITERAL("k")),
+                                         BYTES_LITERAL("v"), NOW_MS + 1, NULL),
+                     TORC_OK);
+    expect_part(fixture, "INFO server keyspace", "db0:keys=1,expires=1,avg_ttl=0\r\n");
+    ck_assert_ptr_null(strstr(ask(fixture, "INFO server keyspace"), "# Memory"));
+    fixture_destroy(fixture);
+}
+END_TEST
+
+/* ---- COMMAND ---- */
+
+START_TEST(test_command_info)
+{
+    struct fixture *fixture = fixture_create();
+    EXPECT("COMMAND INFO get",
+           "*1\r\n*10\r\n$3\r\nget\r\n:2\r\n*2\r\n+readonly\r\n+fast\r\n:1\r\n:1\r\n:1\r\n"
+           "*3\r\n+@read\r\n+@string\r\n+@fast\r\n*0\r\n*1\r\n*6\r\n$5\r\nflags\r\n*2\r\n+RO\r\n"
+           "+access\r\n$12\r\nbegin_search\r\n*4\r\n$4\r\ntype\r\n$5\r\nindex\r\n$4\r\nspec\r\n"
+           "*2\r\n$5\r\nindex\r\n:1\r\n$9\r\nfind_keys\r\n*4\r\n$4\r\ntype\r\n$5\r\nrange\r\n"
+           "$4\r\nspec\r\n*6\r\n$7\r\nlastkey\r\n:0\r\n$7\r\nkeystep\r\n:1\r\n$5\r\nlimit\r\n:0"
+           "\r\n*0\r\n"); /* as redis-server 7.0.15 answers */
+    EXPECT("COMMAND INFO nothing torc.ping client|nothing get|x |",
+           "*5\r\n*-1\r\n*-1\r\n*-1\r\n*-1\r\n*-1\r\n");
+    expect_part(fixture, "COMMAND INFO client|list", "$11\r\nclient|list\r\n:-2\r\n");
+    expect_part(fixture, "COMMAND INFO mset", "lastkey\r\n:-1\r\n$7\r\nkeystep\r\n:2\r\n");
+    expect_part(fixture, "COMMAND INFO del", "request_policy:multi_shard");
+    expect_part(fixture, "COMMAND INFO client", "client|kill");
+    fixture_destroy(fixture);
+}
+END_TEST
+
+START_TEST(test_command_all)
+{
+    struct fixture *fixture = fixture_create();
+    const char *reply = ask(fixture, "COMMAND");
+    long count = strtol(reply + 1, NULL, 10);
+    char expected[32];
+    ck_assert_int_gt(count, 60);
+    ck_assert_ptr_null(strstr(reply, "torc.ping"));
+    snprintf(expected, sizeof(expected), ":%ld\r\n", count);
+    EXPECT("COMMAND COUNT", expected);
+    snprintf(expected, sizeof(expected), "*%ld\r\n", count);
+    ck_assert_int_eq(strncmp(ask(fixture, "COMMAND LIST"), expected, strlen(expected)), 0);
+    ck_assert_ptr_null(strstr(ask(fixture, "COMMAND LIST"), "|"));
+    snprintf(expected, sizeof(expected), "*%ld\r\n", 2 * count);
+    ck_assert_int_eq(strncmp(ask(fixture, "COMMAND DOCS"), expected, strlen(expected)), 0);
+    EXPECT("COMMAND LIST FILTERBY PATTERN client|get*",
+           "*2\r\n$14\r\nclient|getname\r\n$15\r\nclient|getredir\r\n");
+    EXPECT("COMMAND LIST FILTERBY MODULE json", "*0\r\n");
+    EXPECT("COMMAND LIST FILTERBY ACLCAT blocking", "*1\r\n$4\r\nwait\r\n");
+    EXPECT("COMMAND LIST FILTERBY foo bar", SYNTAX);
+    EXPECT("COMMAND LIST foo", SYNTAX);
+    fixture_destroy(fixture);
+}
+END_TEST
+
+START_TEST(test_command_docs)
+{
+    struct fixture *fixture = fixture_create();
+    EXPECT("COMMAND DOCS nothing", "*0\r\n");
+    expect_part(fixture, "COMMAND DOCS get nothing", "*2\r\n$3\r\nget\r\n*8\r\n$7\r\nsummary\r\n");
+    expect_part(fixture, "COMMAND DOCS debug", "$5\r\ngroup\r\n$6\r\nserver\r\n");
+    expect_part(fixture, "COMMAND DOCS debug", "$11\r\nsubcommands\r\n*4\r\n$10\r\ndebug|help\r\n");
+    EXPECT("DEBUG HELP", "*5\r\n+DEBUG <subcommand> [<argument> ...]. Subcommands are:\r\n"
+                         "+HELP\r\n+    Lists the subcommands.\r\n"
+                         "+SLEEP\r\n+    Stops a worker for a time.\r\n");
+    expect_part(fixture, "CLIENT HELP", "+NO-EVICT\r\n+    ");
+    expect_part(fixture, "CLUSTER HELP", "+CLUSTER <subcommand>");
+    expect_part(fixture, "CONFIG HELP", "+RESETSTAT\r\n");
+    expect_part(fixture, "COMMAND HELP", "+GETKEYSANDFLAGS\r\n");
+    fixture_destroy(fixture);
+}
+END_TEST
+
+START_TEST(test_command_keys)
+{
+    struct fixture *fixture = fixture_create();
+    EXPECT("COMMAND GETKEYS mset a 1 b 2", "*2\r\n$1\r\na\r\n$1\r\nb\r\n");
+    EXPECT("COMMAND GETKEYS MGET a b c", "*3\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n");
+    EXPECT("COMMAND GETKEYS object encoding k", "*1\r\n$1\r\nk\r\n");
+    EXPECT("COMMAND GETKEYSANDFLAGS get a", "*1\r\n*2\r\n$1\r\na\r\n*2\r\n+RO\r\n+access\r\n");
+    EXPECT("COMMAND GETKEYS nothing a", "-ERR Invalid command specified\r\n");
+    EXPECT("COMMAND GETKEYS torc.flushslot a", "-ERR Invalid command specified\r\n");
+    EXPECT("COMMAND GETKEYS ping", "-ERR The command has no key arguments\r\n");
+    EXPECT("COMMAND GETKEYS get", "-ERR Invalid number of arguments specified for command\r\n");
+    EXPECT("COMMAND GETKEYS get a b", "-ERR Invalid number of arguments specified for command\r\n");
+    fixture_destroy(fixture);
+}
+END_TEST
+
+/* ---- CLUSTER ---- */
+
+#define NOT_JOINED "-CLUSTERDOWN the node has not joined a cluster yet\r\n"
+
+START_TEST(test_cluster_before_joining)
+{
+    struct fixture *fixture = fixture_create();
+    expect_part(fixture, "CLUSTER INFO", "cluster_state:fail\r\ncluster_slots_assigned:0\r\n");
+    EXPECT("CLUSTER SLOTS", NOT_JOINED);
+    EXPECT("CLUSTER SHARDS", NOT_JOINED);
+    EXPECT("CLUSTER NODES", NOT_JOINED);
+    EXPECT("CLUSTER COUNT-FAILURE-REPORTS 0101010101010101010101010101010101010101", NOT_JOINED);
+    EXPECT("CLUSTER MYID", "$40\r\n0101010101010101010101010101010101010101\r\n");
+    EXPECT("CLUSTER KEYSLOT a", ":15495\r\n");
+    fixture_destroy(fixture);
+}
+END_TEST
+
+START_TEST(test_cluster)
+{
+    struct fixture *fixture = fixture_create();
+    join(fixture, 0);
+    expect_part(fixture, "CLUSTER INFO",
+                "cluster_state:ok\r\ncluster_slots_assigned:16384\r\ncluster_slots_ok:16384\r\n"
+                "cluster_slots_pfail:0\r\ncluster_slots_fail:0\r\ncluster_known_nodes:1\r\n"
+                "cluster_size:1\r\ncluster_current_epoch:3\r\ncluster_my_epoch:3\r\n");
+    expect_part(fixture, "CLUSTER SLOTS",
+                "*1\r\n*3\r\n:0\r\n:16383\r\n*4\r\n$8\r\n10.0.0.1\r\n:800"
+                "1\r\n");
+    expect_part(fixture, "CLUSTER NODES",
+                " 10.0.0.1:8001@17001 myself,master - 0 0 3 connected "
+                "0-16383\n");
+    expect_part(fixture, "CLUSTER SHARDS", "*1\r\n*4\r\n$5\r\nslots\r\n*2\r\n:0\r\n:16383\r\n");
+    EXPECT("CLUSTER COUNT-FAILURE-REPORTS 0101010101010101010101010101010101010101", ":0\r\n");
+    EXPECT("CLUSTER COUNT-FAILURE-REPORTS abc", "-ERR Unknown node abc\r\n");
+    EXPECT("CLUSTER COUNT-FAILURE-REPORTS 0201010101010101010101010101010101010101",
+           "-ERR Unknown node 0201010101010101010101010101010101010101\r\n");
+    expect_part(fixture, "CLUSTER RESET", "-ERR CLUSTER RESET is not supported");
+    expect_part(fixture, "CLUSTER ADDSLOTS 1", "-ERR CLUSTER ADDSLOTS is not supported");
+    expect_part(fixture, "CLUSTER MEET a 1", "-ERR CLUSTER MEET is not supported");
+    fixture_destroy(fixture);
+}
+END_TEST
+
+/* A member that gossip holds dead takes its slots out of what is ok. */
+START_TEST(test_cluster_gossip)
+{
+    struct fixture *fixture = fixture_create();
+    struct node *node = &fixture->node;
+    join(fixture, 1);
+    struct gossip_options options = {
+        .self = node->id, .incarnation = 1, .address = {.port = 17001}, .seed = 1};
+    uint64_t now_ms = 1000;
+    node->gossip = gossip_create(&options, now_ms);
+    ck_assert_ptr_nonnull(node->gossip);
+    expect_part(fixture, "CLUSTER INFO", "cluster_state:ok\r\n"); /* not known yet: not dead */
+    struct gossip_address address = {.port = 17002};
+    ck_assert_int_eq(gossip_introduce(node->gossip, &node->view->nodes[1].id, 1, &address,
+                                      (struct bytes){NULL, 0}, now_ms),
+                     TORC_OK);
+    const struct gossip_member *member = gossip_find(node->gossip, &node->view->nodes[1].id);
+    struct gossip_datagram datagram;
+    for (unsigned i = 0; i < 10000 && member != NULL && member->status != GOSSIP_DEAD; i++) {
+        now_ms += 50;
+        gossip_tick(node->gossip, now_ms);
+        while (gossip_take_datagram(node->gossip, &datagram)) {
+        }
+        member = gossip_find(node->gossip, &node->view->nodes[1].id);
+        if (member != NULL && member->status == GOSSIP_SUSPECT) {
+            expect_part(fixture, "CLUSTER INFO", "cluster_state:ok\r\n");
+            ck_assert_ptr_null(strstr(ask(fixture, "CLUSTER INFO"), "cluster_slots_pfail:0\r\n"));
+            expect_part(fixture, "CLUSTER NODES", " master,fail? - 0 0 3 connected");
+        }
+    }
+    ck_assert(member != NULL && member->status == GOSSIP_DEAD);
+    expect_part(fixture, "CLUSTER INFO", "cluster_state:fail\r\ncluster_slots_assigned:16384\r\n");
+    ck_assert_ptr_null(strstr(ask(fixture, "CLUSTER INFO"), "cluster_slots_fail:0\r\n"));
+    expect_part(fixture, "CLUSTER NODES", " master,fail? - 0 0 3 disconnected");
+    expect_part(fixture, "CLUSTER SHARDS", "$4\r\nfail\r\n");
+    gossip_destroy(node->gossip);
+    node->gossip = NULL;
+    fixture_destroy(fixture);
+}
+END_TEST
+
+START_TEST(test_cluster_keys)
+{
+    struct fixture *fixture = fixture_create();
+    struct keyspace *keys = store_keyspace(fixture->node.store, 7);
+    EXPECT("CLUSTER COUNTKEYSINSLOT 7", ":0\r\n");
+    EXPECT("CLUSTER GETKEYSINSLOT 7 10", "*0\r\n");
+    for (int i = 0; i < 5; i++) {
+        char name[2] = {(char)('a' + i), '\0'};
+        ck_assert_int_eq(keyspace_set_string(keys, bytes_of(name), key_hash(bytes_of(name)),
+                                             BYTES_LITERAL("v"), 0, NULL),
+                         TORC_OK);
+    }
+    EXPECT("CLUSTER COUNTKEYSINSLOT 7", ":5\r\n");
+    EXPECT("CLUSTER COUNTKEYSINSLOT 8", ":0\r\n");
+    EXPECT("CLUSTER COUNTKEYSINSLOT 16384", "-ERR Invalid slot\r\n");
+    EXPECT("CLUSTER COUNTKEYSINSLOT -1", "-ERR Invalid slot\r\n");
+    EXPECT("CLUSTER GETKEYSINSLOT 7 0", "*0\r\n");
+    ck_assert_int_eq(strncmp(ask(fixture, "CLUSTER GETKEYSINSLOT 7 3"), "*3\r\n", 4), 0);
+    const char *reply = ask(fixture, "CLUSTER GETKEYSINSLOT 7 100");
+    ck_assert_int_eq(strncmp(reply, "*5\r\n", 4), 0);
+    for (int i = 0; i < 5; i++) {
+        ck_assert_ptr_nonnull(strchr(reply, 'a' + i));
+    }
+    EXPECT("CLUSTER GETKEYSINSLOT 7 -1", "-ERR Invalid slot or number of keys\r\n");
+    EXPECT("CLUSTER GETKEYSINSLOT x 1", "-ERR Invalid slot or number of keys\r\n");
+    slot_lock(&fixture->node.slots[7]); /* nobody left it locked */
+    slot_unlock(&fixture->node.slots[7]);
+    fixture_destroy(fixture);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("node_commands");
+    TCase *tests = tcase_create("all");
+    tcase_add_test(tests, test_simple);
+    tcase_add_test(tests, test_hello);
+    tcase_add_test(tests, test_client_own);
+    tcase_add_test(tests, test_client_list);
+    tcase_add_test(tests, test_client_kill);
+    tcase_add_test(tests, test_client_pause);
+    tcase_add_test(tests, test_config);
+    tcase_add_test(tests, test_server);
+    tcase_add_test(tests, test_info);
+    tcase_add_test(tests, test_command_info);
+    tcase_add_test(tests, test_command_all);
+    tcase_add_test(tests, test_command_docs);
+    tcase_add_test(tests, test_command_keys);
+    tcase_add_test(tests, test_cluster_before_joining);
+    tcase_add_test(tests, test_cluster);
+    tcase_add_test(tests, test_cluster_gossip);
+    tcase_add_test(tests, test_cluster_keys);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? 0 : 1;
+}

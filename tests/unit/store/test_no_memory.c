@@ -1,0 +1,236 @@
+/*
+ * Fails the first, second, third ... allocation of each operation until it succeeds, and checks
+ * that every failure left all as it was. The four functions at the top take the place of the
+ * library's: the linker takes a member of a static library only for what is still undefined.
+ */
+#include "base/error.h"
+#include "node/store/allocate.h"
+#include "tests/unit/store/support.h"
+
+#include <malloc.h>
+
+static size_t allocations_left = SIZE_MAX;
+
+static bool spend(void)
+{
+    if (allocations_left == 0) {
+        return false;
+    }
+    allocations_left -= allocations_left == SIZE_MAX ? 0 : 1;
+    return true;
+}
+
+void *store_allocate(size_t size)
+{
+    return spend() ? malloc(size) : NULL;
+}
+
+void *store_reallocate(void *block, size_t size)
+{
+    return spend() ? realloc(block, size) : NULL;
+}
+
+void store_release(void *block)
+{
+    free(block);
+}
+
+size_t store_allocated_size(const void *block)
+{
+    return malloc_usable_size((void *)(size_t)block);
+}
+
+static struct store *store;
+static struct keyspace *keys;
+
+static void setup(void)
+{
+    allocations_left = SIZE_MAX;
+    store = store_create();
+    ck_assert_ptr_nonnull(store);
+    keys = store_keyspace(store, 3);
+}
+
+static void teardown(void)
+{
+    allocations_left = SIZE_MAX;
+    store_destroy(store);
+}
+
+typedef int operation(uint64_t number);
+
+/* Repeats the operation with more and more allocations granted. Returns how often it failed. */
+static unsigned grind(operation *operate, uint64_t number, struct bytes unchanged)
+{
+    size_t count = keyspace_count(keys);
+    size_t expiring = keyspace_expiry_count(keys);
+    for (unsigned granted = 0;; granted++) {
+        allocations_left = granted;
+        int result = operate(number);
+        allocations_left = SIZE_MAX;
+        if (result == 0) {
+            return granted;
+        }
+        ck_assert_int_eq(result, TORC_ENOMEM);
+        ck_assert_uint_lt(granted, 50);
+        ck_assert_uint_eq(keyspace_count(keys), count);
+        ck_assert_uint_eq(keyspace_expiry_count(keys), expiring);
+        if (unchanged.data == NULL) {
+            ck_assert_ptr_null(find_number(keys, number));
+        } else {
+            assert_holds(find_number(keys, number), unchanged);
+        }
+    }
+}
+
+static int set_short(uint64_t number)
+{
+    struct numbered_key name;
+    numbered_key(&name, number);
+    return keyspace_set_string(keys, name.key, name.hash, bytes_of("value"), 0, NULL);
+}
+
+static int set_long(uint64_t number)
+{
+    static const char text[400] = "long";
+    struct numbered_key name;
+    numbered_key(&name, number);
+    return keyspace_set_string(keys, name.key, name.hash, (struct bytes){text, sizeof(text)}, 50,
+                               NULL);
+}
+
+static int expire(uint64_t number)
+{
+    struct numbered_key name;
+    numbered_key(&name, number);
+    return keyspace_set_expiry(keys, name.key, name.hash, 1000 + number);
+}
+
+static int resize_more(uint64_t number)
+{
+    struct numbered_key name;
+    char *data;
+    numbered_key(&name, number);
+    return keyspace_resize_string(keys, name.key, name.hash, 100, &data);
+}
+
+static int resize_much_more(uint64_t number)
+{
+    struct numbered_key name;
+    char *data;
+    numbered_key(&name, number);
+    return keyspace_resize_string(keys, name.key, name.hash, 3000000, &data);
+}
+
+static int copy_from_zero(uint64_t number)
+{
+    struct numbered_key from, to;
+    numbered_key(&from, 0);
+    numbered_key(&to, number);
+    return keyspace_copy(keys, from.key, from.hash, keys, to.key, to.hash);
+}
+
+static int restore_one(uint64_t number)
+{
+    struct numbered_key name;
+    struct buf dump;
+    numbered_key(&name, number);
+    buf_init(&dump);
+    object_dump(find_number(keys, 0), &dump);
+    int result = keyspace_restore(keys, name.key, name.hash, buf_bytes(&dump), 0);
+    buf_deinit(&dump);
+    return result;
+}
+
+START_TEST(inserting_through_all_growths_and_splits)
+{
+    struct bytes absent = {NULL, 0};
+    unsigned deepest = 0;
+    for (uint64_t i = 0; i < 12000; i++) {
+        unsigned failures = grind(set_short, i, absent);
+        ck_assert_uint_ge(failures, 1);
+        deepest = failures > deepest ? failures : deepest;
+    }
+    /* A split that doubles the directory was cut short at each of its steps. It may also be done
+     * without, by growing, which is why it never takes all of them to succeed. */
+    ck_assert_uint_ge(deepest, 2);
+    ck_assert_uint_eq(keyspace_count(keys), 12000);
+    for (uint64_t i = 0; i < 12000; i++) {
+        assert_holds(find_number(keys, i), bytes_of("value"));
+    }
+}
+END_TEST
+
+/* Each split fails at its n-th allocation, for every n, and is then done by growing or not at all.
+ */
+START_TEST(splits_cut_short)
+{
+    struct prng prng;
+    prng_init(&prng, (uint64_t)_i);
+    size_t present = 0;
+    static bool there[20000];
+    memset(there, 0, sizeof(there));
+    for (uint64_t i = 0; i < 20000; i++) {
+        allocations_left = 1 + (size_t)prng_below(&prng, 10);
+        int result = set_short(i);
+        allocations_left = SIZE_MAX;
+        ck_assert(result == 0 || result == TORC_ENOMEM);
+        there[i] = result == 0;
+        present += result == 0 ? 1 : 0;
+    }
+    ck_assert_uint_eq(keyspace_count(keys), present);
+    for (uint64_t i = 0; i < 20000; i++) {
+        ck_assert_int_eq(find_number(keys, i) != NULL, there[i]);
+    }
+    /* Deleting never fails, whatever it could not give back. */
+    for (uint64_t i = 0; i < 20000; i++) {
+        allocations_left = (size_t)prng_below(&prng, 5);
+        ck_assert_int_eq(delete_number(keys, i), there[i]);
+        if (i % 1000 == 999) {
+            ck_assert_int_eq(find_number(keys, i + 1) != NULL, i + 1 < 20000 && there[i + 1]);
+        }
+    }
+    allocations_left = SIZE_MAX;
+    ck_assert_uint_eq(keyspace_count(keys), 0);
+    keyspace_clear(keys);
+    ck_assert_uint_eq(store_memory(store), 0);
+}
+END_TEST
+
+START_TEST(changing_what_is_there)
+{
+    set_number(keys, 0, "source", 77);
+    set_number(keys, 1, "value", 0);
+    ck_assert_uint_eq(grind(expire, 1, bytes_of("value")), 1);
+    ck_assert_uint_eq(object_expire_at_ms(find_number(keys, 1)), 1001);
+    ck_assert_uint_eq(grind(set_long, 1, bytes_of("value")), 1);
+    set_number(keys, 1, "value", 0);
+    ck_assert_uint_eq(grind(resize_more, 1, bytes_of("value")), 1);
+    set_number(keys, 1, "123", 0);
+    ck_assert_uint_eq(grind(resize_much_more, 1, bytes_of("123")), 1);
+    ck_assert_uint_ge(grind(resize_more, 2, (struct bytes){NULL, 0}), 1);
+    set_number(keys, 3, "another value that is far longer than the one it gives way to", 0);
+    ck_assert_uint_eq(
+        grind(copy_from_zero, 3,
+              bytes_of("another value that is far longer than the one it gives way to")),
+        1);
+    ck_assert_uint_ge(grind(copy_from_zero, 4, (struct bytes){NULL, 0}), 1);
+    ck_assert_uint_ge(grind(restore_one, 5, (struct bytes){NULL, 0}), 1);
+    set_number(keys, 6, "a value in need of another object to be replaced", 9);
+    ck_assert_uint_eq(
+        grind(restore_one, 6, bytes_of("a value in need of another object to be replaced")), 1);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("no_memory");
+    TCase *tests = tcase_create("no_memory");
+    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_set_timeout(tests, 120);
+    tcase_add_test(tests, inserting_through_all_growths_and_splits);
+    tcase_add_loop_test(tests, splits_cut_short, 0, 4);
+    tcase_add_test(tests, changing_what_is_there);
+    suite_add_tcase(suite, tests);
+    return run_suite(suite);
+}

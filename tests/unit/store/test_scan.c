@@ -1,0 +1,286 @@
+#include "node/store/keyspace.h"
+#include "tests/unit/store/support.h"
+
+#define KEYS_MAX 60000u
+
+static struct store *store;
+static struct keyspace *keys;
+static uint8_t visits[KEYS_MAX];
+
+static void setup(void)
+{
+    store = store_create();
+    ck_assert_ptr_nonnull(store);
+    keys = store_keyspace(store, 16383);
+    memset(visits, 0, sizeof(visits));
+}
+
+static void teardown(void)
+{
+    store_destroy(store);
+}
+
+static void count_visit(void *context, const struct object *object)
+{
+    uint64_t number = key_number(object);
+    require(number < KEYS_MAX);
+    if (visits[number] < UINT8_MAX) {
+        visits[number]++;
+    }
+    ++*(size_t *)context;
+}
+
+static uint64_t scan_some(uint64_t cursor, size_t budget)
+{
+    size_t seen = 0;
+    uint64_t next = keyspace_scan(keys, cursor, budget, count_visit, &seen);
+    /* All of one tag are visited together: few, as long as hashes are well spread. */
+    require(seen <= budget + 4);
+    require(next < (uint64_t)1 << 48);
+    require(next == 0 || (seen >= budget && next > cursor));
+    return next;
+}
+
+START_TEST(scanning_what_does_not_change_visits_each_key_once)
+{
+    static const unsigned counts[] = {0, 1, 2, 3, 8, 9, 60, 600, 1024, 1200, 5000, 40000};
+    unsigned present = 0;
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        for (; present < counts[i]; present++) {
+            set_number(keys, present, "x", 0);
+        }
+        for (size_t budget = 1; budget < 300; budget = budget * 4 + 3) {
+            memset(visits, 0, sizeof(visits));
+            uint64_t cursor = 0;
+            do {
+                cursor = scan_some(cursor, budget);
+            } while (cursor != 0);
+            for (unsigned number = 0; number < KEYS_MAX; number++) {
+                require(visits[number] == (number < present ? 1 : 0));
+            }
+        }
+    }
+}
+END_TEST
+
+START_TEST(cursors_of_others_are_harmless)
+{
+    for (uint64_t i = 0; i < 3000; i++) {
+        set_number(keys, i, "x", 0);
+    }
+    size_t seen = 0;
+    ck_assert_uint_eq(keyspace_scan(keys, (uint64_t)1 << 48, 10, count_visit, &seen), 0);
+    ck_assert_uint_eq(keyspace_scan(keys, UINT64_MAX, 10, count_visit, &seen), 0);
+    ck_assert_uint_eq(seen, 0);
+    struct prng prng;
+    prng_init(&prng, 3);
+    for (int i = 0; i < 1000; i++) {
+        uint64_t cursor = prng_next(&prng) >> 16;
+        uint64_t next = keyspace_scan(keys, cursor, 5, count_visit, &seen);
+        ck_assert(next == 0 || next > cursor);
+    }
+}
+END_TEST
+
+/*
+ * Keys 0 .. kept-1 stay throughout; others come and go between the calls, in phases long enough for
+ * tables to be split and merged under the cursor. Every kept key must be visited.
+ */
+static void scan_while_changing(uint64_t seed, unsigned kept, unsigned others, size_t budget,
+                                unsigned changes_per_call)
+{
+    struct prng prng;
+    prng_init(&prng, seed);
+    keyspace_clear(keys);
+    for (unsigned i = 0; i < kept; i++) {
+        set_number(keys, i, "x", 0);
+    }
+    bool growing = prng_below(&prng, 2) == 0;
+    for (unsigned i = 0; !growing && i < others; i++) {
+        set_number(keys, kept + i, "x", 0);
+    }
+    memset(visits, 0, sizeof(visits));
+    unsigned at = 0;
+    uint64_t cursor = 0;
+    do {
+        cursor = scan_some(cursor, budget);
+        for (unsigned i = 0; i < changes_per_call; i++) {
+            if (growing) {
+                set_number(keys, kept + at, "y", 0);
+            } else {
+                delete_number(keys, kept + at);
+            }
+            at++;
+            if (at == others) {
+                at = 0;
+                growing = !growing;
+            }
+        }
+    } while (cursor != 0);
+    for (unsigned i = 0; i < kept; i++) {
+        if (visits[i] == 0) {
+            ck_abort_msg("seed %llu: key %u was missed", (unsigned long long)seed, i);
+        }
+    }
+}
+
+START_TEST(scanning_while_the_table_grows_and_shrinks_misses_nothing)
+{
+    struct prng prng;
+    prng_init(&prng, 17 + (uint64_t)_i);
+    for (uint64_t round = 0; round < 30; round++) {
+        unsigned kept = (unsigned)prng_below(&prng, 500) + 1;
+        unsigned others = (unsigned)prng_below(&prng, 800) + 1;
+        scan_while_changing(prng_next(&prng), kept, others, 1 + (size_t)prng_below(&prng, 10),
+                            1 + (unsigned)prng_below(&prng, 50));
+    }
+    for (uint64_t round = 0; round < 3; round++) {
+        scan_while_changing(prng_next(&prng), 500 + (unsigned)prng_below(&prng, 1000), 20000,
+                            1 + (size_t)prng_below(&prng, 20),
+                            500 + (unsigned)prng_below(&prng, 500));
+    }
+}
+END_TEST
+
+/* Chi-square over the keys, against its mean plus six standard deviations. */
+static void assert_uniform(unsigned count, unsigned draws_per_key)
+{
+    static uint32_t drawn[KEYS_MAX];
+    struct prng prng;
+    prng_init(&prng, count);
+    memset(drawn, 0, sizeof(drawn));
+    for (unsigned i = 0; i < count * draws_per_key; i++) {
+        drawn[key_number(keyspace_random(keys, &prng))]++;
+    }
+    double chi_square = 0;
+    for (unsigned i = 0; i < KEYS_MAX; i++) {
+        double off = (double)drawn[i] - (double)draws_per_key;
+        if (find_number(keys, i) != NULL) {
+            chi_square += off * off / (double)draws_per_key;
+        } else {
+            require(drawn[i] == 0);
+        }
+    }
+    double freedom = count - 1;
+    double bound = 6 * __builtin_sqrt(2 * freedom) + 6;
+    ck_assert_msg(chi_square < freedom + bound && chi_square > freedom - bound,
+                  "%u keys: chi-square %.0f", count, chi_square);
+}
+
+START_TEST(random_keys_are_uniform)
+{
+    struct prng prng;
+    prng_init(&prng, 1);
+    ck_assert_ptr_null(keyspace_random(keys, &prng));
+    static const unsigned counts[] = {1, 2, 5, 9, 30, 61, 600, 1300, 3000, 20000};
+    unsigned present = 0;
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        for (; present < counts[i]; present++) {
+            set_number(keys, present, "x", 0);
+        }
+        assert_uniform(present, counts[i] > 1000 ? 30 : 200);
+    }
+    /* Thinned out, before and after the tables have shrunk. */
+    for (unsigned i = 0; i < 20000; i++) {
+        if (i % 13 != 0) {
+            delete_number(keys, i);
+        }
+        if (i % 8000 == 7999) {
+            assert_uniform((unsigned)keyspace_count(keys), 30);
+        }
+    }
+    assert_uniform((unsigned)keyspace_count(keys), 30);
+}
+END_TEST
+
+START_TEST(eviction_picks_by_policy)
+{
+    struct prng prng;
+    prng_init(&prng, 5);
+    ck_assert_ptr_null(keyspace_evict_pick(keys, EVICTION_LRU, 0, &prng));
+    ck_assert_ptr_null(keyspace_evict_pick(keys, EVICTION_TTL, 0, &prng));
+    ck_assert_ptr_null(keyspace_evict_pick(keys, EVICTION_RANDOM, 0, &prng));
+    for (unsigned i = 0; i < 1000; i++) {
+        set_number(keys, i, "x", 0);
+        object_touch(find_number(keys, i), 1000000 + i * 1000);
+    }
+    ck_assert_ptr_null(keyspace_evict_pick(keys, EVICTION_NONE, 5000000, &prng));
+    ck_assert_ptr_null(keyspace_evict_pick(keys, EVICTION_TTL, 5000000, &prng));
+    uint64_t lru = 0, random = 0;
+    for (int i = 0; i < 200; i++) {
+        lru += key_number(keyspace_evict_pick(keys, EVICTION_LRU, 5000000, &prng));
+        random += key_number(keyspace_evict_pick(keys, EVICTION_RANDOM, 5000000, &prng));
+    }
+    /* The least of eight uniform numbers has the mean 1/9; a uniform one 1/2. */
+    ck_assert_uint_lt(lru / 200, 180);
+    ck_assert_uint_gt(random / 200, 400);
+    ck_assert_uint_lt(random / 200, 600);
+}
+END_TEST
+
+/* However few keys have an expiry, one of them is found; and none is made up when they are gone. */
+START_TEST(eviction_by_expiry_finds_the_last_one)
+{
+    struct prng prng;
+    prng_init(&prng, 6);
+    for (unsigned i = 0; i < 20000; i++) {
+        set_number(keys, i, "x", i % 4000 == 0 ? 1000000 + i : 0);
+    }
+    for (unsigned left = 5; left > 0; left--) {
+        const struct object *object = keyspace_evict_pick(keys, EVICTION_TTL, 1, &prng);
+        ck_assert_ptr_nonnull(object);
+        ck_assert_uint_ne(object_expire_at_ms(object), 0);
+        ck_assert(delete_number(keys, key_number(object)));
+        ck_assert_uint_eq(keyspace_expiry_count(keys), left - 1);
+    }
+    ck_assert_ptr_null(keyspace_evict_pick(keys, EVICTION_TTL, 1, &prng));
+}
+END_TEST
+
+/* Keys whose hashes agree in their upper byte: the table must neither fail nor grow without bounds.
+ */
+START_TEST(keys_chosen_to_collide_are_served_all_the_same)
+{
+    unsigned count = 0;
+    uint64_t number = 0;
+    static uint64_t chosen[4000];
+    for (; count < 4000; number++) {
+        struct numbered_key name;
+        numbered_key(&name, number);
+        if (name.hash >> 56 == 0xff) {
+            chosen[count++] = number;
+            set_number(keys, number, "x", 0);
+        }
+    }
+    ck_assert_uint_eq(keyspace_count(keys), 4000);
+    size_t objects = 4000 * object_memory(find_number(keys, chosen[0]));
+    ck_assert_uint_le(keyspace_memory(keys), objects + (size_t)4000 * 24);
+    struct prng prng;
+    prng_init(&prng, 2);
+    ck_assert_ptr_nonnull(keyspace_random(keys, &prng));
+    for (unsigned i = 0; i < 4000; i++) {
+        require(find_number(keys, chosen[i]) != NULL);
+    }
+    for (unsigned i = 0; i < 4000; i++) {
+        require(delete_number(keys, chosen[i]));
+    }
+    ck_assert_uint_eq(keyspace_memory(keys), 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("scan");
+    TCase *tests = tcase_create("scan");
+    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_set_timeout(tests, 120);
+    tcase_add_test(tests, scanning_what_does_not_change_visits_each_key_once);
+    tcase_add_test(tests, cursors_of_others_are_harmless);
+    tcase_add_loop_test(tests, scanning_while_the_table_grows_and_shrinks_misses_nothing, 0, 4);
+    tcase_add_test(tests, random_keys_are_uniform);
+    tcase_add_test(tests, eviction_picks_by_policy);
+    tcase_add_test(tests, eviction_by_expiry_finds_the_last_one);
+    tcase_add_test(tests, keys_chosen_to_collide_are_served_all_the_same);
+    suite_add_tcase(suite, tests);
+    return run_suite(suite);
+}
