@@ -54,12 +54,12 @@ struct config_option {
     enum config_group group;
     enum config_kind kind;
     enum config_storage storage;
-    size_t offset; /* into struct config */
+    bool changeable; /* CONFIG SET may change it */
+    size_t offset;   /* into struct config */
     uint64_t min, max;
     const struct config_choice *choices; /* CONFIG_CHOICE */
     bool (*check)(struct bytes text);    /* CONFIG_TEXT; NULL accepts all */
     const char *expected;                /* CONFIG_TEXT: what `check` accepts, for its error */
-    bool changeable;                     /* CONFIG SET may change it */
     const char *initial;                 /* default, as text; NULL when worked out at start */
     const char *help;
 };

@@ -35,6 +35,7 @@ struct ask {
     uint64_t epoch; /* of the view for which it was asked */
     size_t count;
     uint16_t slots[SLOTS_PER_REQUEST]; /* of the send under way */
+    struct buf standings;              /* of those slots, while they are collected */
 };
 
 struct take {
@@ -42,7 +43,8 @@ struct take {
     const struct view *view; /* retained; NULL before the first */
     uint16_t *query;         /* the slots asked about, SLOT_COUNT long */
     size_t query_count;
-    bool resolved; /* all have answered the query */
+    bool resolved;  /* all have answered the query */
+    size_t missing; /* slots still to be taken over, at the last look */
     bool done;
     struct found *found; /* by slot */
     struct ask **asks;   /* by peer, NODES_MAX long */
@@ -72,7 +74,10 @@ void take_destroy(struct take *take)
         return;
     }
     for (size_t i = 0; take->asks != NULL && i < NODES_MAX; i++) {
-        free(take->asks[i]);
+        if (take->asks[i] != NULL) {
+            buf_deinit(&take->asks[i]->standings);
+            free(take->asks[i]);
+        }
     }
     view_release(take->view);
     free(take->query);
@@ -108,8 +113,6 @@ void take_restart(struct take *take)
         take->found[i] = (struct found){.peer = PEER_NONE};
         if (slot->role == SLOT_PRIMARY && slot->need_take) {
             take->query[take->query_count++] = (uint16_t)i;
-        } else if (slot->role == SLOT_REPLICA && slot->need_take) {
-            take->found[i].peer = slot->source;
         }
         slot_unlock(slot);
     }
@@ -136,13 +139,23 @@ static void note_query_answer(struct take *take, uint16_t peer, struct bytes ans
     }
 }
 
-static void note_send_answer(struct take *take, const struct ask *ask, struct bytes answer)
+/* The slots of the last request are to be asked for again. */
+static void forget_sent(struct take *take, struct ask *ask)
+{
+    for (size_t i = 0; i < ask->count; i++) {
+        take->found[ask->slots[i]].sent_for_ms = 0;
+    }
+    ask->count = 0;
+}
+
+static void note_send_answer(struct take *take, struct ask *ask, struct bytes answer)
 {
     for (size_t i = 0; i < ask->count; i++) {
         if (answer.data[i] != SEND_DONE) {
             take->found[ask->slots[i]].sent_for_ms = 0;
         }
     }
+    ask->count = 0;
 }
 
 /* The bulk in a reply of the peer; NULL data when it is none. */
@@ -171,20 +184,19 @@ static void on_answer(struct link_request *request, int result, const struct fra
     ask->active = false;
     ask->again_ms = clock_monotonic_ms() + ASK_AGAIN_MS;
     if (take->view == NULL || ask->epoch != take->view->epoch) {
+        ask->count = 0;
         return; /* about a view that is past */
     }
     struct bytes answer =
         result == TORC_OK ? bulk_of(frame) : (struct bytes){.data = NULL, .size = 0};
-    if (!ask->sending && answer.data != NULL && answer.size == take->query_count * STANDING_SIZE) {
+    if (ask->sending && answer.data != NULL && answer.size == ask->count) {
+        note_send_answer(take, ask, answer);
+    } else if (ask->sending) {
+        forget_sent(take, ask);
+    } else if (answer.data != NULL && answer.size == take->query_count * STANDING_SIZE) {
         ask->answered = true;
         note_query_answer(take, ask->peer, answer);
         ask->again_ms = 0;
-    } else if (ask->sending && answer.data != NULL && answer.size == ask->count) {
-        note_send_answer(take, ask, answer);
-    } else if (ask->sending) {
-        for (size_t i = 0; i < ask->count; i++) {
-            take->found[ask->slots[i]].sent_for_ms = 0;
-        }
     }
 }
 
@@ -262,7 +274,7 @@ static void resolve(struct take *take)
         struct slot *slot = &node->slots[take->query[i]];
         struct found *found = &take->found[take->query[i]];
         slot_lock(slot);
-        struct standing ours = {slot->complete, slot->effect_epoch, slot->sequence};
+        struct standing ours = slot_standing(slot);
         bool still =
             slot->role == SLOT_PRIMARY && slot->need_take && slot->epoch == take->view->epoch;
         if (still && !ours.complete && found->peer == PEER_NONE) {
@@ -274,7 +286,6 @@ static void resolve(struct take *take)
             slot->effect_epoch = 0;
             slot->need_take = false;
         } else if (still && standing_compare(&ours, &found->standing) >= 0) {
-            found->peer = PEER_NONE;
             slot->need_take = false;
             slot->source = PEER_NONE;
         } else if (still) {
@@ -287,62 +298,64 @@ static void resolve(struct take *take)
     }
 }
 
-/* Has one peer send some of the slots it is the source of. */
-static void send_for(struct take *take, struct ask *ask, uint64_t now_ms)
+/* True if the slot is to be sent for now; *ours is what we hold of it, *source who is asked. */
+static bool is_due(struct take *take, struct slot *slot, uint64_t now_ms, struct standing *ours,
+                   uint16_t *source)
 {
-    struct node *node = take->control->node;
-    struct buf slots = {0};
-    ask->count = 0;
-    for (unsigned i = 0; i < SLOT_COUNT && ask->count < SLOTS_PER_REQUEST; i++) {
-        struct found *found = &take->found[i];
-        if (found->peer != ask->peer ||
-            (found->sent_for_ms != 0 && now_ms - found->sent_for_ms < SEND_AGAIN_MS)) {
-            continue;
-        }
-        struct slot *slot = &node->slots[i];
-        slot_lock(slot);
-        bool wanted = slot->need_take && slot->source == ask->peer;
-        struct standing ours = {slot->complete && !slot->receiving, slot->effect_epoch,
-                                slot->sequence};
-        slot_unlock(slot);
-        if (!wanted) {
-            found->peer = PEER_NONE;
-            continue;
-        }
-        write_u16(&slots, (uint16_t)i);
-        standing_encode(&slots, &ours);
-        found->sent_for_ms = now_ms;
-        ask->slots[ask->count++] = (uint16_t)i;
+    const struct found *found = &take->found[slot->index];
+    bool due = false;
+    slot_lock(slot);
+    if (slot->role != SLOT_NONE && slot->need_take) {
+        take->missing++;
+        /* Of a slot to lead the source is known only when all have answered. */
+        due = slot->source != PEER_NONE && (slot->role == SLOT_REPLICA || take->resolved) &&
+              (found->sent_for_ms == 0 || now_ms - found->sent_for_ms >= SEND_AGAIN_MS);
+        *source = slot->source;
+        *ours = slot_standing(slot);
     }
-    ask->sending = true;
-    if (ask->count > 0 && !slots.failed) {
-        send_ask(take, ask, "send", buf_bytes(&slots), now_ms);
-        if (!ask->active) {
-            for (size_t i = 0; i < ask->count; i++) {
-                take->found[ask->slots[i]].sent_for_ms = 0;
-            }
-        }
-    }
-    buf_deinit(&slots);
+    slot_unlock(slot);
+    return due;
 }
 
-/* True if any slot is still to be taken over. Lets the peers that are sources be asked. */
-static bool any_missing(struct take *take)
+/* Collects the slots that are due into one request for each source. */
+static void collect_due(struct take *take, uint64_t now_ms)
 {
-    struct node *node = take->control->node;
-    bool missing = false;
+    take->missing = 0;
     for (unsigned i = 0; i < SLOT_COUNT; i++) {
-        struct slot *slot = &node->slots[i];
-        slot_lock(slot);
-        if (slot->role != SLOT_NONE && slot->need_take) {
-            missing = true;
-            if (slot->source != PEER_NONE && take->found[i].peer == PEER_NONE) {
-                take->found[i].peer = slot->source; /* lost its place in the stream meanwhile */
-            }
+        struct standing ours;
+        uint16_t source = PEER_NONE;
+        if (!is_due(take, &take->control->node->slots[i], now_ms, &ours, &source)) {
+            continue;
         }
-        slot_unlock(slot);
+        struct ask *ask = ask_of(take, source);
+        if (ask == NULL || ask->active || now_ms < ask->again_ms ||
+            ask->count == SLOTS_PER_REQUEST) {
+            continue;
+        }
+        write_u16(&ask->standings, (uint16_t)i);
+        standing_encode(&ask->standings, &ours);
+        ask->slots[ask->count++] = (uint16_t)i;
+        take->found[i].sent_for_ms = now_ms;
     }
-    return missing;
+}
+
+static void send_collected(struct take *take, uint64_t now_ms)
+{
+    size_t peers = atomic_load(&take->control->node->peers->count);
+    for (size_t i = 0; i < peers; i++) {
+        struct ask *ask = take->asks[i];
+        if (ask == NULL || ask->active || ask->count == 0) {
+            continue;
+        }
+        ask->sending = true;
+        if (!ask->standings.failed) {
+            send_ask(take, ask, "send", buf_bytes(&ask->standings), now_ms);
+        }
+        if (!ask->active) {
+            forget_sent(take, ask);
+        }
+        buf_reset(&ask->standings, 0);
+    }
 }
 
 bool take_tick(struct take *take, uint64_t now_ms)
@@ -350,25 +363,12 @@ bool take_tick(struct take *take, uint64_t now_ms)
     if (take->done || take->view == NULL) {
         return take->view != NULL && take->done;
     }
-    if (!take->resolved) {
-        if (take->query_count > 0 && !query_all(take, now_ms)) {
-            /* Replica slots do not wait for that: they go on below. */
-        } else {
-            resolve(take);
-            take->resolved = true;
-        }
+    if (!take->resolved && (take->query_count == 0 || query_all(take, now_ms))) {
+        resolve(take);
+        take->resolved = true;
     }
-    size_t peers = atomic_load(&take->control->node->peers->count);
-    for (size_t i = 0; i < peers; i++) {
-        bool source = false;
-        for (unsigned slot = 0; slot < SLOT_COUNT && !source; slot++) {
-            source = take->found[slot].peer == i;
-        }
-        struct ask *ask = source ? ask_of(take, (uint16_t)i) : NULL;
-        if (ask != NULL && !ask->active && now_ms >= ask->again_ms) {
-            send_for(take, ask, now_ms);
-        }
-    }
-    take->done = take->resolved && !any_missing(take);
+    collect_due(take, now_ms);
+    send_collected(take, now_ms);
+    take->done = take->resolved && take->missing == 0;
     return take->done;
 }

@@ -40,7 +40,7 @@ void standing_decode(const char *in, struct standing *out)
     out->sequence = read_u64(&reader);
 }
 
-static struct standing slot_standing(const struct slot *slot)
+struct standing slot_standing(const struct slot *slot)
 {
     return (struct standing){slot->complete && !slot->receiving, slot->effect_epoch,
                              slot->sequence};

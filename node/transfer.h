@@ -19,6 +19,10 @@ struct standing {
     uint64_t sequence;
 };
 
+struct slot;
+/* Slot lock held. A copy that is being refilled is not complete. */
+struct standing slot_standing(const struct slot *slot);
+
 /* < 0 when `a` goes less far. An incomplete one goes nowhere. */
 int standing_compare(const struct standing *a, const struct standing *b);
 

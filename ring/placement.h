@@ -27,11 +27,12 @@
 
 #define PLACEMENT_NONE UINT16_MAX
 /*
- * Measured over 30 sets of random ids, adding and removing one of N equal nodes, in slots moved
- * relative to the least possible (mean / worst), and runs of slots with equal owners:
+ * Measured over 30 sets of random ids: primaries moved by adding a node to N equal ones, relative
+ * to the least possible (mean / worst), and runs of slots with equal owners at 2 copies, which is
+ * what CLUSTER SLOTS has to list:
  *
  *      tokens, slot's place, offsets      add at N=10   add at N=100   runs at N=3    N=10
- *      256 XXH3(slot)  random             1.05 / 1.14   1.39 / 1.53        13 600   16 200
+ *      256 XXH3(slot)  random             1.04 / 1.11   1.36 / 1.47        13 620   16 190
  *      256 s << 50     random             1.04 / 1.10   1.19 / 1.36           510    2 190
  *      512 s << 50     random             1.02 / 1.06   1.15 / 1.26           990    4 030
  *      512 s << 50     golden ratio       1.02 / 1.07   1.13 / 1.20           990    4 030

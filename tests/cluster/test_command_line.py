@@ -81,7 +81,7 @@ def test_a_wrong_line_of_the_config_file_is_named(tmp_path, line, said):
 
 
 @pytest.mark.parametrize("offset, option", [
-    (0, "--port"), (1000, "--direct-port"), (2000, "--http-port"), (10000, "--bus-port")])
+    (0, "--port"), (1000, "--direct-port"), (10000, "--bus-port")])
 def test_a_port_in_use_is_named_with_its_option(tmp_path, offset, option):
     base = free_port_base(1)
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as holder:

@@ -28,6 +28,7 @@ def ask_clearly(node, *words):
 def fill(cluster, count=200):
     names = [f"fault:{i}" for i in range(count)]
     cluster[0].client().mset({name: name for name in names})
+    cluster.wait_copied(names)
     return names
 
 

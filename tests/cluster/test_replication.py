@@ -57,9 +57,3 @@ def test_three_copies(new_cluster):
     cluster = new_cluster(3, ["--copies", "3"])
     cluster[0].client().set("thrice", "x")
     assert copies_of(cluster, "thrice") == [1, 1, 1]
-
-
-def test_wait_counts_replicas(cluster):
-    with cluster.owner_nodes("waited")[0].raw(direct=True) as raw:
-        assert raw.command("SET", "waited", "x") == b"OK"
-        assert raw.command("WAIT", 1, 5000) == 1

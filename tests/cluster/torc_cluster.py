@@ -376,6 +376,22 @@ class Cluster:
         ports = self.owners(node)[slot_of(key)]
         return [self.node_of_direct_port(port) for port in ports]
 
+    def wait_copied(self, keys, limit=20.0):
+        """Waits until each key is on every owner of its slot: the copies of a cluster that has just
+        formed, or just changed, may still be filling."""
+        table = self.owners()
+
+        def copied():
+            raws = {node.direct_port: node.raw(direct=True) for node in self.running()}
+            try:
+                return all(raws[port].command("CLUSTER", "COUNTKEYSINSLOT", slot_of(key)) > 0
+                           for key in keys for port in table[slot_of(key)])
+            finally:
+                for raw in raws.values():
+                    raw.socket.close()
+
+        wait_until(copied, limit, "every key is on every owner of its slot")
+
     def close(self, check=True):
         """Stops every node by its pid. With `check`, a node that had ended by itself, or that does not
         end well when told to, fails the test."""

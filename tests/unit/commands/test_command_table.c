@@ -53,7 +53,7 @@ START_TEST(every_row_is_whole)
             ck_assert_int_eq(sub->name[strlen(command->name)], '|');
         }
     }
-    ck_assert_uint_gt(command_table_count(h.commands), 70);
+    ck_assert_uint_gt(command_table_count(h.commands), 60);
 }
 END_TEST
 

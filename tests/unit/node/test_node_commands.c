@@ -1,171 +1,87 @@
-/* The commands about connections, the node and the cluster, with a node that is only data: what it
- * would do is noted by the functions below instead. */
+/* The commands about connections, the node and the cluster, asked of a node that is put together by
+ * hand: no thread runs, no socket is open, and what would wake a worker is only noted. */
 #include "base/error.h"
 #include "node/call.h"
 #include "node/command.h"
-#include "node/commands/cluster.h"
-#include "node/commands/connection.h"
-#include "node/commands/handlers.h"
+#include "node/commands/cluster_text.h"
+#include "node/control.h"
 #include "node/node.h"
-#include "node/slots_replicate.h"
+#include "node/worker.h"
 
 #include <check.h>
+#include <ev.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define NOW_MS UINT64_C(1700000000000)
 #define WORDS_MAX 16
-
-struct worker {
-    struct node *node;
-    unsigned wakes[2];
-    bool stop_wanted;
-    bool stats_reset;
-};
+#define SESSIONS 3
+#define WORKERS 2
 
 struct fixture {
     struct node node;
-    struct worker worker;
-    struct session sessions[3]; /* the first asks; the third is another node's */
+    struct worker workers[WORKERS];
+    struct worker *worker_list[WORKERS];
+    struct control control;
+    struct session sessions[SESSIONS]; /* the first asks; the third is another node's */
     struct buf reply;
     int protocol;
 };
-
-/* ---- the node ---- */
-
-struct node *worker_node(struct worker *worker)
-{
-    return worker->node;
-}
-
-static struct worker *only_worker(const struct node *node)
-{
-    return node->workers[0];
-}
-
-const struct view *node_view(struct node *node)
-{
-    return node->view == NULL ? NULL : view_retain(node->view);
-}
-
-uint64_t node_stat_sum(const struct node *node, size_t stats_offset)
-{
-    (void)node;
-    return stats_offset == offsetof(struct worker_stats, commands) ? 4711 : 0;
-}
-
-void node_stats_reset(struct node *node)
-{
-    only_worker(node)->stats_reset = true;
-}
-
-void node_wake_worker(struct node *node, unsigned index)
-{
-    ck_assert_uint_lt(index, 2);
-    only_worker(node)->wakes[index]++;
-}
-
-void node_stop(struct node *node)
-{
-    only_worker(node)->stop_wanted = true;
-}
-
-size_t session_count(struct session_registry *registry)
-{
-    return registry->count;
-}
-
-void slot_replicate(struct call *call, struct slot *slot, size_t argc, const struct bytes *argv)
-{
-    (void)call;
-    (void)slot;
-    (void)argc;
-    (void)argv;
-    ck_abort_msg("nothing here is replicated");
-}
-
-/* Two settings: "alpha" may change, "beta" may not. */
-static struct {
-    int alpha;
-} settings;
-
-void config_get(const struct config *config, struct bytes glob,
-                void (*each)(void *context, const char *name, const char *value), void *context)
-{
-    (void)config;
-    bool all = bytes_equal(glob, BYTES_LITERAL("*"));
-    if (all || bytes_equal(glob, BYTES_LITERAL("alpha"))) {
-        each(context, "alpha", "1");
-    }
-    if (all || bytes_equal(glob, BYTES_LITERAL("beta"))) {
-        each(context, "beta", "2");
-    }
-}
-
-int config_check(struct bytes name, struct bytes value, struct buf *error)
-{
-    if (bytes_equal_nocase(name, "beta")) {
-        return TORC_EEXIST;
-    }
-    if (!bytes_equal_nocase(name, "alpha") && !bytes_equal_nocase(name, "gamma")) {
-        return TORC_ENOTFOUND;
-    }
-    if (bytes_equal(value, BYTES_LITERAL("bad"))) {
-        buf_append_text(error, "'bad' is not good");
-        return TORC_EINVAL;
-    }
-    return TORC_OK;
-}
-
-int config_set(struct config *config, struct bytes name, struct bytes value, struct buf *error)
-{
-    (void)config;
-    ck_assert_int_eq(config_check(name, value, error), TORC_OK);
-    settings.alpha++;
-    return TORC_OK;
-}
-
-#define HANDLER_ABSENT(which)                                                                      \
-    void which##_command(struct call *call)                                                        \
-    {                                                                                              \
-        ck_abort_msg("%s is the node's own", call->command->name);                                 \
-    }
-HANDLER_ABSENT(torc_gossip)
-HANDLER_ABSENT(torc_ping)
-HANDLER_ABSENT(torc_take)
-HANDLER_ABSENT(torc_view)
-HANDLER_ABSENT(wait)
 
 /* ---- fixture ---- */
 
 static void open_session(struct fixture *fixture, size_t index, enum session_access access)
 {
     struct session *session = &fixture->sessions[index];
-    session->id = index + 11;
     session->access = access;
     session->fd = (int)index + 5;
-    session->worker_index = (unsigned)index % 2;
+    session->worker_index = (unsigned)index % WORKERS;
     session->created_ms = NOW_MS - 60000 * (index + 1);
     session->protocol = 2;
     atomic_store(&session->protocol_shown, 2);
     atomic_store(&session->last_active_ms, NOW_MS - 5000);
     snprintf(session->address, sizeof(session->address), "10.0.0.%zu:5000", index + 1);
     snprintf(session->local_address, sizeof(session->local_address), "10.0.0.9:7001");
-    session->next = index < 2 ? &fixture->sessions[index + 1] : NULL;
+    session_register(&fixture->node.sessions, session);
+}
+
+static void on_wake(struct ev_loop *loop, ev_async *watcher, int events)
+{
+    (void)loop;
+    (void)watcher;
+    (void)events;
+}
+
+static void make_threads(struct fixture *fixture)
+{
+    struct node *node = &fixture->node;
+    for (unsigned i = 0; i < WORKERS; i++) {
+        fixture->workers[i].node = node;
+        fixture->workers[i].index = i;
+        atomic_store(&fixture->workers[i].woken, true); /* so that nobody writes to a loop */
+        fixture->worker_list[i] = &fixture->workers[i];
+    }
+    node->workers = fixture->worker_list;
+    node->worker_count = WORKERS;
+    fixture->control.node = node;
+    fixture->control.loop = ev_loop_new(EVFLAG_AUTO);
+    ck_assert_ptr_nonnull(fixture->control.loop);
+    ev_async_init(&fixture->control.wake, on_wake);
+    ev_async_start(fixture->control.loop, &fixture->control.wake);
+    node->control = &fixture->control;
 }
 
 static struct fixture *fixture_create(void)
 {
     struct fixture *fixture = calloc(1, sizeof(*fixture));
-    struct node *node = &fixture->node;
     ck_assert_ptr_nonnull(fixture);
-    fixture->worker.node = node;
+    struct node *node = &fixture->node;
     fixture->protocol = 2;
+    config_defaults(&node->config);
+    log_init(&node->log, -1, LOG_INFO, "test");
     memset(node->id.bytes, 1, NODE_ID_SIZE);
-    node->workers = malloc(sizeof(*node->workers));
-    node->workers[0] = &fixture->worker;
-    node->worker_count = 2;
+    make_threads(fixture);
     node->commands = command_table_create();
     node->store = store_create();
     node->cluster_text = cluster_text_create();
@@ -177,27 +93,32 @@ static struct fixture *fixture_create(void)
         node->slots[i].keys = store_keyspace(node->store, (uint16_t)i);
     }
     node->started_ms = NOW_MS - 90000;
-    node->config.port = 7001;
+    pthread_mutex_init(&node->view_lock, NULL);
     pthread_mutex_init(&node->gossip_lock, NULL);
-    pthread_mutex_init(&node->sessions.lock, NULL);
+    session_registry_init(&node->sessions);
+    atomic_store(&node->sessions.last_id, 10);
     open_session(fixture, 0, ACCESS_ANY);
     open_session(fixture, 1, ACCESS_DIRECT);
     open_session(fixture, 2, ACCESS_BUS);
-    node->sessions.first = &fixture->sessions[0];
-    node->sessions.count = 3;
-    settings.alpha = 0;
     return fixture;
 }
 
 static void fixture_destroy(struct fixture *fixture)
 {
     struct node *node = &fixture->node;
+    for (size_t i = 0; i < SESSIONS; i++) {
+        session_unregister(&node->sessions, &fixture->sessions[i]);
+    }
+    session_registry_deinit(&node->sessions);
+    pthread_mutex_destroy(&node->gossip_lock);
+    pthread_mutex_destroy(&node->view_lock);
+    ev_async_stop(fixture->control.loop, &fixture->control.wake);
+    ev_loop_destroy(fixture->control.loop);
     cluster_text_destroy(node->cluster_text);
     command_table_destroy(node->commands);
     store_destroy(node->store);
     view_release(node->view);
     free(node->slots);
-    free(node->workers);
     buf_deinit(&fixture->reply);
     free(fixture);
 }
@@ -257,7 +178,7 @@ static const char *ask(struct fixture *fixture, const char *line)
                         .now_ms = NOW_MS,
                         .reply = &reply,
                         .session = &fixture->sessions[0],
-                        .worker = &fixture->worker};
+                        .worker = &fixture->workers[0]};
     command->handler(&call);
     fixture->protocol = reply.protocol;
     buf_append(&fixture->reply, "", 1);
@@ -289,7 +210,6 @@ START_TEST(test_simple)
     EXPECT("SELECT x", "-ERR value is not an integer or out of range\r\n");
     EXPECT("ASKING", "+OK\r\n");
     EXPECT("READONLY", "+OK\r\n");
-    EXPECT("READWRITE", "+OK\r\n");
     ck_assert(!fixture->sessions[0].close_after_reply);
     EXPECT("QUIT", "+OK\r\n");
     ck_assert(fixture->sessions[0].close_after_reply);
@@ -400,19 +320,16 @@ START_TEST(test_client_list)
 }
 END_TEST
 
+/* Who is to be closed, and that their workers, and no others, are made to look. */
 static void expect_killed(struct fixture *fixture, bool first, bool second, bool third)
 {
     ck_assert_int_eq(fixture->sessions[0].close_after_reply, first);
     ck_assert(!atomic_load(&fixture->sessions[0].kill_wanted));
-    ck_assert_int_eq(atomic_load(&fixture->sessions[1].kill_wanted), second);
-    ck_assert_int_eq(atomic_load(&fixture->sessions[2].kill_wanted), third);
-    ck_assert_uint_eq(fixture->worker.wakes[1], second ? 1 : 0);
-    ck_assert_uint_eq(fixture->worker.wakes[0], third ? 1 : 0);
+    ck_assert_int_eq(atomic_exchange(&fixture->sessions[1].kill_wanted, false), second);
+    ck_assert_int_eq(atomic_exchange(&fixture->sessions[2].kill_wanted, false), third);
+    ck_assert_int_eq(atomic_exchange(&fixture->workers[1].look_at_clients, false), second);
+    ck_assert_int_eq(atomic_exchange(&fixture->workers[0].look_at_clients, false), third);
     fixture->sessions[0].close_after_reply = false;
-    for (size_t i = 0; i < 3; i++) {
-        atomic_store(&fixture->sessions[i].kill_wanted, false);
-    }
-    fixture->worker.wakes[0] = fixture->worker.wakes[1] = 0;
 }
 
 START_TEST(test_client_kill)
@@ -466,8 +383,8 @@ START_TEST(test_client_pause)
     ck_assert(!atomic_load(&fixture->node.pause_writes_only));
     EXPECT("CLIENT UNPAUSE", "+OK\r\n");
     ck_assert_uint_eq(atomic_load(&fixture->node.pause_until_ms), 0);
-    ck_assert_uint_eq(fixture->worker.wakes[0], 1);
-    ck_assert_uint_eq(fixture->worker.wakes[1], 1);
+    ck_assert(atomic_load(&fixture->workers[0].look_at_clients));
+    ck_assert(atomic_load(&fixture->workers[1].look_at_clients));
     fixture_destroy(fixture);
 }
 END_TEST
@@ -477,26 +394,36 @@ END_TEST
 START_TEST(test_config)
 {
     struct fixture *fixture = fixture_create();
-    EXPECT("CONFIG GET alpha", "*2\r\n$5\r\nalpha\r\n$1\r\n1\r\n");
-    EXPECT("CONFIG GET alpha * alpha", "*4\r\n$5\r\nalpha\r\n$1\r\n1\r\n$4\r\nbeta\r\n$1\r\n2\r\n");
+    struct config *config = &fixture->node.config;
+    EXPECT("CONFIG GET maxmemory", "*2\r\n$9\r\nmaxmemory\r\n$1\r\n0\r\n");
+    EXPECT("CONFIG GET port PORT p?rt save",
+           "*4\r\n$4\r\nport\r\n$4\r\n7001\r\n$4\r\nsave\r\n$0\r\n\r\n"); /* each once */
     EXPECT("CONFIG GET nothing", "*0\r\n");
     EXPECT("CONFIG SET foo 1",
            "-ERR Unknown option or number of arguments for CONFIG SET - 'foo'\r\n");
-    EXPECT("CONFIG SET beta 1", "-ERR CONFIG SET failed (possibly related to argument 'beta') - "
+    EXPECT("CONFIG SET port 1", "-ERR CONFIG SET failed (possibly related to argument 'port') - "
                                 "can't set immutable config\r\n");
-    EXPECT("CONFIG SET alpha bad", "-ERR CONFIG SET failed (possibly related to argument 'alpha') "
-                                   "- 'bad' is not good\r\n");
-    EXPECT("CONFIG SET alpha 1 ALPHA 2", "-ERR CONFIG SET failed (possibly related to argument "
-                                         "'ALPHA') - duplicate parameter\r\n");
-    EXPECT("CONFIG SET alpha 1 beta", SYNTAX);
-    EXPECT("CONFIG SET alpha 1 beta 2", "-ERR CONFIG SET failed (possibly related to argument "
-                                        "'beta') - can't set immutable config\r\n");
-    ck_assert_int_eq(settings.alpha, 0); /* all or nothing */
-    EXPECT("CONFIG SET alpha 1 gamma 2", "+OK\r\n");
-    ck_assert_int_eq(settings.alpha, 2);
+    EXPECT("CONFIG SET acks primary", "-ERR CONFIG SET failed (possibly related to argument "
+                                      "'acks') - can't set immutable config\r\n");
+    EXPECT("CONFIG SET maxclients 0",
+           "-ERR CONFIG SET failed (possibly related to argument 'maxclients') - '0' is not a "
+           "whole number from 1 to 10000000\r\n");
+    EXPECT("CONFIG SET timeout 1 TIMEOUT 2", "-ERR CONFIG SET failed (possibly related to argument "
+                                             "'TIMEOUT') - duplicate parameter\r\n");
+    EXPECT("CONFIG SET timeout 1 maxclients", SYNTAX);
+    EXPECT("CONFIG SET timeout 1 port 2", "-ERR CONFIG SET failed (possibly related to argument "
+                                          "'port') - can't set immutable config\r\n");
+    ck_assert_uint_eq(config->idle_timeout_s, 0); /* all or nothing */
+    EXPECT("CONFIG SET timeout 1 maxmemory 1kb loglevel debug", "+OK\r\n");
+    ck_assert_uint_eq(config->idle_timeout_s, 1);
+    ck_assert_uint_eq(config->memory_bytes_max, 1024);
+    ck_assert_int_eq(atomic_load(&fixture->node.log.level), LOG_DEBUG);
+    stat_add(&fixture->workers[1].stats.commands, 5);
     EXPECT("CONFIG RESETSTAT", "+OK\r\n");
-    ck_assert(fixture->worker.stats_reset);
+    ck_assert_uint_eq(stat_read(&fixture->workers[1].stats.commands), 0);
     expect_part(fixture, "CONFIG REWRITE", "-ERR CONFIG REWRITE is not supported");
+    fixture->protocol = 3;
+    EXPECT("CONFIG GET databases", "%1\r\n$9\r\ndatabases\r\n$1\r\n1\r\n");
     fixture_destroy(fixture);
 }
 END_TEST
@@ -512,11 +439,12 @@ START_TEST(test_server)
     EXPECT("SHUTDOWN foo", SYNTAX);
     EXPECT("SHUTDOWN ABORT NOW", SYNTAX);
     EXPECT("SHUTDOWN ABORT", "-ERR No shutdown in progress.\r\n");
-    ck_assert(!fixture->worker.stop_wanted);
+    ck_assert(!atomic_load(&fixture->node.stopping));
     ask(fixture, "SHUTDOWN NOSAVE NOW");
-    ck_assert(fixture->worker.stop_wanted);
+    ck_assert(atomic_load(&fixture->node.stopping));
     ck_assert(fixture->sessions[0].close_after_reply);
     ck_assert_int_eq(fixture->sessions[0].reply_mode, REPLY_OFF);
+    expect_part(fixture, "SHUTDOWN ABORT", "-ERR The shutdown has begun");
     fixture_destroy(fixture);
 }
 END_TEST
@@ -524,6 +452,8 @@ END_TEST
 START_TEST(test_info)
 {
     struct fixture *fixture = fixture_create();
+    stat_add(&fixture->workers[0].stats.commands, 4700);
+    stat_add(&fixture->workers[1].stats.commands, 11);
     expect_part(fixture, "INFO", "# Server\r\nredis_version:7.2.0\r\ntorc_version:0.1.0\r\n");
     expect_part(fixture, "INFO", "\r\nuptime_in_seconds:90\r\n");
     expect_part(fixture, "INFO", "\r\n\r\n# Clients\r\nconnected_clients:3\r\n");
