@@ -18,7 +18,6 @@
 #define CLUSTER_NAME_SIZE_MAX 63 /* without the terminating zero */
 #define WEIGHT_UNIT 1000         /* a weight of 1.0; weights are stored in thousandths */
 #define WEIGHT_MAX (100 * WEIGHT_UNIT)
-#define TOKENS_PER_UNIT 256 /* ring tokens for a weight of 1.0; see docs/architecture.md */
 
 /* Requests, the same figures as Redis where a client could notice */
 #ifdef TORC_TINY_LIMITS
@@ -29,6 +28,8 @@
 #define CONNECTION_PENDING_MAX 4
 #define CONNECTION_OUTPUT_PAUSE (4u * 1024)
 #define CONNECTION_READ_SIZE 512
+#define CONNECTION_READ_TRUST 1024
+#define CONNECTION_INPUT_MAX (1024u * 1024)
 #define STREAM_BACKLOG_SIZE_MAX (64u * 1024)
 #else
 #define REQUEST_BULK_SIZE_MAX (512u * 1024 * 1024) /* proto-max-bulk-len of Redis */
@@ -39,8 +40,11 @@
     1024 /* replies a connection may wait for before it is read no further */
 #define CONNECTION_OUTPUT_PAUSE                                                                    \
     (1024u * 1024) /* unsent bytes at which a connection is read no further */
-#define CONNECTION_READ_SIZE (16u * 1024) /* bytes asked of the kernel at a time */
+#define CONNECTION_READ_SIZE (16u * 1024)          /* bytes asked of the kernel at a time */
 /* Unacknowledged bytes towards one replica. */
+#define CONNECTION_READ_TRUST (1024u * 1024)       /* of a bulk's claimed size, allocated ahead */
+#define CONNECTION_INPUT_MAX (1024u * 1024 * 1024) /* of one request; Redis's query buffer limit   \
+                                                    */
 #define STREAM_BACKLOG_SIZE_MAX (256u * 1024 * 1024)
 #endif
 

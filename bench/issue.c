@@ -20,7 +20,8 @@ static uint16_t slot_of_operation(const struct run *run, const struct operation 
     char text[REQUEST_PREFIX_SIZE_MAX + TRACE_KEY_SIZE_MAX];
     static_assert(sizeof(text) >= REQUEST_KEY_SIZE_MAX, "holds keys of both kinds");
     if (run->trace.count == 0) {
-        return slot_of_key((struct bytes){text, request_key(&run->format, operation->key, text)});
+        size_t size = request_key(&run->format, operation->key, text);
+        return slot_of_key((struct bytes){text, size});
     }
     struct bytes key = trace_key(&run->trace, operation->key);
     memcpy(text, run->format.prefix, run->format.prefix_size);

@@ -113,7 +113,7 @@ int slot_map_read(struct slot_map *map, const redisReply *reply, const char *see
 
 int slot_map_adopt(struct slot_map *map, const struct slot_map *from)
 {
-    uint16_t indexes[SLOT_MAP_SERVERS_MAX];
+    uint16_t indexes[SLOT_MAP_SERVERS_MAX] = {0};
     for (size_t i = 0; i < from->server_count; i++) {
         int error = slot_map_server(map, &from->servers[i], &indexes[i]);
         if (error != TORC_OK) {

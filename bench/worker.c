@@ -71,6 +71,10 @@ struct connection *worker_connection(struct client *client, const struct address
 static void hand_over_stats(struct worker *worker)
 {
     struct run *run = worker->run;
+    if (worker->phase != PHASE_RUN) {
+        worker->stats.bytes_in = 0; /* figures of the measured part alone */
+        worker->stats.bytes_out = 0;
+    }
     (void)pthread_mutex_lock(&run->mutex);
     stats_merge(&run->collected, &worker->stats);
     (void)pthread_mutex_unlock(&run->mutex);

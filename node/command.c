@@ -6,19 +6,36 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define INDEX_BITS 9
+#define INDEX_BITS 8
 #define INDEX_SIZE (1u << INDEX_BITS)
+#define NAME_SIZE_MAX 16 /* of commands; what is longer is none */
+
+/*
+ * A name in lower case as two words, its beginning and its end, which overlap unless it has all 16
+ * bytes. With the size that is the whole name, so equal words are equal names.
+ */
+struct folded_name {
+    uint64_t head;
+    uint64_t tail;
+    size_t size; /* 0 = none */
+};
 
 struct index_entry {
-    uint32_t hash;
-    uint16_t name_size; /* 0 = free */
-    uint16_t position;  /* in command_list */
+    struct folded_name name;
+    size_t position; /* in command_list */
 };
 
 struct command_table {
     size_t count;
     struct index_entry entries[INDEX_SIZE]; /* open addressing, linear probing */
 };
+
+static uint64_t load64(const char *at)
+{
+    uint64_t value;
+    memcpy(&value, at, sizeof(value));
+    return value;
+}
 
 static uint32_t load32(const char *at)
 {
@@ -27,39 +44,59 @@ static uint32_t load32(const char *at)
     return value;
 }
 
-/* The beginning and the end of a name tell the commands apart well enough. Setting bit 5 folds the
- * case of letters; that it also folds other bytes only costs a comparison. */
-static uint32_t name_hash(struct bytes name)
+/* Eight bytes to lower case at once: adding to the low seven bits of each carries into the eighth
+ * where it is 'A' or more, and where it is more than 'Z'. */
+static uint64_t lower_word(uint64_t word)
 {
-    uint64_t word;
-    if (name.size >= 4) {
-        word = (uint64_t)load32(name.data) << 32 | load32(name.data + name.size - 4);
-    } else {
-        const unsigned char *at = (const unsigned char *)name.data;
-        word = (uint64_t)at[0] << 16 | (uint64_t)at[name.size / 2] << 8 | at[name.size - 1];
-    }
-    word |= UINT64_C(0x2020202020202020);
-    word = (word ^ name.size) * UINT64_C(0x9e3779b97f4a7c15); /* Fibonacci hashing */
-    return (uint32_t)(word >> 32);
+    const uint64_t each = UINT64_C(0x0101010101010101);
+    uint64_t low = word & (each * 0x7f);
+    uint64_t from_a = low + each * (0x80 - 'A');
+    uint64_t after_z = low + each * (0x7f - 'Z');
+    uint64_t upper = (from_a ^ after_z) & ~word & (each * 0x80);
+    return word | upper >> 2;
 }
 
-static uint32_t index_of_hash(uint32_t hash)
+/* Size 0 when it is too long to be a command, or empty. */
+static struct folded_name fold_name(struct bytes name)
 {
-    return hash >> (32 - INDEX_BITS);
+    struct folded_name folded = {.size = name.size};
+    if (TORC_UNLIKELY(name.size == 0 || name.size > NAME_SIZE_MAX)) {
+        return (struct folded_name){0};
+    }
+    if (name.size >= 8) {
+        folded.head = load64(name.data);
+        folded.tail = load64(name.data + name.size - 8);
+    } else if (name.size >= 4) {
+        folded.head = load32(name.data);
+        folded.tail = load32(name.data + name.size - 4);
+    } else {
+        const unsigned char *at = (const unsigned char *)name.data;
+        folded.head = (uint64_t)at[0] << 8 | at[name.size / 2];
+        folded.tail = at[name.size - 1];
+    }
+    folded.head = lower_word(folded.head);
+    folded.tail = lower_word(folded.tail);
+    return folded;
+}
+
+static size_t index_start(const struct folded_name *name)
+{
+    uint64_t word = name->head ^ (name->tail << 29 | name->tail >> 35) ^ name->size;
+    return (size_t)(word * UINT64_C(0x9e3779b97f4a7c15) >> (64 - INDEX_BITS)); /* Fibonacci */
 }
 
 static void index_add(struct command_table *table, size_t position)
 {
-    struct bytes name = bytes_of(command_list[position].name);
-    assert(name.size > 0);
-    assert(command_find(table, name) == NULL);
-    uint32_t hash = name_hash(name);
-    uint32_t i = index_of_hash(hash);
-    while (table->entries[i].name_size != 0) {
+    struct bytes text = bytes_of(command_list[position].name);
+    assert(text.size > 0);
+    assert(text.size <= NAME_SIZE_MAX);
+    assert(command_find(table, text) == NULL);
+    struct folded_name name = fold_name(text);
+    size_t i = index_start(&name);
+    while (table->entries[i].name.size != 0) {
         i = (i + 1) % INDEX_SIZE;
     }
-    table->entries[i] = (struct index_entry){
-        .hash = hash, .name_size = (uint16_t)name.size, .position = (uint16_t)position};
+    table->entries[i] = (struct index_entry){.name = name, .position = position};
 }
 
 struct command_table *command_table_create(void)
@@ -93,18 +130,18 @@ const struct command *command_table_at(const struct command_table *table, size_t
 
 const struct command *command_find(const struct command_table *table, struct bytes name)
 {
-    if (name.size == 0) {
+    struct folded_name folded = fold_name(name);
+    if (TORC_UNLIKELY(folded.size == 0)) {
         return NULL;
     }
-    uint32_t hash = name_hash(name);
-    for (uint32_t i = index_of_hash(hash);; i = (i + 1) % INDEX_SIZE) {
+    for (size_t i = index_start(&folded);; i = (i + 1) % INDEX_SIZE) {
         const struct index_entry *entry = &table->entries[i];
-        if (entry->name_size == 0) {
-            return NULL;
-        }
-        if (entry->hash == hash && entry->name_size == name.size &&
-            bytes_equal_nocase(name, command_list[entry->position].name)) {
+        if (entry->name.size == folded.size && entry->name.head == folded.head &&
+            entry->name.tail == folded.tail) {
             return &command_list[entry->position];
+        }
+        if (entry->name.size == 0) {
+            return NULL;
         }
     }
 }

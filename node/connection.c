@@ -343,17 +343,17 @@ static size_t process(struct connection *connection, char *data, size_t size)
     return connection->session.close_after_reply ? size : used;
 }
 
-/* The request's remaining size, when it is large and known, so that it is read into place at once.
- */
+/* Room for the rest of a large bulk, so that it is read into place at once; but never much more
+ * than what has come already, for the size is only the client's claim. */
 static size_t room_wanted(const struct connection *connection)
 {
     size_t size = buf_size(&connection->in);
-    struct request_parser parser = connection->parser;
-    if (parser.bulk_size > 0) {
-        size_t end = parser.offset + (size_t)parser.bulk_size + 2;
-        return end > size + CONNECTION_READ_SIZE ? end - size : CONNECTION_READ_SIZE;
-    }
-    return CONNECTION_READ_SIZE;
+    const struct request_parser *parser = &connection->parser;
+    size_t end = parser->bulk_size > 0 ? parser->offset + (size_t)parser->bulk_size + 2 : 0;
+    size_t claimed = end > size ? end - size : 0;
+    size_t trusted = size > CONNECTION_READ_TRUST ? size : CONNECTION_READ_TRUST;
+    size_t wanted = claimed < trusted ? claimed : trusted;
+    return wanted > CONNECTION_READ_SIZE ? wanted : CONNECTION_READ_SIZE;
 }
 
 static void process_in(struct connection *connection)
@@ -373,6 +373,12 @@ static bool read_once(struct connection *connection)
     struct worker *worker = connection->worker;
     bool direct = buf_size(&connection->in) == 0;
     if (!direct && buf_reserve(&connection->in, room_wanted(connection)) != TORC_OK) {
+        connection_close(connection);
+        return false;
+    }
+    if (buf_size(&connection->in) > CONNECTION_INPUT_MAX) {
+        log_warning(&worker->node->log, "%s: a request of over %zu bytes: closing it",
+                    connection->session.address, (size_t)CONNECTION_INPUT_MAX);
         connection_close(connection);
         return false;
     }

@@ -485,6 +485,7 @@ static void drop_foreign_slots(struct control *control)
             if (slot->role == SLOT_NONE && slot->complete) {
                 keyspace_clear(slot->keys);
                 slot->complete = false;
+                slot->source = PEER_NONE;
                 slot->sequence = 0;
                 slot->effect_epoch = 0;
             }

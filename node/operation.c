@@ -235,10 +235,6 @@ static bool execute_request(struct operation *operation)
     if (operation->asker != ASKER_CLIENT) {
         execution.session = &worker->peer_session;
     }
-    if (operation->slot == FRAME_NO_SLOT) {
-        execute_local(worker, &execution);
-        return true;
-    }
     execution.hash = key_hash(argv[operation->command->first_key]);
     return execute_in_slot(worker, &execution);
 }

@@ -92,7 +92,6 @@ static void apply(struct slot *slot, const struct assignment *assignment, uint64
         slot->replica_count = 0;
         slot->need_take = false;
         slot->receiving = false;
-        slot->source = PEER_NONE;
         return;
     }
     if (assignment->role == SLOT_PRIMARY) {
@@ -107,9 +106,9 @@ static void apply(struct slot *slot, const struct assignment *assignment, uint64
     }
     slot->replica_count = 0;
     if (before != SLOT_REPLICA || slot->source != assignment->primary) {
+        /* Until the new primary asks what we hold we go on listening to the old one. */
         slot->need_take = true;
         slot->receiving = false;
-        slot->source = assignment->primary;
     }
 }
 

@@ -64,8 +64,7 @@ static bool apply_commands(struct worker *worker, struct slot *slot, char *text,
 
 static enum verdict apply_effect(struct worker *worker, struct slot *slot, const struct op *op)
 {
-    /* A primary that is still taking over listens to the one it takes over from. */
-    if (!slot->complete || (slot->role != SLOT_REPLICA && !slot->need_take)) {
+    if (!slot->complete) {
         return OP_SKIPPED;
     }
     if (op->sequence <= slot->sequence && op->epoch <= slot->effect_epoch) {
@@ -130,34 +129,47 @@ static enum verdict apply_refill_end(struct worker *worker, struct slot *slot, c
     return OP_APPLIED;
 }
 
+/* Effects come from whom we listen to: who leads the slot, or led it until it is settled what the
+ * next one takes over, so that what was under way at a change of views is not refused. */
+static enum verdict take_effect(struct worker *worker, struct slot *slot, const struct op *op,
+                                uint16_t sender)
+{
+    if (slot->source == sender) {
+        return apply_effect(worker, slot, op);
+    }
+    if (op->epoch > atomic_load(&worker->node->epoch)) {
+        return OP_LATER; /* under that view the sender may be the one to listen to */
+    }
+    /* One that leads the slot, and need not tell us any more, loses nothing when we do not listen.
+     */
+    return slot->leader == sender ? OP_APPLIED : OP_SKIPPED;
+}
+
+static enum verdict take_refill(struct worker *worker, struct slot *slot, const struct op *op,
+                                struct peer *sender)
+{
+    if (!slot->need_take || (slot->source != sender->index && slot->leader != sender->index)) {
+        bool newer = op->epoch > atomic_load(&worker->node->epoch);
+        return newer && op->kind != OP_REFILL_END ? OP_LATER : OP_SKIPPED;
+    }
+    slot->source = sender->index;
+    if (op->kind == OP_REFILL_BEGIN) {
+        keyspace_clear(slot->keys);
+        slot->complete = false;
+        slot->receiving = true;
+        return OP_APPLIED;
+    }
+    return op->kind == OP_REFILL_KEY ? apply_refill_key(slot, op)
+                                     : apply_refill_end(worker, slot, op, sender);
+}
+
 static enum verdict apply(struct bus_connection *bus, const struct op *op)
 {
     struct worker *worker = bus->worker;
     struct slot *slot = &worker->node->slots[op->slot];
-    enum verdict verdict = OP_SKIPPED;
     slot_lock(slot);
-    if (slot->source != bus->peer->index) {
-        /* Under a newer view the sender may be the one to listen to; under ours it is not. One that
-         * leads the slot and need not tell us any more loses nothing when we do not listen. */
-        bool newer = op->epoch > atomic_load(&worker->node->epoch);
-        bool needless = op->kind == OP_EFFECT && slot->leader == bus->peer->index;
-        verdict = newer && op->kind != OP_REFILL_END ? OP_LATER
-                  : needless                         ? OP_APPLIED
-                                                     : OP_SKIPPED;
-    } else if (op->kind == OP_EFFECT) {
-        verdict = apply_effect(worker, slot, op);
-    } else if (!slot->need_take) {
-        verdict = OP_SKIPPED;
-    } else if (op->kind == OP_REFILL_BEGIN) {
-        keyspace_clear(slot->keys);
-        slot->complete = false;
-        slot->receiving = true;
-        verdict = OP_APPLIED;
-    } else if (op->kind == OP_REFILL_KEY) {
-        verdict = apply_refill_key(slot, op);
-    } else {
-        verdict = apply_refill_end(worker, slot, op, bus->peer);
-    }
+    enum verdict verdict = op->kind == OP_EFFECT ? take_effect(worker, slot, op, bus->peer->index)
+                                                 : take_refill(worker, slot, op, bus->peer);
     slot_unlock(slot);
     return verdict;
 }

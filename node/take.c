@@ -308,9 +308,9 @@ static bool is_due(struct take *take, struct slot *slot, uint64_t now_ms, struct
     if (slot->role != SLOT_NONE && slot->need_take) {
         take->missing++;
         /* Of a slot to lead the source is known only when all have answered. */
-        due = slot->source != PEER_NONE && (slot->role == SLOT_REPLICA || take->resolved) &&
+        *source = slot->role == SLOT_REPLICA ? slot->leader : slot->source;
+        due = *source != PEER_NONE && (slot->role == SLOT_REPLICA || take->resolved) &&
               (found->sent_for_ms == 0 || now_ms - found->sent_for_ms >= SEND_AGAIN_MS);
-        *source = slot->source;
         *ours = slot_standing(slot);
     }
     slot_unlock(slot);

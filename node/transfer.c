@@ -58,6 +58,10 @@ static void answer_query(struct call *call, struct bytes slots)
         struct slot *slot = &node->slots[index % SLOT_COUNT];
         slot_lock(slot);
         struct standing standing = slot_standing(slot);
+        if (slot->role != SLOT_PRIMARY) {
+            /* What is said now must stay true: nothing more from whoever led it before. */
+            slot->source = slot->leader;
+        }
         slot_unlock(slot);
         standing_encode(&out, &standing);
     }

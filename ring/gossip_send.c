@@ -103,8 +103,11 @@ bool gossip_take_datagram(struct gossip *gossip, struct gossip_datagram *out)
 
 static void refill_budget(struct gossip *gossip, uint64_t now_ms)
 {
-    uint64_t elapsed_ms = now_ms > gossip->budget_ms ? now_ms - gossip->budget_ms : 0;
-    elapsed_ms = elapsed_ms > 60000 ? 60000 : elapsed_ms;
+    if (now_ms <= gossip->budget_ms) {
+        return;
+    }
+    uint64_t elapsed_ms = now_ms - gossip->budget_ms;
+    elapsed_ms = elapsed_ms > 60000 ? 60000 : elapsed_ms; /* no overflow after a long sleep */
     gossip->budget_ms = now_ms;
     gossip->budget_bytes += (int64_t)(elapsed_ms * GOSSIP_BUDGET_BYTES_PER_SECOND / 1000);
     if (gossip->budget_bytes > GOSSIP_BUDGET_BURST) {

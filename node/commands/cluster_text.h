@@ -1,8 +1,10 @@
 /*
  * A view as Redis's clients read it: CLUSTER SLOTS, SHARDS, NODES and the figures of CLUSTER INFO.
- * The ranges of slots, and the long reply of CLUSTER SLOTS that many clients ask for at once, are
- * worked out once for each view and kept. Owned by the node; any thread. What is advertised is the
- * direct port.
+ * Every node is told as the primary of the slots it leads, at its direct port, and as nothing else:
+ * replicas serve no reads, and clients that keep one role for each address would take a node that
+ * they first meet as a replica for no primary at all. The ranges of slots, and the long reply of
+ * CLUSTER SLOTS that many clients ask for at once, are worked out once for each view and kept.
+ * Owned by the node; any thread.
  */
 #ifndef TORC_NODE_COMMANDS_CLUSTER_TEXT_H
 #define TORC_NODE_COMMANDS_CLUSTER_TEXT_H

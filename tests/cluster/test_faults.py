@@ -110,4 +110,5 @@ def test_slots_of_a_killed_node_are_served_by_its_replicas(new_cluster):
     for node in cluster.nodes[:2]:
         wait_until(lambda node=node: node.client().mget(names) == [n.encode() for n in names], 20,
                    "no acknowledged write is lost")
-        assert node.client().mset({name: "after" for name in names})
+    assert cluster[0].client().mset({name: "after" for name in names})
+    assert cluster[1].client().mget(names) == [b"after"] * len(names)

@@ -77,6 +77,26 @@ START_TEST(found_in_any_case)
 }
 END_TEST
 
+/* Of all changes of one byte of a name only that of a letter's case is the same name. */
+START_TEST(a_byte_makes_another_name)
+{
+    for (size_t i = 0; i < command_table_count(h.commands); i++) {
+        const struct command *command = command_table_at(h.commands, i);
+        char name[64];
+        size_t size = strlen(command->name);
+        for (size_t at = 0; at < size; at++) {
+            for (int byte = 0; byte < 256; byte++) {
+                memcpy(name, command->name, size);
+                name[at] = (char)byte;
+                bool same = byte < 128 && tolower(byte) == command->name[at];
+                bool found = command_find(h.commands, (struct bytes){name, size}) == command;
+                ck_assert_msg(found == same, "%s with byte %d", command->name, byte);
+            }
+        }
+    }
+}
+END_TEST
+
 START_TEST(others_are_not_found)
 {
     /* Bytes that differ from letters by the case bit alone hash alike and must still differ. */
@@ -145,6 +165,7 @@ int main(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, every_row_is_whole);
     tcase_add_test(tests, found_in_any_case);
+    tcase_add_test(tests, a_byte_makes_another_name);
     tcase_add_test(tests, others_are_not_found);
     tcase_add_test(tests, subcommands);
     tcase_add_test(tests, key_positions);

@@ -169,6 +169,8 @@ START_TEST(a_replica_does_not_judge_expiry)
     EXPECT_APPLY("GET a", "$1\r\n1\r\n");
     EXPECT_APPLY("INCR a", ":2\r\n");
     EXPECT_APPLY("PEXPIRETIME a", ":5\r\n");
+    EXPECT_APPLY("GETEX a PXAT 6", "$1\r\n2\r\n");
+    EXPECT_APPLY("PEXPIRETIME a", ":6\r\n");
     EXPECT_APPLY("PERSIST a", ":1\r\n");
     h.applying = false;
     EXPECT(&h, "GET a", "$1\r\n2\r\n");

@@ -202,6 +202,19 @@ START_TEST(between_nodes)
 }
 END_TEST
 
+START_TEST(what_earlier_slots_gave_counts)
+{
+    h.by_slot = true;
+    harness_run(&h, "MSET {bar}1 v {bar}2 v");          /* slot 5061 */
+    harness_run(&h, "MSET {foo}1 v {foo}2 v {foo}3 v"); /* slot 12182 */
+    const char *reply = harness_run(&h, "torc.scan 0 0 3");
+    ck_assert_int_eq(strncmp(reply, "*6\r\n:12182\r\n:", 13), 0);
+    const char *foo = strstr(reply, ":12182\r\n*");
+    ck_assert_ptr_nonnull(foo);
+    ck_assert_int_eq(strncmp(foo, ":12182\r\n*1\r\n", 12), 0);
+}
+END_TEST
+
 START_TEST(between_nodes_within_a_slot)
 {
     static unsigned seen[KEY_COUNT];
@@ -236,6 +249,7 @@ int main(void)
     tcase_add_test(tests, only_live_keys_of_served_slots);
     tcase_add_test(tests, refusals);
     tcase_add_test(tests, between_nodes);
+    tcase_add_test(tests, what_earlier_slots_gave_counts);
     tcase_add_test(tests, between_nodes_within_a_slot);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

@@ -224,7 +224,8 @@ START_TEST(test_sizes)
                                       "0x10",
                                       "01",
                                       "9223372036854775808",
-                                      "18446744073709551615gb"};
+                                      "18446744073709551615gb",
+                                      "17179869185gb"};
     struct config_value value;
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
         ck_assert_msg(accepts("memory", good[i].text, &value), "%s", good[i].text);

@@ -515,7 +515,9 @@ START_TEST(test_command_all)
     EXPECT("COMMAND LIST FILTERBY PATTERN client|get*",
            "*2\r\n$14\r\nclient|getname\r\n$15\r\nclient|getredir\r\n");
     EXPECT("COMMAND LIST FILTERBY MODULE json", "*0\r\n");
-    EXPECT("COMMAND LIST FILTERBY ACLCAT blocking", "*1\r\n$4\r\nwait\r\n");
+    EXPECT("COMMAND LIST FILTERBY ACLCAT nothing", "*0\r\n");
+    expect_part(fixture, "COMMAND LIST FILTERBY ACLCAT Connection", "client|kill\r\n");
+    ck_assert_ptr_null(strstr(ask(fixture, "COMMAND LIST FILTERBY ACLCAT connection"), "config"));
     EXPECT("COMMAND LIST FILTERBY foo bar", SYNTAX);
     EXPECT("COMMAND LIST foo", SYNTAX);
     fixture_destroy(fixture);

@@ -116,7 +116,7 @@ int main(void)
     Suite *suite = suite_create("directory");
     TCase *tests = tcase_create("directory");
     tcase_add_checked_fixture(tests, NULL, teardown);
-    tcase_set_timeout(tests, 60);
+    tcase_set_timeout(tests, 300);
     tcase_add_test(tests, a_segment_is_found_by_all_its_hashes);
     tcase_add_loop_test(tests, what_is_due_is_found_in_order, 0, 10);
     tcase_add_test(tests, another_depth_holds_the_same);

@@ -195,7 +195,7 @@ int main(void)
     Suite *suite = suite_create("expiry");
     TCase *tests = tcase_create("expiry");
     tcase_add_checked_fixture(tests, setup, teardown);
-    tcase_set_timeout(tests, 120);
+    tcase_set_timeout(tests, 300);
     tcase_add_test(tests, nothing_expires_where_nothing_may);
     tcase_add_test(tests, keys_expire_when_their_time_has_come);
     tcase_add_test(tests, the_hint_is_never_later_than_the_truth);

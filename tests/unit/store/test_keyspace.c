@@ -1,4 +1,5 @@
 #include "base/error.h"
+#include "node/store/keyspace.h"
 #include "tests/unit/store/support.h"
 
 static struct store *store;
@@ -353,6 +354,29 @@ START_TEST(memory_returns_to_nothing)
 }
 END_TEST
 
+/* What a full store is told of in lumps, it is told of to the byte once a slot is empty. */
+START_TEST(a_full_store_is_told_in_lumps)
+{
+    size_t elsewhere = (size_t)16 << 30;
+    atomic_store(&store->memory, elsewhere);
+    set_text(keys, "a", bytes_of("value"), 0);
+    ck_assert_uint_eq(store_memory(store), elsewhere);
+    for (uint64_t i = 0; i < 1000; i++) {
+        set_number(keys, i, "value", 0);
+        require(store_memory(store) <= elsewhere + keyspace_memory(keys));
+        require(store_memory(store) + 4096 >= elsewhere + keyspace_memory(keys));
+    }
+    for (uint64_t i = 0; i < 1000; i++) {
+        require(delete_number(keys, i));
+    }
+    require(keyspace_delete(keys, bytes_of("a"), key_hash(bytes_of("a"))));
+    ck_assert_uint_eq(store_memory(store), elsewhere);
+    set_text(keys, "a", bytes_of("value"), 0);
+    keyspace_clear(keys);
+    ck_assert_uint_eq(store_memory(store), elsewhere);
+}
+END_TEST
+
 /* The memory of a keyspace is that of its objects plus a table that is at most half empty. */
 START_TEST(memory_is_that_of_the_objects)
 {
@@ -392,7 +416,7 @@ int main(void)
     Suite *suite = suite_create("keyspace");
     TCase *tests = tcase_create("keyspace");
     tcase_add_checked_fixture(tests, setup, teardown);
-    tcase_set_timeout(tests, 60);
+    tcase_set_timeout(tests, 300);
     tcase_add_test(tests, an_absent_key_is_not_found);
     tcase_add_test(tests, set_find_delete);
     tcase_add_test(tests, sizes_of_keys_and_values);
@@ -408,6 +432,7 @@ int main(void)
     tcase_add_test(tests, idle_time);
     tcase_add_test(tests, copying);
     tcase_add_test(tests, memory_returns_to_nothing);
+    tcase_add_test(tests, a_full_store_is_told_in_lumps);
     tcase_add_test(tests, memory_is_that_of_the_objects);
     tcase_add_test(tests, prefetching_changes_nothing);
     suite_add_tcase(suite, tests);

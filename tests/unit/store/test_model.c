@@ -287,7 +287,7 @@ int main(void)
 {
     Suite *suite = suite_create("model");
     TCase *tests = tcase_create("model");
-    tcase_set_timeout(tests, 120);
+    tcase_set_timeout(tests, 300);
     tcase_add_loop_test(tests, random_operations_agree_with_the_model, 0, 4);
     suite_add_tcase(suite, tests);
     return run_suite(suite);

@@ -227,7 +227,7 @@ int main(void)
     Suite *suite = suite_create("no_memory");
     TCase *tests = tcase_create("no_memory");
     tcase_add_checked_fixture(tests, setup, teardown);
-    tcase_set_timeout(tests, 120);
+    tcase_set_timeout(tests, 300);
     tcase_add_test(tests, inserting_through_all_growths_and_splits);
     tcase_add_loop_test(tests, splits_cut_short, 0, 4);
     tcase_add_test(tests, changing_what_is_there);
