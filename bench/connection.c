@@ -316,6 +316,7 @@ static const char *start_connect(struct connection *connection)
     for (const struct addrinfo *at = found; at != NULL; at = at->ai_next) {
         count++;
     }
+    assert(count > 0); /* getaddrinfo succeeded */
     const struct addrinfo *chosen = found;
     for (unsigned skip = connection->attempts % count; skip > 0; skip--) {
         chosen = chosen->ai_next;

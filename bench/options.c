@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <getopt.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,16 +82,8 @@ const char *options_help(void)
            "3 could not connect.\n";
 }
 
-static int fail(char *error, const char *format, ...) TORC_PRINTF(2, 3);
-
-static int fail(char *error, const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    (void)vsnprintf(error, OPTIONS_ERROR_SIZE, format, arguments);
-    va_end(arguments);
-    return TORC_EINVAL;
-}
+/* Writes the complaint; the value is what the caller returns. */
+#define FAIL(error, ...) ((void)snprintf((error), OPTIONS_ERROR_SIZE, __VA_ARGS__), TORC_EINVAL)
 
 /* Plain decimal in min..max. */
 static int parse_whole(uint64_t *out, const char *text, uint64_t min, uint64_t max)
@@ -112,7 +103,7 @@ static int take_whole(const struct parse *parse, const char *name, uint64_t *out
                       uint64_t max)
 {
     if (parse_whole(out, optarg, min, max) != TORC_OK) {
-        return fail(parse->error, "%s: '%s' is not a whole number from %llu to %llu", name, optarg,
+        return FAIL(parse->error, "%s: '%s' is not a whole number from %llu to %llu", name, optarg,
                     (unsigned long long)min, (unsigned long long)max);
     }
     return TORC_OK;
@@ -150,7 +141,7 @@ static int take_mode(const struct parse *parse)
     } else if (strcmp(optarg, "direct") == 0) {
         parse->options->mode = MODE_DIRECT;
     } else {
-        return fail(parse->error, "--mode: '%s' is neither 'any' nor 'direct'", optarg);
+        return FAIL(parse->error, "--mode: '%s' is neither 'any' nor 'direct'", optarg);
     }
     return TORC_OK;
 }
@@ -168,7 +159,7 @@ static int take_ratio(const struct parse *parse)
                parse_whole(&get, optarg + set_size + 1, 0, 1000000) == TORC_OK && set + get > 0;
     }
     if (!good) {
-        return fail(parse->error,
+        return FAIL(parse->error,
                     "--ratio: '%s' is not SET:GET, two whole numbers to 1000000 that are not "
                     "both 0, as in 1:9",
                     optarg);
@@ -188,7 +179,7 @@ static int take_dist(const struct parse *parse)
         parse_real(&parse->options->zipf_exponent, optarg + 5, 0.01, 10.0) == TORC_OK) {
         return TORC_OK;
     }
-    return fail(parse->error,
+    return FAIL(parse->error,
                 "--dist: '%s' is neither 'uniform' nor 'zipf:S' with S from 0.01 to 10", optarg);
 }
 
@@ -196,10 +187,10 @@ static int take_servers(const struct parse *parse)
 {
     int result = address_list_parse(&parse->options->seeds, bytes_of(optarg));
     if (result == TORC_ETOOBIG) {
-        return fail(parse->error, "-s: more than %d servers", ADDRESS_LIST_MAX);
+        return FAIL(parse->error, "-s: more than %d servers", ADDRESS_LIST_MAX);
     }
     if (result != TORC_OK) {
-        return fail(parse->error,
+        return FAIL(parse->error,
                     "-s: '%s' is not HOST:PORT[,HOST:PORT...] with ports from 1 to 65535", optarg);
     }
     return TORC_OK;
@@ -208,7 +199,7 @@ static int take_servers(const struct parse *parse)
 static int take_rate(const struct parse *parse)
 {
     if (parse_real(&parse->options->rate, optarg, 0.001, 1e9) != TORC_OK) {
-        return fail(parse->error, "--rate: '%s' is not a number from 0.001 to 1000000000", optarg);
+        return FAIL(parse->error, "--rate: '%s' is not a number from 0.001 to 1000000000", optarg);
     }
     return TORC_OK;
 }
@@ -216,7 +207,7 @@ static int take_rate(const struct parse *parse)
 static int take_seconds(struct parse *parse)
 {
     if (parse_real(&parse->options->seconds, optarg, 0.0, 1e7) != TORC_OK) {
-        return fail(parse->error, "--seconds: '%s' is not a number from 0 to 10000000", optarg);
+        return FAIL(parse->error, "--seconds: '%s' is not a number from 0 to 10000000", optarg);
     }
     parse->seconds_said = true;
     return TORC_OK;
@@ -225,7 +216,7 @@ static int take_seconds(struct parse *parse)
 static int take_prefix(const struct parse *parse)
 {
     if (strlen(optarg) > REQUEST_PREFIX_SIZE_MAX) {
-        return fail(parse->error, "--key-prefix: longer than %d bytes", REQUEST_PREFIX_SIZE_MAX);
+        return FAIL(parse->error, "--key-prefix: longer than %d bytes", REQUEST_PREFIX_SIZE_MAX);
     }
     parse->options->key_prefix = optarg;
     return TORC_OK;
@@ -274,10 +265,10 @@ static int settle(const struct parse *parse)
         return TORC_OK;
     }
     if (options->seeds.count == 0) {
-        return fail(parse->error, "-s HOST:PORT is required: the server to measure");
+        return FAIL(parse->error, "-s HOST:PORT is required: the server to measure");
     }
     if (options->threads > options->clients) {
-        return fail(parse->error,
+        return FAIL(parse->error,
                     "--threads: %u threads for %u clients; give at least as many "
                     "--clients as --threads",
                     options->threads, options->clients);
@@ -287,7 +278,7 @@ static int settle(const struct parse *parse)
         options->load = !trace && options->ratio_get > 0;
     }
     if (trace && options->load) {
-        return fail(parse->error, "--load: a trace fills the cache itself; leave out --load or "
+        return FAIL(parse->error, "--load: a trace fills the cache itself; leave out --load or "
                                   "--trace");
     }
     if (options->key_prefix == NULL) {
@@ -295,7 +286,7 @@ static int settle(const struct parse *parse)
     }
     options->only_load = parse->seconds_said && options->seconds <= 0.0;
     if (options->only_load && !options->load) {
-        return fail(parse->error, "--seconds: 0 only loads, and nothing is to be loaded; add "
+        return FAIL(parse->error, "--seconds: 0 only loads, and nothing is to be loaded; add "
                                   "--load or give more seconds");
     }
     if (!parse->seconds_said && !trace && options->requests == 0) {
@@ -347,10 +338,10 @@ int options_parse(struct bench_options *options, int argc, char **argv,
     int code = 0;
     while ((code = getopt_long(argc, argv, "+:s:hq", table, NULL)) != -1) {
         if (code == ':') {
-            return fail(error, "%s: needs a value", argv[optind - 1]);
+            return FAIL(error, "%s: needs a value", argv[optind - 1]);
         }
         if (code == '?') {
-            return fail(error, "%s: no such option, or it takes no value; --help lists them",
+            return FAIL(error, "%s: no such option, or it takes no value; --help lists them",
                         argv[optind - 1]);
         }
         int result = take_option(&parse, code);
@@ -359,7 +350,7 @@ int options_parse(struct bench_options *options, int argc, char **argv,
         }
     }
     if (optind < argc) {
-        return fail(error, "'%s': not an option; --help lists them", argv[optind]);
+        return FAIL(error, "'%s': not an option; --help lists them", argv[optind]);
     }
     return settle(&parse);
 }

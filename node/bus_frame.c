@@ -92,7 +92,7 @@ int hello_decode(struct bytes payload, struct hello *out)
         return TORC_EPROTOCOL;
     }
     out->version = read_u16(&reader);
-    if (out->version != BUS_PROTOCOL_VERSION) {
+    if (!reader.failed && out->version != BUS_PROTOCOL_VERSION) {
         return TORC_EVERSION;
     }
     out->purpose = read_u8(&reader);
@@ -122,6 +122,9 @@ int welcome_decode(struct bytes payload, struct welcome *out)
     struct reader reader;
     reader_init(&reader, payload);
     out->version = read_u16(&reader);
+    if (!reader.failed && out->version != BUS_PROTOCOL_VERSION) {
+        return TORC_EVERSION;
+    }
     read_raw(&reader, out->node_id.bytes, NODE_ID_SIZE);
     out->incarnation = read_u64(&reader);
     out->position = read_u64(&reader);

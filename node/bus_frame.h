@@ -74,6 +74,7 @@ struct welcome {
     uint64_t position; /* BUS_STREAM: send from here */
 };
 void welcome_encode(struct buf *out, const struct welcome *welcome);
+/* Of a FRAME_WELCOME's payload. 0, TORC_EVERSION, TORC_ECORRUPT. */
 int welcome_decode(struct bytes payload, struct welcome *out) TORC_MUST_USE;
 
 /* Acknowledgements, on a stream connection from the replica to the primary. */

@@ -31,7 +31,9 @@ struct control {
     /* any thread */
     ev_async wake;
     pthread_mutex_t offer_lock;
-    struct view *offered; /* offer_lock; a view received by a worker, the newest */
+    _Atomic uint64_t ready_epoch; /* newest epoch for which nothing was missing; the control thread
+                                     writes it */
+    struct view *offered;         /* offer_lock; a view received by a worker, the newest */
 
     /* control thread */
     int udp_fd;
@@ -40,7 +42,6 @@ struct control {
     struct prng prng;
     struct take *take;
     struct link *links[NODES_MAX]; /* by peer; NULL until needed */
-    uint64_t ready_epoch;          /* newest epoch for which nothing was missing */
     uint64_t membership_at_ms;     /* monotonic: when next due */
     uint64_t housekeeping_at_ms;
     uint64_t exchange_at_ms;

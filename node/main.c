@@ -3,6 +3,7 @@
 #include "node/clock.h"
 #include "node/commands/cluster_text.h"
 #include "node/control.h"
+#include "node/http.h"
 #include "node/net.h"
 #include "node/node.h"
 #include "node/peers.h"
@@ -135,11 +136,11 @@ static void find_announce(struct node *node)
 
 static int listen_everywhere(struct node *node)
 {
-    int result = control_listen(node->control);
+    int result = TORC_OK;
     for (unsigned i = 0; i < node->worker_count && result == TORC_OK; i++) {
         result = worker_listen(node->workers[i]);
     }
-    return result;
+    return result == TORC_OK ? control_listen(node->control) : result;
 }
 
 static int start_workers(struct node *node)
@@ -213,11 +214,14 @@ static int run_node(struct node *node)
         return result;
     }
     find_announce(node);
+    struct http *http = NULL;
     result = listen_everywhere(node);
     if (result == TORC_OK) {
-        result = start_workers(node);
+        http = http_start(node);
+        result = http != NULL ? start_workers(node) : TORC_EIO;
     }
     if (result != TORC_OK) {
+        http_stop(http);
         view_release(state.view);
         return result;
     }
@@ -231,6 +235,7 @@ static int run_node(struct node *node)
         pthread_join(signal_thread, NULL);
     }
     node_stop(node);
+    http_stop(http);
     for (unsigned i = 0; i < node->worker_count; i++) {
         pthread_join(node->workers[i]->thread, NULL);
     }

@@ -71,7 +71,8 @@ void ack_set_merge(struct ack_set *set, const struct ack_set *from);
  * woken at the next acknowledgement. Any thread. */
 enum ack_state ack_set_state(const struct ack_set *set, uint64_t worker_bit);
 
-/* Appends to the stream and marks it dirty. Slot lock held. 0 or TORC_ENOMEM. */
+/* Appends to the stream; marking it dirty and waking its worker is the caller's. Slot lock held.
+ * 0 or TORC_ENOMEM. */
 int replica_stream_append(struct replica_stream *stream, const struct op *op,
                           uint64_t *position) TORC_MUST_USE;
 

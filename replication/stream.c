@@ -67,8 +67,10 @@ int stream_skip(struct stream *stream, uint64_t position)
         return TORC_ECORRUPT;
     }
     if (stream->skipped_count == STREAM_SKIPPED_MAX) {
-        /* Whoever waited for the oldest ones has been told long ago. */
+        /* Whoever waited for the oldest ones has most likely been told; who has not must not take
+         * them for acknowledged. */
         size_t half = STREAM_SKIPPED_MAX / 2;
+        stream->forgotten = stream->skipped[half - 1];
         memmove(stream->skipped, stream->skipped + half, half * sizeof(*stream->skipped));
         stream->skipped_count = half;
     }
@@ -87,6 +89,9 @@ int stream_skip(struct stream *stream, uint64_t position)
 
 bool stream_was_skipped(const struct stream *stream, uint64_t first, uint64_t last)
 {
+    if (first <= stream->forgotten) {
+        return true;
+    }
     for (size_t i = stream->skipped_count; i > 0 && stream->skipped[i - 1] >= first; i--) {
         if (stream->skipped[i - 1] <= last) {
             return true;
@@ -97,7 +102,7 @@ bool stream_was_skipped(const struct stream *stream, uint64_t first, uint64_t la
 
 int stream_resume(struct stream *stream, uint64_t position)
 {
-    if (position < stream->acked || position > stream->appended) {
+    if (position < stream->acked || position > stream->sent) {
         return TORC_ESTALE;
     }
     /* What lies beyond is sent again, and skipped again if it must be. */

@@ -20,14 +20,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define STREAM_SKIPPED_MAX 4096 /* remembered; more at a time mean a broken peer */
+#define STREAM_SKIPPED_MAX 4096 /* remembered */
 
 struct stream {
     struct buf backlog;
     uint64_t acked;
     uint64_t sent;
     uint64_t appended;
-    uint64_t *skipped; /* end positions the replica refused, ascending */
+    uint64_t forgotten; /* of the positions up to here it is no longer known which were skipped */
+    uint64_t *skipped;  /* end positions the replica refused, ascending */
     size_t skipped_count;
     size_t skipped_capacity;
 };
@@ -48,7 +49,8 @@ void stream_sent(struct stream *stream, size_t size);
 int stream_ack(struct stream *stream, uint64_t position) TORC_MUST_USE;
 /* The replica did not take the operation that ends at `position`. 0, TORC_ECORRUPT, TORC_ENOMEM. */
 int stream_skip(struct stream *stream, uint64_t position) TORC_MUST_USE;
-/* True if an operation ending in [first, last] was skipped. */
+/* True if an operation ending in [first, last] was skipped, or may have been: of STREAM_SKIPPED_MAX
+ * and more, the oldest are forgotten. */
 bool stream_was_skipped(const struct stream *stream, uint64_t first, uint64_t last);
 
 /* A new connection: the replica says where it stands. 0: sending goes on from there. TORC_ESTALE:

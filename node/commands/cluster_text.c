@@ -77,7 +77,7 @@ static void find_ranges(struct cluster_text *text, const struct view *view)
 {
     struct slot_range *last = NULL;
     for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
-        uint16_t owners[COPIES_MAX];
+        uint16_t owners[COPIES_MAX] = {0};
         size_t count = view_owners(view, (uint16_t)slot, owners);
         for (size_t i = 1; i < count; i++) {
             text->nodes[owners[i]].replicated++;

@@ -16,7 +16,7 @@ static struct view *make_view(uint64_t epoch, size_t node_count, unsigned copies
     ck_assert_ptr_nonnull(view);
     view->epoch = epoch;
     memset(view->cluster_id.bytes, 0xcc, NODE_ID_SIZE);
-    strcpy(view->cluster_name, "torc");
+    snprintf(view->cluster_name, sizeof(view->cluster_name), "torc");
     view->copies = (uint8_t)copies;
     for (size_t i = 0; i < node_count; i++) {
         struct view_node node = {.incarnation = 1,
@@ -28,7 +28,7 @@ static struct view *make_view(uint64_t epoch, size_t node_count, unsigned copies
                                  .weight_current = WEIGHT_UNIT,
                                  .weight_target = WEIGHT_UNIT};
         memset(node.id.bytes, (int)i + 1, NODE_ID_SIZE);
-        strcpy(node.host, i == 1 ? "two.example" : "127.0.0.1");
+        snprintf(node.host, sizeof(node.host), "%s", i == 1 ? "two.example" : "127.0.0.1");
         ck_assert_int_eq(view_put_node(view, &node), TORC_OK);
     }
     view->voters[0] = view->nodes[0].id;

@@ -36,7 +36,7 @@ static void parse_line(struct parse *parse, const char *line)
     char *argv[ARGUMENTS_MAX] = {"torc-node"};
     int argc = 1;
     ck_assert_uint_lt(strlen(line), sizeof(copy));
-    strcpy(copy, line);
+    snprintf(copy, sizeof(copy), "%s", line);
     char *save = NULL;
     for (char *word = strtok_r(copy, " ", &save); word != NULL; word = strtok_r(NULL, " ", &save)) {
         ck_assert_int_lt(argc, ARGUMENTS_MAX);
@@ -324,7 +324,7 @@ END_TEST
 /* Writes `content` to a temporary file, parses "--config FILE <rest>". */
 static void parse_file(struct parse *parse, const char *content, const char *rest, char path[32])
 {
-    strcpy(path, "/tmp/torc-config-XXXXXX");
+    snprintf(path, 32, "/tmp/torc-config-XXXXXX");
     int fd = mkstemp(path);
     ck_assert_int_ge(fd, 0);
     ck_assert_int_eq(write(fd, content, strlen(content)), (ssize_t)strlen(content));

@@ -3,6 +3,7 @@
 #include "ring/gossip.h"
 
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,8 +82,8 @@ START_TEST(test_format)
                                    "0.1.0";
     struct buf encoded = {0};
     struct member_meta meta = sample;
-    strcpy(meta.host, "h");
-    strcpy(meta.zone, "zz");
+    snprintf(meta.host, sizeof(meta.host), "h");
+    snprintf(meta.zone, sizeof(meta.zone), "zz");
     ck_assert_int_eq(member_meta_encode(&meta, &encoded), TORC_OK);
     ck_assert_uint_eq(buf_size(&encoded), sizeof(expected) - 1);
     ck_assert_mem_eq(buf_head(&encoded), expected, sizeof(expected) - 1);

@@ -130,7 +130,7 @@ static void join(struct fixture *fixture, size_t peers)
     view->epoch = 3;
     view->copies = 2;
     memset(view->cluster_id.bytes, 9, NODE_ID_SIZE);
-    strcpy(view->cluster_name, "torc");
+    snprintf(view->cluster_name, sizeof(view->cluster_name), "torc");
     for (size_t i = 0; i <= peers; i++) {
         struct view_node node = {.client_port = 7001,
                                  .direct_port = 8001,
@@ -153,10 +153,10 @@ static void join(struct fixture *fixture, size_t peers)
 static const char *ask(struct fixture *fixture, const char *line)
 {
     static char copy[1024];
-    struct bytes argv[WORDS_MAX];
+    struct bytes argv[WORDS_MAX] = {0};
     size_t argc = 0;
     ck_assert_uint_lt(strlen(line), sizeof(copy));
-    strcpy(copy, line);
+    snprintf(copy, sizeof(copy), "%s", line);
     char *save = NULL;
     for (char *word = strtok_r(copy, " ", &save); word != NULL; word = strtok_r(NULL, " ", &save)) {
         for (char *c = strchr(word, '~'); c != NULL; c = strchr(c, '~')) {
@@ -295,7 +295,7 @@ START_TEST(test_client_list)
     struct fixture *fixture = fixture_create();
     const struct command *get = command_find(fixture->node.commands, BYTES_LITERAL("get"));
     atomic_store(&fixture->sessions[1].last_command, get);
-    strcpy(fixture->sessions[1].name, "two");
+    snprintf(fixture->sessions[1].name, sizeof(fixture->sessions[1].name), "two");
     expect_part(fixture, "CLIENT LIST",
                 "id=12 addr=10.0.0.2:5000 laddr=10.0.0.9:7001 fd=6 name=two age=120 idle=5 flags=N "
                 "db=0 ");

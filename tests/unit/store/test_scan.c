@@ -241,7 +241,7 @@ END_TEST
  * fail nor grow without bounds. */
 START_TEST(keys_chosen_to_collide_are_served_all_the_same)
 {
-    static uint64_t chosen[1500];
+    static uint64_t chosen[3000];
     const size_t chosen_count = sizeof(chosen) / sizeof(chosen[0]);
     size_t count = 0;
     for (uint64_t number = 0; count < chosen_count; number++) {

@@ -1,0 +1,25 @@
+/*
+ * The options of a handle, checked and with their defaults put in. Pure; one owner.
+ */
+#ifndef TORC_CLIENT_OPTIONS_H
+#define TORC_CLIENT_OPTIONS_H
+
+#include "base/attributes.h"
+#include "client/endpoint.h"
+#include "client/limits.h"
+#include "torc/torc.h"
+
+struct client_options {
+    struct endpoint *seeds; /* owned */
+    size_t seed_count;
+    unsigned connect_timeout_ms;
+    unsigned timeout_ms;
+};
+
+/* 0, TORC_EINVAL, TORC_ETOOBIG, TORC_ENOMEM; on failure `error` names the option and what is accepted,
+ * and *out needs no deinit. `options` may be NULL, which is an error. */
+int client_options_read(struct client_options *out, const struct torc_options *options,
+                        char error[ERROR_TEXT_SIZE]) TORC_MUST_USE;
+void client_options_deinit(struct client_options *options);
+
+#endif

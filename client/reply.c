@@ -1,0 +1,153 @@
+#include "client/reply.h"
+
+#include "torc/torc.h"
+
+#include <stdlib.h>
+
+/* hiredis 1.0 widened some parameters and added types. */
+#if HIREDIS_MAJOR >= 1
+typedef size_t element_count;
+#else
+typedef int element_count;
+#endif
+
+void torc_reply_free(redisReply *reply)
+{
+    if (reply == NULL) {
+        return;
+    }
+    for (size_t i = 0; i < reply->elements; i++) {
+        torc_reply_free(reply->element[i]); /* the reader nests them eight deep at most */
+    }
+    free(reply->element);
+    free(reply->str);
+    free(reply);
+}
+
+static void free_object(void *object)
+{
+    torc_reply_free(object);
+}
+
+/* Puts `reply` where its parent expects it. The parent's `elements` counts those that are there; room
+ * for them doubles. Frees `reply` when there is none. */
+static redisReply *attach(const redisReadTask *task, redisReply *reply)
+{
+    if (task->parent == NULL) {
+        return reply;
+    }
+    redisReply *parent = task->parent->obj;
+    size_t count = parent->elements;
+    if ((count & (count - 1)) == 0) {
+        size_t capacity = count == 0 ? 1 : 2 * count;
+        redisReply **element = realloc(parent->element, capacity * sizeof(*element));
+        if (element == NULL) {
+            torc_reply_free(reply);
+            return NULL;
+        }
+        parent->element = element;
+    }
+    parent->element[count] = reply;
+    parent->elements = count + 1;
+    return reply;
+}
+
+static redisReply *create(const redisReadTask *task)
+{
+    redisReply *reply = calloc(1, sizeof(*reply));
+    if (reply != NULL) {
+        reply->type = task->type;
+    }
+    return reply;
+}
+
+static bool copy_text(redisReply *reply, const char *text, size_t size)
+{
+    reply->str = malloc(size + 1);
+    if (reply->str == NULL) {
+        return false;
+    }
+    memcpy(reply->str, text, size);
+    reply->str[size] = '\0';
+    reply->len = size;
+    return true;
+}
+
+static void *create_string(const redisReadTask *task, char *text, size_t size)
+{
+    redisReply *reply = create(task);
+#if HIREDIS_MAJOR >= 1
+    if (task->type == REDIS_REPLY_VERB && size >= 4) {
+        text += 4; /* "txt:" */
+        size -= 4;
+    }
+#endif
+    if (reply == NULL || !copy_text(reply, text, size)) {
+        torc_reply_free(reply);
+        return NULL;
+    }
+    return attach(task, reply);
+}
+
+static void *create_array(const redisReadTask *task, element_count count)
+{
+    (void)count; /* how many are announced; they are counted as they come */
+    redisReply *reply = create(task);
+    return reply == NULL ? NULL : attach(task, reply);
+}
+
+static void *create_integer(const redisReadTask *task, long long value)
+{
+    redisReply *reply = create(task);
+    if (reply == NULL) {
+        return NULL;
+    }
+    reply->integer = value;
+    return attach(task, reply);
+}
+
+static void *create_nil(const redisReadTask *task)
+{
+    redisReply *reply = create(task);
+    return reply == NULL ? NULL : attach(task, reply);
+}
+
+#if HIREDIS_MAJOR >= 1
+static void *create_double(const redisReadTask *task, double value, char *text, size_t size)
+{
+    redisReply *reply = create(task);
+    if (reply == NULL || !copy_text(reply, text, size)) {
+        torc_reply_free(reply);
+        return NULL;
+    }
+    reply->dval = value;
+    return attach(task, reply);
+}
+
+static void *create_bool(const redisReadTask *task, int value)
+{
+    return create_integer(task, value != 0);
+}
+#endif
+
+redisReader *reply_reader_create(void)
+{
+    /* The reader only reads it, though its type does not say so. */
+    static const redisReplyObjectFunctions functions = {
+        .createString = create_string,
+        .createArray = create_array,
+        .createInteger = create_integer,
+        .createNil = create_nil,
+        .freeObject = free_object,
+#if HIREDIS_MAJOR >= 1
+        .createDouble = create_double,
+        .createBool = create_bool,
+#endif
+    };
+    return redisReaderCreateWithFunctions((redisReplyObjectFunctions *)&functions);
+}
+
+struct bytes reply_bytes(const redisReply *reply)
+{
+    return reply->str == NULL ? (struct bytes){NULL, 0} : (struct bytes){reply->str, reply->len};
+}

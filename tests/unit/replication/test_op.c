@@ -1,0 +1,229 @@
+#include "base/error.h"
+#include "base/limits.h"
+#include "replication/op.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct op sample = {
+    .kind = OP_EFFECT,
+    .flags = 0,
+    .slot = 0x0201,
+    .epoch = 0x0807060504030201,
+    .sequence = 0x1817161514131211,
+    .payload = {"abc", 3},
+};
+
+static int decode(struct bytes input, struct op *out, size_t *consumed)
+{
+    *consumed = 12345;
+    return op_decode(input, out, consumed);
+}
+
+static void expect_equal(const struct op *a, const struct op *b)
+{
+    ck_assert_uint_eq(a->kind, b->kind);
+    ck_assert_uint_eq(a->flags, b->flags);
+    ck_assert_uint_eq(a->slot, b->slot);
+    ck_assert_uint_eq(a->epoch, b->epoch);
+    ck_assert_uint_eq(a->sequence, b->sequence);
+    ck_assert(bytes_equal(a->payload, b->payload));
+}
+
+START_TEST(test_bytes)
+{
+    static const uint8_t wire[] = {
+        23,   0,    0,    0,                            /* size of what follows */
+        1,    0,                                        /* kind, flags */
+        1,    2,                                        /* slot */
+        1,    2,    3,    4,    5,    6,    7,    8,    /* epoch */
+        0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, /* sequence */
+        'a',  'b',  'c',
+    };
+    struct buf out = {0};
+    op_encode(&out, &sample);
+    ck_assert(bytes_equal(buf_bytes(&out), (struct bytes){(const char *)wire, sizeof(wire)}));
+    buf_deinit(&out);
+}
+END_TEST
+
+START_TEST(test_round_trip)
+{
+    static const uint8_t flags[] = {0, OP_FLAG_KEEP, OP_FLAG_FOLLOW, OP_FLAG_KEEP | OP_FLAG_FOLLOW};
+    static const uint16_t slots[] = {0, 1, SLOT_COUNT - 1};
+    for (uint8_t kind = OP_EFFECT; kind <= OP_REFILL_END; kind++) {
+        for (size_t i = 0; i < sizeof(flags) * 3; i++) {
+            struct op op = {.kind = kind,
+                            .flags = flags[i % sizeof(flags)],
+                            .slot = slots[i / sizeof(flags)],
+                            .epoch = i == 0 ? UINT64_MAX : i,
+                            .sequence = i == 1 ? UINT64_MAX : 1000 * i,
+                            .payload = {"payload", i % 8}};
+            struct buf out = {0};
+            struct op decoded;
+            size_t consumed = 0;
+            op_encode(&out, &op);
+            ck_assert_uint_eq(buf_size(&out), OP_HEADER_SIZE + op.payload.size);
+            ck_assert_int_eq(decode(buf_bytes(&out), &decoded, &consumed), TORC_OK);
+            ck_assert_uint_eq(consumed, buf_size(&out));
+            expect_equal(&decoded, &op);
+            buf_deinit(&out);
+        }
+    }
+}
+END_TEST
+
+/* An exact copy on the heap, so that the sanitizer sees a read past the end. */
+static int decode_copy(struct bytes input, size_t size)
+{
+    char *copy = malloc(size + 1);
+    struct op op;
+    size_t consumed = 0;
+    memcpy(copy + 1, input.data, size);
+    int result = decode((struct bytes){copy + 1, size}, &op, &consumed);
+    free(copy);
+    return result;
+}
+
+START_TEST(test_every_cut_is_incomplete)
+{
+    struct buf out = {0};
+    op_encode(&out, &sample);
+    for (size_t size = 0; size < buf_size(&out); size++) {
+        ck_assert_int_eq(decode_copy(buf_bytes(&out), size), TORC_EAGAIN);
+    }
+    ck_assert_int_eq(decode_copy(buf_bytes(&out), buf_size(&out)), TORC_OK);
+    buf_deinit(&out);
+}
+END_TEST
+
+START_TEST(test_several)
+{
+    struct buf out = {0};
+    for (unsigned i = 0; i < 5; i++) {
+        struct op op = sample;
+        op.sequence = i;
+        op.payload.size = i % 4;
+        op_encode(&out, &op);
+    }
+    struct bytes left = buf_bytes(&out);
+    for (unsigned i = 0; i < 5; i++) {
+        struct op op;
+        size_t consumed = 0;
+        ck_assert_int_eq(decode(left, &op, &consumed), TORC_OK);
+        ck_assert_uint_eq(op.sequence, i);
+        ck_assert_uint_eq(op.payload.size, i % 4);
+        left.data += consumed;
+        left.size -= consumed;
+    }
+    ck_assert_uint_eq(left.size, 0);
+    buf_deinit(&out);
+}
+END_TEST
+
+static int decode_with(size_t at, uint8_t value)
+{
+    struct buf out = {0};
+    op_encode(&out, &sample);
+    buf_head(&out)[at] = (char)value;
+    struct op op;
+    size_t consumed = 0;
+    int result = decode(buf_bytes(&out), &op, &consumed);
+    buf_deinit(&out);
+    return result;
+}
+
+START_TEST(test_refused)
+{
+    ck_assert_int_eq(decode_with(4, 0), TORC_ECORRUPT); /* kinds */
+    ck_assert_int_eq(decode_with(4, OP_REFILL_END), TORC_OK);
+    ck_assert_int_eq(decode_with(4, OP_REFILL_END + 1), TORC_ECORRUPT);
+    ck_assert_int_eq(decode_with(4, 255), TORC_ECORRUPT);
+    ck_assert_int_eq(decode_with(5, 3), TORC_OK); /* flags */
+    ck_assert_int_eq(decode_with(5, 4), TORC_ECORRUPT);
+    ck_assert_int_eq(decode_with(5, 0x80), TORC_ECORRUPT);
+    ck_assert_int_eq(decode_with(7, 0x3f), TORC_OK); /* slots */
+    ck_assert_int_eq(decode_with(7, 0x40), TORC_ECORRUPT);
+    ck_assert_int_eq(decode_with(7, 0xff), TORC_ECORRUPT);
+    ck_assert_int_eq(decode_with(0, 20), TORC_OK); /* sizes: 20 is an empty payload */
+    ck_assert_int_eq(decode_with(0, 19), TORC_ECORRUPT);
+    ck_assert_int_eq(decode_with(0, 0), TORC_ECORRUPT);
+    ck_assert_int_eq(decode_with(3, 0xff), TORC_ECORRUPT);
+}
+END_TEST
+
+/* What is refused is refused as soon as the header is there, not when its payload has arrived. */
+START_TEST(test_size_limit)
+{
+    struct buf out = {0};
+    op_encode(&out, &sample);
+    uint32_t largest = OP_HEADER_SIZE - 4 + BUS_FRAME_SIZE_MAX;
+    for (uint32_t extra = 0; extra < 2; extra++) {
+        for (unsigned i = 0; i < 4; i++) {
+            buf_head(&out)[i] = (char)((largest + extra) >> (8 * i));
+        }
+        ck_assert_int_eq(decode_copy(buf_bytes(&out), OP_HEADER_SIZE),
+                         extra == 0 ? TORC_EAGAIN : TORC_ECORRUPT);
+    }
+    buf_deinit(&out);
+}
+END_TEST
+
+START_TEST(test_refill_key)
+{
+    struct buf out = {0};
+    struct bytes key;
+    struct bytes dump;
+    uint64_t expire_at_ms = 0;
+    op_encode_refill_key(&out, BYTES_LITERAL("the\0key"), 0x0102030405060708,
+                         BYTES_LITERAL("dump"));
+    ck_assert_uint_eq(buf_size(&out), 4 + 7 + 8 + 4 + 4);
+    ck_assert_int_eq(op_decode_refill_key(buf_bytes(&out), &key, &expire_at_ms, &dump), TORC_OK);
+    ck_assert(bytes_equal(key, BYTES_LITERAL("the\0key")));
+    ck_assert_uint_eq(expire_at_ms, 0x0102030405060708);
+    ck_assert(bytes_equal(dump, BYTES_LITERAL("dump")));
+    for (size_t size = 0; size < buf_size(&out); size++) {
+        ck_assert_int_eq(
+            op_decode_refill_key((struct bytes){buf_head(&out), size}, &key, &expire_at_ms, &dump),
+            TORC_ECORRUPT);
+    }
+    buf_append(&out, "x", 1);
+    ck_assert_int_eq(op_decode_refill_key(buf_bytes(&out), &key, &expire_at_ms, &dump),
+                     TORC_ECORRUPT);
+    buf_deinit(&out);
+}
+END_TEST
+
+START_TEST(test_refill_key_empty)
+{
+    struct buf out = {0};
+    struct bytes key;
+    struct bytes dump;
+    uint64_t expire_at_ms = 1;
+    op_encode_refill_key(&out, (struct bytes){NULL, 0}, 0, (struct bytes){NULL, 0});
+    ck_assert_int_eq(op_decode_refill_key(buf_bytes(&out), &key, &expire_at_ms, &dump), TORC_OK);
+    ck_assert_uint_eq(key.size + dump.size + expire_at_ms, 0);
+    buf_deinit(&out);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("op");
+    TCase *tests = tcase_create("all");
+    tcase_add_test(tests, test_bytes);
+    tcase_add_test(tests, test_round_trip);
+    tcase_add_test(tests, test_every_cut_is_incomplete);
+    tcase_add_test(tests, test_several);
+    tcase_add_test(tests, test_refused);
+    tcase_add_test(tests, test_size_limit);
+    tcase_add_test(tests, test_refill_key);
+    tcase_add_test(tests, test_refill_key_empty);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? 0 : 1;
+}
