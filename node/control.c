@@ -2,36 +2,24 @@
 
 #include "base/error.h"
 #include "node/clock.h"
+#include "node/errand.h"
+#include "node/gossip_driver.h"
 #include "node/member_meta.h"
 #include "node/net.h"
 #include "node/node.h"
 #include "node/peers.h"
-#include "node/request_text.h"
 #include "node/roles.h"
 #include "node/take.h"
-#include "node/version.h"
 #include "node/worker.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 #define TICK_SECONDS 0.01
 #define MEMBERSHIP_PERIOD_MS 100
 #define HOUSEKEEPING_PERIOD_MS 1000
 #define EXCHANGE_PERIOD_MS 30000 /* whole state with a random member, for what datagrams missed */
-#define REQUEST_LIMIT_MS 2000
-#define DATAGRAMS_PER_EVENT 256
-
-/* A request of the control thread to one peer; freed when it is answered. */
-struct errand {
-    struct link_request request;
-    struct control *control;
-    void (*done)(struct control *control, struct bytes bulk); /* data NULL: no answer */
-};
 
 struct link *control_link(struct control *control, uint16_t peer)
 {
@@ -45,58 +33,6 @@ struct link *control_link(struct control *control, uint16_t peer)
     return control->links[peer];
 }
 
-/* The content of a bulk reply; NULL data when it is another reply. */
-static struct bytes reply_content(const struct frame *frame)
-{
-    const char *text = frame->payload.data;
-    size_t size = frame->payload.size;
-    const char *line_end = size > 0 && text[0] == '$' ? memchr(text, '\n', size) : NULL;
-    if (line_end == NULL || (size_t)(line_end + 3 - text) > size || text[1] == '-') {
-        return (struct bytes){NULL, 0};
-    }
-    return (struct bytes){line_end + 1, size - (size_t)(line_end + 1 - text) - 2};
-}
-
-static void on_errand_done(struct link_request *request, int result, const struct frame *frame)
-{
-    struct errand *errand = (struct errand *)((char *)request - offsetof(struct errand, request));
-    struct bytes content = {NULL, 0};
-    if (result == TORC_OK) {
-        content = reply_content(frame);
-    }
-    if (errand->done != NULL) {
-        errand->done(errand->control, content);
-    }
-    free(errand);
-}
-
-static void send_errand(struct control *control, struct peer *peer, size_t argc,
-                        const struct bytes *argv,
-                        void (*done)(struct control *control, struct bytes bulk))
-{
-    struct errand *errand = calloc(1, sizeof(*errand));
-    struct link *link = control_link(control, peer->index);
-    struct buf command = {0};
-    request_append(&command, argc, argv);
-    int result = TORC_ENOMEM;
-    if (errand != NULL && link != NULL && !command.failed) {
-        errand->control = control;
-        errand->done = done;
-        errand->request.done = on_errand_done;
-        errand->request.deadline_ms = clock_monotonic_ms() + REQUEST_LIMIT_MS;
-        result = link_send(link, &errand->request, FRAME_NO_SLOT, 0, buf_bytes(&command));
-    }
-    buf_deinit(&command);
-    if (result != TORC_OK) {
-        free(errand);
-        if (done != NULL) {
-            done(control, (struct bytes){NULL, 0});
-        }
-        return;
-    }
-    link_flush(link);
-}
-
 /* ---- views ---- */
 
 static void tell_view(struct control *control, const struct view *view)
@@ -107,7 +43,7 @@ static void tell_view(struct control *control, const struct view *view)
         struct peer *peer = peers_find(control->node->peers, &view->nodes[i].id);
         if (peer != NULL && view->nodes[i].status != NODE_DOWN) {
             struct bytes argv[] = {BYTES_LITERAL("torc.view"), buf_bytes(&encoded)};
-            send_errand(control, peer, 2, argv, NULL);
+            errand_send(control, peer, 2, argv, NULL);
         }
     }
     buf_deinit(&encoded);
@@ -232,7 +168,7 @@ static void on_view_fetched(struct control *control, struct bytes content)
     }
 }
 
-static void fetch_view(struct control *control, const struct node_id *from)
+void control_fetch_view(struct control *control, const struct node_id *from)
 {
     struct peer *peer = peers_get(control->node->peers, from);
     struct gossip_address address;
@@ -255,203 +191,15 @@ static void fetch_view(struct control *control, const struct node_id *from)
     }
     struct bytes argv[] = {BYTES_LITERAL("torc.view")};
     control->fetching = true;
-    send_errand(control, peer, 1, argv, on_view_fetched);
-}
-
-/* ---- gossip ---- */
-
-static uint64_t cluster_tag(const struct view *view)
-{
-    return XXH3_64bits(view->cluster_id.bytes, NODE_ID_SIZE);
-}
-
-static int encode_meta(struct control *control, struct buf *out)
-{
-    const struct config *config = &control->node->config;
-    struct member_meta meta = {.client_port = config->port,
-                               .direct_port = config->direct_port,
-                               .http_port = config->http_port,
-                               .bus_port = config->bus_port,
-                               .weight = config->weight,
-                               .ready_epoch = control->ready_epoch};
-    snprintf(meta.host, sizeof(meta.host), "%s", control->node->announce);
-    snprintf(meta.zone, sizeof(meta.zone), "%s", config->zone);
-    snprintf(meta.software, sizeof(meta.software), "%s", TORC_VERSION);
-    return member_meta_encode(&meta, out);
-}
-
-int control_start_gossip(struct control *control, const struct view *view)
-{
-    struct node *node = control->node;
-    struct gossip_options options = {.self = node->id,
-                                     .incarnation = node->incarnation,
-                                     .cluster_tag = cluster_tag(view),
-                                     .seed = prng_next(&control->prng)};
-    struct buf meta = {0};
-    if (net_resolve(node->announce, node->config.bus_port, &options.address) != TORC_OK) {
-        log_error(&node->log, "cannot resolve %s (--announce)", node->announce);
-        return TORC_ERESOLVE;
-    }
-    int result = encode_meta(control, &meta);
-    options.meta = buf_bytes(&meta);
-    struct gossip *gossip =
-        result == TORC_OK ? gossip_create(&options, clock_monotonic_ms()) : NULL;
-    buf_deinit(&meta);
-    if (gossip == NULL) {
-        log_error(&node->log, "cannot start gossip: %s",
-                  torc_strerror(result == TORC_OK ? TORC_ENOMEM : result));
-        return result == TORC_OK ? TORC_ENOMEM : result;
-    }
-    pthread_mutex_lock(&node->gossip_lock);
-    node->gossip = gossip;
-    pthread_mutex_unlock(&node->gossip_lock);
-    return TORC_OK;
-}
-
-static void send_datagrams(struct control *control)
-{
-    struct node *node = control->node;
-    struct gossip_datagram datagram;
-    for (;;) {
-        pthread_mutex_lock(&node->gossip_lock);
-        bool any = node->gossip != NULL && gossip_take_datagram(node->gossip, &datagram);
-        pthread_mutex_unlock(&node->gossip_lock);
-        if (!any) {
-            return;
-        }
-        struct sockaddr_storage to;
-        socklen_t size = net_to_sockaddr(&datagram.to, &to);
-        ssize_t ignored =
-            sendto(control->udp_fd, datagram.data, datagram.size, 0, (struct sockaddr *)&to, size);
-        (void)ignored; /* gossip expects loss */
-    }
-}
-
-static const char *event_text(enum gossip_event_kind kind)
-{
-    switch (kind) {
-    case GOSSIP_EVENT_JOINED: return "is alive";
-    case GOSSIP_EVENT_SUSPECT: return "is suspected";
-    case GOSSIP_EVENT_DEAD: return "is dead";
-    case GOSSIP_EVENT_LEFT: return "has left";
-    case GOSSIP_EVENT_UPDATED: return "has news of itself";
-    case GOSSIP_EVENT_EPOCH: return "knows a newer view";
-    }
-    return "?";
-}
-
-static void act_on_events(struct control *control)
-{
-    struct node *node = control->node;
-    struct gossip_event event;
-    for (;;) {
-        struct gossip_address address = {.port = 0};
-        pthread_mutex_lock(&node->gossip_lock);
-        bool any = node->gossip != NULL && gossip_take_event(node->gossip, &event);
-        const struct gossip_member *member = any ? gossip_find(node->gossip, &event.id) : NULL;
-        if (member != NULL) {
-            address = member->address;
-        }
-        pthread_mutex_unlock(&node->gossip_lock);
-        if (!any) {
-            return;
-        }
-        bool minor = event.kind == GOSSIP_EVENT_UPDATED || event.kind == GOSSIP_EVENT_EPOCH;
-        log_write(&node->log, minor ? LOG_DEBUG : LOG_INFO, "node %02x%02x%02x%02x %s",
-                  event.id.bytes[0], event.id.bytes[1], event.id.bytes[2], event.id.bytes[3],
-                  event_text(event.kind));
-        struct peer *peer = peers_find(node->peers, &event.id);
-        if (peer != NULL && address.port != 0) {
-            peer_set_address(peer, &address);
-        }
-        if (event.kind == GOSSIP_EVENT_EPOCH) {
-            fetch_view(control, &event.id);
-        } else if (!minor) {
-            control->membership_at_ms = 0; /* look at once */
-        }
-    }
-}
-
-static void on_datagram(struct ev_loop *loop, ev_io *watcher, int events)
-{
-    (void)loop;
-    (void)events;
-    struct control *control = watcher->data;
-    struct node *node = control->node;
-    uint64_t now_ms = clock_monotonic_ms();
-    for (int i = 0; i < DATAGRAMS_PER_EVENT; i++) {
-        char data[65536];
-        struct sockaddr_storage storage = {0};
-        socklen_t size = sizeof(storage);
-        ssize_t got = recvfrom(control->udp_fd, data, sizeof(data), MSG_DONTWAIT,
-                               (struct sockaddr *)&storage, &size);
-        if (got < 0) {
-            break;
-        }
-        struct gossip_address from;
-        if (net_from_sockaddr(&storage, &from)) {
-            pthread_mutex_lock(&node->gossip_lock);
-            if (node->gossip != NULL) {
-                gossip_receive(node->gossip, &from, (struct bytes){data, (size_t)got}, now_ms);
-            }
-            pthread_mutex_unlock(&node->gossip_lock);
-        }
-    }
-    act_on_events(control);
-    send_datagrams(control);
-}
-
-static void on_state_exchanged(struct control *control, struct bytes state)
-{
-    struct node *node = control->node;
-    if (state.data == NULL) {
-        return;
-    }
-    pthread_mutex_lock(&node->gossip_lock);
-    int result = gossip_merge_state(node->gossip, state, clock_monotonic_ms());
-    pthread_mutex_unlock(&node->gossip_lock);
-    if (result != TORC_OK) {
-        log_warning(&node->log, "gossip: a member's state is refused: %s", torc_strerror(result));
-    }
-}
-
-static void exchange_state(struct control *control)
-{
-    struct node *node = control->node;
-    size_t count = atomic_load(&node->peers->count);
-    if (count == 0) {
-        return;
-    }
-    struct peer *peer = peers_at(node->peers, (uint16_t)prng_below(&control->prng, count));
-    if (node_id_equal(&peer->id, &node->id)) {
-        return;
-    }
-    struct buf state = {0};
-    pthread_mutex_lock(&node->gossip_lock);
-    gossip_encode_state(node->gossip, &state);
-    pthread_mutex_unlock(&node->gossip_lock);
-    struct bytes argv[] = {BYTES_LITERAL("torc.gossip"), buf_bytes(&state)};
-    if (!state.failed) {
-        send_errand(control, peer, 2, argv, on_state_exchanged);
-    }
-    buf_deinit(&state);
+    errand_send(control, peer, 1, argv, on_view_fetched);
 }
 
 /* ---- regularly ---- */
 
 static void publish_ready(struct control *control, uint64_t epoch)
 {
-    struct node *node = control->node;
-    struct buf meta = {0};
     control->ready_epoch = epoch;
-    if (encode_meta(control, &meta) == TORC_OK) {
-        pthread_mutex_lock(&node->gossip_lock);
-        if (node->gossip != NULL && gossip_set_meta(node->gossip, buf_bytes(&meta)) != TORC_OK) {
-            log_warning(&node->log, "gossip: out of memory");
-        }
-        pthread_mutex_unlock(&node->gossip_lock);
-    }
-    buf_deinit(&meta);
+    gossip_driver_publish(control);
     control->membership_at_ms = 0;
 }
 
@@ -525,13 +273,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *watcher, int events)
     struct control *control = watcher->data;
     struct node *node = control->node;
     uint64_t now_ms = clock_monotonic_ms();
-    pthread_mutex_lock(&node->gossip_lock);
-    if (node->gossip != NULL && gossip_next_ms(node->gossip) <= now_ms) {
-        gossip_tick(node->gossip, now_ms);
-    }
-    pthread_mutex_unlock(&node->gossip_lock);
-    act_on_events(control);
-    send_datagrams(control);
+    gossip_driver_tick(control, now_ms);
     uint64_t epoch = atomic_load(&node->epoch);
     if (take_tick(control->take, now_ms) && control->ready_epoch != epoch) {
         publish_ready(control, epoch);
@@ -546,7 +288,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *watcher, int events)
     }
     if (now_ms >= control->exchange_at_ms) {
         control->exchange_at_ms = now_ms + EXCHANGE_PERIOD_MS;
-        exchange_state(control);
+        gossip_driver_exchange(control);
     }
     size_t count = atomic_load(&node->peers->count);
     for (size_t i = 0; i < count; i++) {
@@ -595,15 +337,11 @@ int control_listen(struct control *control)
     return TORC_OK;
 }
 
-static void say_goodbye(struct control *control)
+static void on_datagram(struct ev_loop *loop, ev_io *watcher, int events)
 {
-    struct node *node = control->node;
-    pthread_mutex_lock(&node->gossip_lock);
-    if (node->gossip != NULL) {
-        gossip_leave(node->gossip, clock_monotonic_ms());
-    }
-    pthread_mutex_unlock(&node->gossip_lock);
-    send_datagrams(control);
+    (void)loop;
+    (void)events;
+    gossip_driver_receive(watcher->data);
 }
 
 void *control_run(void *context)
@@ -618,7 +356,7 @@ void *control_run(void *context)
     if (!atomic_load(&control->node->stopping)) {
         ev_run(control->loop, 0);
     }
-    say_goodbye(control);
+    gossip_driver_leave(control);
     return NULL;
 }
 

@@ -66,8 +66,8 @@ void control_wake(struct control *control);
  * when it could not be written or is not newer. */
 bool control_adopt_view(struct control *control, const struct view *view, bool tell_others);
 struct link *control_link(struct control *control, uint16_t peer); /* NULL without memory */
-/* Control thread. Starts gossip with what the view says; 0 or a logged error. */
-int control_start_gossip(struct control *control, const struct view *view) TORC_MUST_USE;
+/* Control thread. Asks that node for its view and installs it if it is newer. */
+void control_fetch_view(struct control *control, const struct node_id *from);
 
 /* join.c. Control thread: finds the cluster's view through the seeds, or founds a cluster, or goes
  * on with the remembered view. Blocks until it has one or the node is to stop. NULL: stop. */

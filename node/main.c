@@ -3,6 +3,7 @@
 #include "node/clock.h"
 #include "node/commands/cluster_text.h"
 #include "node/control.h"
+#include "node/gossip_driver.h"
 #include "node/http.h"
 #include "node/net.h"
 #include "node/node.h"
@@ -167,7 +168,7 @@ static int run_control(struct node *node, const struct view *remembered)
     if (view == NULL) {
         return atomic_load(&node->stopping) ? TORC_OK : TORC_EIO;
     }
-    int result = control_start_gossip(control, view);
+    int result = gossip_driver_start(control, view);
     if (result == TORC_OK && !control_adopt_view(control, view, false)) {
         result = TORC_EIO;
     }

@@ -60,16 +60,18 @@ static redisReply *read_part(const struct buf *part)
     return reply;
 }
 
-/* True if the answer has the agreed form. */
-static bool part_lawful(const redisReply *part)
+static bool in_range(const redisReply *reply, int64_t end)
 {
-    if (part == NULL || part->type != REDIS_REPLY_ARRAY || part->elements < 2 ||
-        part->elements % 2 != 0) {
+    return reply->type == REDIS_REPLY_INTEGER && reply->integer >= 0 && reply->integer < end;
+}
+
+static bool keys_lawful(const redisReply *keys)
+{
+    if (keys->type != REDIS_REPLY_ARRAY) {
         return false;
     }
-    for (size_t i = 0; i < part->elements; i++) {
-        bool is_array = i >= 2 && i % 2 == 1;
-        if (part->element[i]->type != (is_array ? REDIS_REPLY_ARRAY : REDIS_REPLY_INTEGER)) {
+    for (size_t i = 0; i < keys->elements; i++) {
+        if (keys->element[i]->type != REDIS_REPLY_STRING) {
             return false;
         }
     }
@@ -80,6 +82,22 @@ static struct scan_position part_position(const redisReply *part)
 {
     return (struct scan_position){(uint64_t)part->element[1]->integer,
                                   (uint32_t)part->element[0]->integer};
+}
+
+/* True if the answer has the agreed form. */
+static bool part_lawful(const redisReply *part)
+{
+    if (part == NULL || part->type != REDIS_REPLY_ARRAY || part->elements < 2 ||
+        part->elements % 2 != 0 || !in_range(part->element[0], SLOT_COUNT + 1) ||
+        !in_range(part->element[1], INT64_MAX) || !scan_position_lawful(part_position(part))) {
+        return false;
+    }
+    for (size_t i = 2; i < part->elements; i += 2) {
+        if (!in_range(part->element[i], SLOT_COUNT) || !keys_lawful(part->element[i + 1])) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* Keys of this slot in this part are behind the position where the walk goes on. */

@@ -77,7 +77,7 @@ static void find_ranges(struct cluster_text *text, const struct view *view)
 {
     struct slot_range *last = NULL;
     for (unsigned slot = 0; slot < SLOT_COUNT; slot++) {
-        uint16_t owners[COPIES_MAX] = {0};
+        uint16_t owners[COPIES_MAX];
         size_t count = view_owners(view, (uint16_t)slot, owners);
         for (size_t i = 1; i < count; i++) {
             text->nodes[owners[i]].replicated++;
@@ -115,13 +115,13 @@ static int refresh_locked(struct cluster_text *text, const struct view *view)
     }
     clear(text);
     text->ranges = malloc(SLOT_COUNT * sizeof(*text->ranges));
-    text->nodes = malloc((view->node_count + 1) * sizeof(*text->nodes));
+    text->nodes = calloc(view->node_count + 1, sizeof(*text->nodes));
     if (text->ranges == NULL || text->nodes == NULL) {
         clear(text);
         return TORC_ENOMEM;
     }
     for (size_t i = 0; i < view->node_count; i++) {
-        text->nodes[i] = (struct node_slots){.first = RANGE_NONE};
+        text->nodes[i].first = RANGE_NONE;
     }
     find_ranges(text, view);
     link_ranges(text);

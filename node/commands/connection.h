@@ -11,9 +11,7 @@
 
 #include <stdbool.h>
 
-/* AUTH and READWRITE wait for their rows of the table. */
-command_handler auth_command;
-command_handler readwrite_command;
+command_handler auth_command; /* waits for its row of the table */
 
 /* The name a client gives itself; replies an error and returns false when it is too long or holds
  * spaces, newlines or special characters. The empty name removes it. Owning worker. */

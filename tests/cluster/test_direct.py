@@ -12,11 +12,11 @@ def split_moved(error):
 
 
 def test_moved_names_the_owner_and_the_owner_answers(cluster):
-    table = cluster.owners()
+    table = cluster.primaries()
     for number in range(60):
         key = f"moved:{number}"
         slot = slot_of(key)
-        owner = cluster.node_of_direct_port(table[slot][0])
+        owner = table[slot]
         assert owner.ask("SET", key, number, direct=True) == b"OK"
         for node in cluster.nodes:
             reply = node.ask("GET", key, direct=True)
@@ -28,10 +28,9 @@ def test_moved_names_the_owner_and_the_owner_answers(cluster):
 
 
 def test_keys_of_two_slots_are_refused(cluster):
-    table = cluster.owners()
-    mine = cluster[0].direct_port
-    one = key_for(lambda slot: table[slot][0] == mine, "one")
-    two = key_for(lambda slot: table[slot][0] == mine and slot != slot_of(one), "two")
+    table = cluster.primaries()
+    one = key_for(lambda slot: table[slot] is cluster[0], "one")
+    two = key_for(lambda slot: table[slot] is cluster[0] and slot != slot_of(one), "two")
     for words in (("MGET", one, two), ("MSET", one, 1, two, 2), ("DEL", one, two)):
         reply = cluster[0].ask(*words, direct=True)
         assert isinstance(reply, redis.ResponseError) and str(reply).startswith("CROSSSLOT"), reply
@@ -40,14 +39,13 @@ def test_keys_of_two_slots_are_refused(cluster):
 
 
 def test_pipeline_of_served_and_moved_keys_keeps_its_order(cluster):
-    table = cluster.owners()
-    mine = cluster[1].direct_port
+    table = cluster.primaries()
     with cluster[1].raw(direct=True) as raw:
         names = [f"order:{i}" for i in range(200)]
         raw.send(b"".join(encode("SET", name, name) for name in names))
         for name in names:
             reply = raw.reply()
-            if table[slot_of(name)][0] == mine:
+            if table[slot_of(name)] is cluster[1]:
                 assert reply == b"OK"
             else:
                 assert split_moved(reply)[1] == slot_of(name)

@@ -33,8 +33,8 @@ def fill(cluster, count=200):
 
 
 def led_by(cluster, node, names):
-    table = cluster.owners()
-    return [name for name in names if table[slot_of(name)][0] == node.direct_port]
+    table = cluster.primaries()
+    return [name for name in names if table[slot_of(name)] is node]
 
 
 def test_a_killed_node_hangs_nobody_and_others_serve_their_slots(new_cluster):

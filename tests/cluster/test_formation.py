@@ -2,7 +2,7 @@
 
 import signal
 
-from torc_cluster import SLOT_COUNT, parse_nodes, slot_of, wait_until
+from torc_cluster import SLOT_COUNT, pairs, parse_nodes, slot_of, wait_until
 
 
 def test_three_nodes_form_one_cluster(cluster):
@@ -11,7 +11,7 @@ def test_three_nodes_form_one_cluster(cluster):
     assert {info["cluster_slots_assigned"] for info in infos} == {str(SLOT_COUNT)}
     assert {info["cluster_slots_ok"] for info in infos} == {str(SLOT_COUNT)}
     assert len({info["cluster_current_epoch"] for info in infos}) == 1
-    tables = [cluster.owners(node) for node in cluster.nodes]
+    tables = [cluster.primaries(node) for node in cluster.nodes]
     assert tables[0] == tables[1] == tables[2]
     assert sorted(tables[0]) == list(range(SLOT_COUNT))
 
@@ -22,19 +22,18 @@ def test_ids_are_forty_hex_characters_and_differ(cluster):
     assert all(len(name) == 40 and set(name) <= set(b"0123456789abcdef") for name in ids)
 
 
-def test_load_is_bounded_and_copies_are_on_two_nodes(cluster):
-    table = cluster.owners()
-    assert all(len(ports) == 2 and ports[0] != ports[1] for ports in table.values())
-    for rank in (0, 1):
-        led = [sum(1 for ports in table.values() if ports[rank] == node.direct_port)
-               for node in cluster.nodes]
-        assert sum(led) == SLOT_COUNT
-        assert max(led) <= 1.06 * SLOT_COUNT / 3, f"rank {rank}: {led}"
+def test_load_is_bounded_at_both_ranks(cluster):
+    infos = [node.client().info("torc") for node in cluster.nodes]
+    for name in ("slots_primary", "slots_replica"):
+        counts = [info[name] for info in infos]
+        assert sum(counts) == SLOT_COUNT
+        assert max(counts) <= 1.06 * SLOT_COUNT / 3, f"{name}: {counts}"
 
 
-def test_cluster_nodes_agrees_with_cluster_shards(cluster):
-    table = cluster.owners()
+def test_every_form_of_the_slot_table_says_the_same(cluster):
+    table = cluster.primaries()
     for node in cluster.nodes:
+        assert cluster.primaries(node) == table
         rows = parse_nodes(node.ask("CLUSTER", "NODES"))
         assert len(rows) == 3
         myself = [name for name, row in rows.items() if "myself" in row["flags"]]
@@ -43,18 +42,22 @@ def test_cluster_nodes_agrees_with_cluster_shards(cluster):
         for other in cluster.nodes:
             row = by_port[other.direct_port]
             assert row["bus"] == other.bus_port
-            assert row["slots"] == {s for s, ports in table.items() if ports[0] == other.direct_port}
+            assert row["slots"] == {slot for slot, primary in table.items() if primary is other}
+        assert shards(node) == {slot: primary.direct_port for slot, primary in table.items()}
 
 
-def test_cluster_slots_agrees_with_cluster_shards(cluster):
-    table = cluster.owners()
-    for node in cluster.nodes:
-        primaries = {}
-        for first, last, *owners in node.ask("CLUSTER", "SLOTS"):
+def shards(node):
+    """slot -> direct port of the primary, from CLUSTER SHARDS."""
+    table = {}
+    for shard in map(pairs, node.ask("CLUSTER", "SHARDS")):
+        members = [pairs(member) for member in shard[b"nodes"]]
+        (primary,) = [row[b"port"] for row in members if row[b"role"] == b"master"]
+        bounds = [int(bound) for bound in shard[b"slots"]]
+        for first, last in zip(bounds[::2], bounds[1::2]):
             for slot in range(first, last + 1):
-                assert slot not in primaries, f"slot {slot} is in two rows"
-                primaries[slot] = owners[0][1]
-        assert primaries == {slot: ports[0] for slot, ports in table.items()}
+                assert slot not in table, f"slot {slot} is in two shards"
+                table[slot] = primary
+    return table
 
 
 def test_keyslot_is_that_of_redis_cluster(cluster):
@@ -71,7 +74,7 @@ def test_one_node_is_a_working_cache(new_cluster):
     assert client.mset({f"k{i}": i for i in range(100)})
     assert client.mget("k0", "k99", "none") == [b"0", b"99", None]
     assert cluster[0].client(direct=True).get("k5") == b"5"
-    assert all(ports == [cluster[0].direct_port] for ports in cluster.owners().values())
+    assert set(cluster.primaries().values()) == {cluster[0]}
 
 
 def test_nodes_join_at_the_same_time_and_through_different_nodes(new_cluster):
@@ -87,9 +90,9 @@ def test_nodes_join_at_the_same_time_and_through_different_nodes(new_cluster):
     for node in cluster.nodes:
         node.wait_answers()
     cluster.wait_formed()
-    tables = [cluster.owners(node) for node in cluster.nodes]
+    tables = [cluster.primaries(node) for node in cluster.nodes]
     assert all(table == tables[0] for table in tables)
-    assert {ports[0] for ports in tables[0].values()} == {n.direct_port for n in cluster.nodes}
+    assert set(tables[0].values()) == set(cluster.nodes)
 
 
 def test_keys_survive_a_joining_node(new_cluster):

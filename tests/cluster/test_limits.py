@@ -16,9 +16,9 @@ MEGABYTE = 1 << 20
 @pytest.mark.parametrize("local", [True, False], ids=["own key", "key of another node"])
 def test_a_client_that_never_reads_costs_little(new_cluster, local):
     cluster = new_cluster(3)
-    table = cluster.owners()
+    table = cluster.primaries()
     node = cluster[0]
-    key = key_for(lambda slot: (table[slot][0] == node.direct_port) == local)
+    key = key_for(lambda slot: (table[slot] is node) == local)
     node.client().set(key, os.urandom(MEGABYTE))
     before = {other.index: other.resident_bytes() for other in cluster.nodes}
     with node.raw() as raw:

@@ -205,9 +205,11 @@ class Node:
         self.process = None
         self.expected_to_end = False
         self._clients = {}
+        self._raw = None
 
     def start(self):
-        assert self.process is None or self.process.poll() is not None
+        assert not self.alive()
+        self.close_clients()
         self.expected_to_end = False
         self.state_dir.mkdir(exist_ok=True)
         command = [NODE, "--port", self.port, "--state-dir", self.state_dir, *self.arguments]
@@ -280,6 +282,12 @@ class Node:
         with self.raw(direct) as raw:
             return raw.command(*words)
 
+    def kept_raw(self):
+        """A bare connection to the direct port that stays open, for many small questions."""
+        if self._raw is None:
+            self._raw = self.raw(direct=True)
+        return self._raw
+
     def resident_bytes(self):
         text = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
         return int(re.search(r"^VmRSS:\s+(\d+) kB", text, re.MULTILINE).group(1)) * 1024
@@ -288,6 +296,9 @@ class Node:
         for client in self._clients.values():
             client.close()
         self._clients = {}
+        if self._raw is not None:
+            self._raw.socket.close()
+            self._raw = None
 
 
 class Cluster:
@@ -354,43 +365,30 @@ class Cluster:
         nodes = self.running()
         wait_until(lambda: self.formed(nodes), limit, f"{len(nodes)} nodes agree on all slots")
 
-    def owners(self, node=None):
-        """slot -> [direct port of the primary, of its replicas ...], from CLUSTER SHARDS. (CLUSTER
-        SLOTS may leave replicas out, for clients that take a node for one or the other.)"""
+    def primaries(self, node=None):
+        """slot -> the node that leads it, from CLUSTER SLOTS."""
+        by_port = {node.direct_port: node for node in self.nodes}
         table = {}
-        for shard in (node or self.running()[0]).ask("CLUSTER", "SHARDS"):
-            fields = pairs(shard)
-            members = sorted((pairs(member) for member in fields[b"nodes"]),
-                             key=lambda member: member[b"role"] != b"master")
-            bounds = [int(bound) for bound in fields[b"slots"]]
-            for first, last in zip(bounds[::2], bounds[1::2]):
-                for slot in range(first, last + 1):
-                    assert slot not in table, f"slot {slot} is in two shards"
-                    table[slot] = [member[b"port"] for member in members]
+        for first, last, primary, *_ in (node or self.running()[0]).ask("CLUSTER", "SLOTS"):
+            for slot in range(first, last + 1):
+                assert slot not in table, f"slot {slot} is in two rows"
+                table[slot] = by_port[primary[1]]
         return table
 
-    def node_of_direct_port(self, port):
-        return next(node for node in self.nodes if node.direct_port == port)
+    def primary(self, key):
+        return self.primaries()[slot_of(key)]
 
-    def owner_nodes(self, key, node=None):
-        ports = self.owners(node)[slot_of(key)]
-        return [self.node_of_direct_port(port) for port in ports]
+    def copies(self, slot):
+        """For each running node that holds keys of the slot: how many."""
+        counts = [node.kept_raw().command("CLUSTER", "COUNTKEYSINSLOT", slot)
+                  for node in self.running()]
+        return [count for count in counts if count > 0]
 
-    def wait_copied(self, keys, limit=20.0):
-        """Waits until each key is on every owner of its slot: the copies of a cluster that has just
-        formed, or just changed, may still be filling."""
-        table = self.owners()
-
-        def copied():
-            raws = {node.direct_port: node.raw(direct=True) for node in self.running()}
-            try:
-                return all(raws[port].command("CLUSTER", "COUNTKEYSINSLOT", slot_of(key)) > 0
-                           for key in keys for port in table[slot_of(key)])
-            finally:
-                for raw in raws.values():
-                    raw.socket.close()
-
-        wait_until(copied, limit, "every key is on every owner of its slot")
+    def wait_copied(self, keys, copies=2, limit=20.0):
+        """Waits until each key is on `copies` nodes: those of a cluster that has just formed, or just
+        changed, may still be filling."""
+        wait_until(lambda: all(len(self.copies(slot_of(key))) == copies for key in keys), limit,
+                   f"every key is on {copies} nodes")
 
     def close(self, check=True):
         """Stops every node by its pid. With `check`, a node that had ended by itself, or that does not

@@ -210,6 +210,7 @@ START_TEST(test_simple)
     EXPECT("SELECT x", "-ERR value is not an integer or out of range\r\n");
     EXPECT("ASKING", "+OK\r\n");
     EXPECT("READONLY", "+OK\r\n");
+    EXPECT("READWRITE", "+OK\r\n");
     ck_assert(!fixture->sessions[0].close_after_reply);
     EXPECT("QUIT", "+OK\r\n");
     ck_assert(fixture->sessions[0].close_after_reply);
