@@ -277,7 +277,8 @@ static bool serve_request(struct bus_connection *bus, const struct frame *frame)
         execute_local(worker, &execution);
     } else {
         execution.hash = key_hash(argv[command->first_key]);
-        executed = !operations_held(worker, frame->slot) && execute_in_slot(worker, &execution);
+        executed = !operations_must_hold(worker, command, frame->slot) &&
+                   execute_in_slot(worker, &execution);
     }
     if (executed && ack_set_state(&acks, 0) == ACKS_DONE) {
         bus_respond(bus, frame->id, RESPONSE_DONE, buf_bytes(&worker->chunk));

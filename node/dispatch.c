@@ -115,7 +115,8 @@ static bool refuse(struct connection *connection, const struct prepared *prepare
         } else {
             reply_unknown_subcommand(writer, command, argv, argc);
         }
-    } else if (!command_arity_ok(command, argc)) {
+    } else if (!command_arity_ok(command, argc) ||
+               (command->route == ROUTE_SPLIT_OK && argc % (size_t)command->key_step != 1)) {
         reply_wrong_arity(writer, command);
     } else if ((command->flags & COMMAND_LOADING) == 0 && worker_view(connection->worker) == NULL) {
         reply_error(writer, "CLUSTERDOWN the node has not joined a cluster yet");
@@ -149,7 +150,8 @@ static void carry_out(struct connection *connection, struct execution *execution
         }
         return;
     }
-    if (operations_held(worker, execution->slot) || !execute_in_slot(worker, execution)) {
+    if (operations_must_hold(worker, execution->command, execution->slot) ||
+        !execute_in_slot(worker, execution)) {
         begin_operation(connection, execution);
     }
 }

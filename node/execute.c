@@ -108,6 +108,10 @@ bool execute_in_slot(struct worker *worker, const struct execution *execution)
         command->handler(&call);
     }
     if (call.changes > 0) {
+        if (worker->effects.failed) {
+            log_error(&worker->node->log, "out of memory for replication: stopping");
+            abort();
+        }
         slot_publish(worker, slot, buf_bytes(&worker->effects));
         buf_reset(&worker->effects, WORKER_READ_BUFFER_SIZE);
     }
@@ -142,6 +146,10 @@ void slot_replicate(struct call *call, struct slot *slot, size_t argc, const str
         struct buf effect = {0};
         struct call telling = {.effects = &effect};
         call_effect(&telling, argc, argv);
+        if (effect.failed) {
+            log_error(&worker->node->log, "out of memory for replication: stopping");
+            abort();
+        }
         slot_publish(worker, slot, buf_bytes(&effect));
         buf_deinit(&effect);
     } else {

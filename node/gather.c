@@ -20,7 +20,7 @@ struct gather {
     size_t part_count;
     size_t missing;    /* parts without an answer, and one for the loop that asks */
     struct buf *parts; /* replies, by part */
-    size_t scan_count; /* SCAN: keys asked for */
+    uint64_t *weights; /* RANDOMKEY: keys of each part's node, as gossip has it */
 };
 
 void gather_destroy(struct gather *gather)
@@ -32,6 +32,7 @@ void gather_destroy(struct gather *gather)
         buf_deinit(&gather->parts[i]);
     }
     free(gather->parts);
+    free(gather->weights);
     free(gather);
 }
 
@@ -91,19 +92,22 @@ static void join_arrays(const struct gather *gather, struct reply_writer *writer
     }
 }
 
-/* One of the parts that have something, at random. */
+/* One of the parts that have something, the likelier the more keys its node has. */
 static void join_pick(const struct gather *gather, struct reply_writer *writer)
 {
-    size_t found = 0;
-    size_t picked = 0;
+    uint64_t sum = 0;
+    size_t picked = gather->part_count;
     for (size_t i = 0; i < gather->part_count; i++) {
         struct bytes part = part_bytes(gather, i);
-        bool something = part.size >= 2 && part.data[0] == '$' && part.data[1] != '-';
-        if (something && prng_below(&gather->place->worker->prng, ++found) == 0) {
-            picked = i;
+        if (part.size >= 2 && part.data[0] == '$' && part.data[1] != '-') {
+            uint64_t weight = gather->weights == NULL ? 1 : gather->weights[i] + 1;
+            sum += weight;
+            if (prng_below(&gather->place->worker->prng, sum) < weight) {
+                picked = i;
+            }
         }
     }
-    if (found == 0) {
+    if (picked == gather->part_count) {
         reply_null(writer);
     } else {
         buf_append(writer->out, part_bytes(gather, picked).data, part_bytes(gather, picked).size);
@@ -231,13 +235,29 @@ void gather_keys(struct connection *connection, const struct execution *executio
         one.hash = key_hash(argv[1]);
         one.out = &gather->parts[i];
         one.acks = &gather->place->acks;
-        if (!operations_held(worker, one.slot) && execute_in_slot(worker, &one)) {
+        if (!operations_must_hold(worker, command, one.slot) && execute_in_slot(worker, &one)) {
             part_arrived(gather);
         } else {
             start_part(gather, &one, i, one.slot, PEER_NONE);
         }
     }
     part_arrived(gather);
+}
+
+/* How many keys each node says it has, by its index in the view; NULL without memory. */
+static uint64_t *node_weights(struct node *node, const struct view *view)
+{
+    uint64_t *weights = calloc(view->node_count, sizeof(*weights));
+    pthread_mutex_lock(&node->gossip_lock);
+    for (size_t i = 0, part = 0; weights != NULL && i < view->node_count; i++) {
+        if (view->nodes[i].status == NODE_UP) {
+            const struct gossip_member *member =
+                node->gossip == NULL ? NULL : gossip_find(node->gossip, &view->nodes[i].id);
+            weights[part++] = member == NULL ? 0 : member->load.key_count;
+        }
+    }
+    pthread_mutex_unlock(&node->gossip_lock);
+    return weights;
 }
 
 void gather_nodes(struct connection *connection, const struct execution *execution)
@@ -259,6 +279,9 @@ void gather_nodes(struct connection *connection, const struct execution *executi
     if (gather == NULL) {
         gather_no_memory(connection);
         return;
+    }
+    if (gather->route == ROUTE_ALL_PICK) {
+        gather->weights = node_weights(node, view);
     }
     gather->part_count = 0;
     for (size_t i = 0; i < view->node_count; i++) {

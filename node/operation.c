@@ -139,9 +139,22 @@ void operations_check_acks(struct worker *worker)
 
 /* ---- finding the node that does it ---- */
 
-bool operations_held(const struct worker *worker, uint16_t slot)
+/* Milliseconds for which CLIENT PAUSE WRITE still holds this command back. */
+static uint64_t paused_ms(const struct worker *worker, const struct command *command)
 {
-    return worker->held_count[slot] > 0;
+    const struct node *node = worker->node;
+    uint64_t until = atomic_load_explicit(&node->pause_until_ms, memory_order_relaxed);
+    if (TORC_LIKELY(until == 0) || (command->flags & COMMAND_WRITE) == 0 ||
+        !atomic_load_explicit(&node->pause_writes_only, memory_order_relaxed)) {
+        return 0;
+    }
+    uint64_t now_ms = clock_wall_ms();
+    return until > now_ms ? until - now_ms : 0;
+}
+
+bool operations_must_hold(const struct worker *worker, const struct command *command, uint16_t slot)
+{
+    return worker->held_count[slot] > 0 || paused_ms(worker, command) > 0;
 }
 
 static void hold(struct operation *operation)
@@ -274,7 +287,14 @@ static void attempt(struct operation *operation)
 
 void operation_start(struct operation *operation)
 {
-    if (operation->slot != FRAME_NO_SLOT && operations_held(operation->worker, operation->slot)) {
+    struct worker *worker = operation->worker;
+    if (operation->slot != FRAME_NO_SLOT &&
+        operations_must_hold(worker, operation->command, operation->slot)) {
+        uint64_t paused = paused_ms(worker, operation->command);
+        if (paused > 0) { /* that time does not count */
+            operation->deadline_ms =
+                clock_monotonic_ms() + paused + worker->node->config.proxy_timeout_ms;
+        }
         hold(operation);
         return;
     }

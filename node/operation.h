@@ -81,7 +81,9 @@ void operations_check_acks(struct worker *worker);
 void operations_tick(struct worker *worker, uint64_t now_ms);
 /* Of the worker, at its end: frees what is still held or waiting. */
 void operations_abandon(struct worker *worker);
-/* True if an operation for the slot is held on this worker: later ones must queue behind it. */
-bool operations_held(const struct worker *worker, uint16_t slot);
+/* True if the command must not be executed now but be held: an earlier one for the slot is held on
+ * this worker, or writes are paused. */
+bool operations_must_hold(const struct worker *worker, const struct command *command,
+                          uint16_t slot);
 
 #endif

@@ -12,7 +12,6 @@
 
 struct node;
 
-command_handler cluster_links_command;
 
 struct cluster_state {
     const struct view *view;        /* retained; NULL before the node has joined */

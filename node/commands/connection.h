@@ -11,7 +11,6 @@
 
 #include <stdbool.h>
 
-command_handler auth_command; /* waits for its row of the table */
 
 /* The name a client gives itself; replies an error and returns false when it is too long or holds
  * spaces, newlines or special characters. The empty name removes it. Owning worker. */

@@ -68,6 +68,7 @@
 /* Connections, the node, the cluster, and what nodes say to each other. */
 #define COMMAND_HANDLERS_OF_NODE(X)                                                                \
     X(asking)                                                                                      \
+    X(auth)                                                                                        \
     X(client_getname)                                                                              \
     X(client_getredir)                                                                             \
     X(client_help)                                                                                 \
@@ -90,6 +91,7 @@
     X(cluster_help)                                                                                \
     X(cluster_info)                                                                                \
     X(cluster_keyslot)                                                                             \
+    X(cluster_links)                                                                               \
     X(cluster_myid)                                                                                \
     X(cluster_nodes)                                                                               \
     X(cluster_reset)                                                                               \

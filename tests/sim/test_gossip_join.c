@@ -70,6 +70,33 @@ START_TEST(datagrams_alone_suffice_to_join)
 }
 END_TEST
 
+static bool node_1_knows_node_2(const struct network *network)
+{
+    return network_status(network, 1, 2) == GOSSIP_ALIVE;
+}
+
+/* Node 1 hears nothing while the rumour of node 2 is news, and those two never reach each other. */
+START_TEST(a_missed_rumour_is_made_up_for)
+{
+    struct network *network = create(3, true);
+    network_start(network, 0, NETWORK_NOBODY);
+    network_start(network, 1, 0);
+    network_check(network, network_run_until(network, network_is_converged, 5000) != NETWORK_NEVER);
+    network_partition(network, 1);
+    network_cut(network, 0, 2, false);
+    network_cut(network, 2, 0, false);
+    network_cut(network, 1, 2, true);
+    network_cut(network, 2, 1, true);
+    network_start(network, 2, 0);
+    network_run(network, 4000);
+    network_check(network, !node_1_knows_node_2(network));
+    network_cut(network, 0, 1, false);
+    network_cut(network, 1, 0, false);
+    network_check(network, network_run_until(network, node_1_knows_node_2, 30000) != NETWORK_NEVER);
+    network_destroy(network);
+}
+END_TEST
+
 START_TEST(same_seed_gives_the_same_run)
 {
     uint64_t hashes[3];
@@ -268,6 +295,7 @@ int main(void)
     tcase_add_loop_test(tests, all_join_through_one_seed, 0,
                         (int)(sizeof(join_sizes) / sizeof(join_sizes[0])));
     tcase_add_test(tests, datagrams_alone_suffice_to_join);
+    tcase_add_test(tests, a_missed_rumour_is_made_up_for);
     tcase_add_test(tests, same_seed_gives_the_same_run);
     tcase_add_test(tests, a_leaving_member_is_not_mourned);
     tcase_add_test(tests, a_member_comes_back_after_leaving_or_dying);

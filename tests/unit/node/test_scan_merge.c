@@ -1,6 +1,5 @@
 #include "base/error.h"
 #include "node/command.h"
-#include "node/command_table.h"
 #include "node/commands/scan_cursor.h"
 #include "node/scan_merge.h"
 
@@ -94,21 +93,21 @@ END_TEST
 START_TEST(test_malformed)
 {
     expect_refused("");
-    expect_refused("*2\r\n:1\r\n");                           /* cut short */
-    expect_refused("+OK\r\n");                                /* no array */
-    expect_refused("-ERR no\r\n");                            /* an error */
-    expect_refused("$-1\r\n");                                /* null */
-    expect_refused("*0\r\n");                                 /* no position */
-    expect_refused("*1\r\n:1\r\n");                           /* half of one */
-    expect_refused("*3\r\n:1\r\n:0\r\n:1\r\n");               /* a slot without its keys */
-    expect_refused("*2\r\n$1\r\n1\r\n:0\r\n");                /* text for a number */
-    expect_refused("*4\r\n:9\r\n:0\r\n:1\r\n:1\r\n");         /* a number for keys */
-    expect_refused("*4\r\n:9\r\n:0\r\n*0\r\n*0\r\n");         /* keys for a number */
-    expect_refused("*4\r\n:9\r\n:0\r\n:1\r\n*1\r\n:1\r\n");   /* a key that is a number */
-    expect_refused("*4\r\n:9\r\n:0\r\n:1\r\n*1\r\n*0\r\n");   /* a key that is an array */
-    expect_refused("*4\r\n:9\r\n:0\r\n:1\r\n*1\r\n$-1\r\n");  /* a key that is null */
-    expect_refused("*4\r\n:9\r\n:0\r\n:16384\r\n*0\r\n");     /* no such slot */
-    expect_refused("*4\r\n:9\r\n:0\r\n:-1\r\n*0\r\n");        /* no such slot */
+    expect_refused("*2\r\n:1\r\n");                          /* cut short */
+    expect_refused("+OK\r\n");                               /* no array */
+    expect_refused("-ERR no\r\n");                           /* an error */
+    expect_refused("$-1\r\n");                               /* null */
+    expect_refused("*0\r\n");                                /* no position */
+    expect_refused("*1\r\n:1\r\n");                          /* half of one */
+    expect_refused("*3\r\n:1\r\n:0\r\n:1\r\n");              /* a slot without its keys */
+    expect_refused("*2\r\n$1\r\n1\r\n:0\r\n");               /* text for a number */
+    expect_refused("*4\r\n:9\r\n:0\r\n:1\r\n:1\r\n");        /* a number for keys */
+    expect_refused("*4\r\n:9\r\n:0\r\n*0\r\n*0\r\n");        /* keys for a number */
+    expect_refused("*4\r\n:9\r\n:0\r\n:1\r\n*1\r\n:1\r\n");  /* a key that is a number */
+    expect_refused("*4\r\n:9\r\n:0\r\n:1\r\n*1\r\n*0\r\n");  /* a key that is an array */
+    expect_refused("*4\r\n:9\r\n:0\r\n:1\r\n*1\r\n$-1\r\n"); /* a key that is null */
+    expect_refused("*4\r\n:9\r\n:0\r\n:16384\r\n*0\r\n");    /* no such slot */
+    expect_refused("*4\r\n:9\r\n:0\r\n:-1\r\n*0\r\n");       /* no such slot */
 }
 END_TEST
 
@@ -132,7 +131,7 @@ END_TEST
  * error reply. */
 static void build(size_t argc, const char *const *words, char *text, size_t size)
 {
-    struct command_table *commands = command_table_create(torc_command_table());
+    struct command_table *commands = command_table_create();
     struct bytes argv[16];
     struct buf out = {0};
     struct reply_writer writer = {.out = &out, .protocol = 2};
@@ -171,7 +170,7 @@ START_TEST(test_request)
         {{"SCAN", "0", "MATCH", "a*", "TYPE", "string", "COUNT", "5"},
          8,
          "torc.scan 0 0 5 MATCH a* TYPE string"},
-        {{"SCAN", "18446744073709551615"}, 2, "torc.scan 0 16383 10"},
+        {{"SCAN", "18446744073709551615"}, 2, "torc.scan 16383 0 10"},
         {{"SCAN", "-1"}, 2, "-ERR invalid cursor\r\n"},
         {{"SCAN", "x"}, 2, "-ERR invalid cursor\r\n"},
         {{"SCAN", "0", "COUNT", "0"}, 4, "-ERR syntax error\r\n"},

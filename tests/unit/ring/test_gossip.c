@@ -364,6 +364,24 @@ START_TEST(a_silent_member_is_asked_after_suspected_and_dead)
 }
 END_TEST
 
+START_TEST(a_process_that_was_stopped_accuses_nobody)
+{
+    for (uint8_t i = 2; i < 6; i++) {
+        hear(alive(i, 1, 0), 0);
+        expect_event(GOSSIP_EVENT_JOINED, i);
+    }
+    tick_until(600); /* a ping is out */
+    hear(ill(GOSSIP_SUSPECT, 2, 1, 0), 610);
+    expect_event(GOSSIP_EVENT_SUSPECT, 2);
+    gossip_tick(gossip, 100000);
+    expect_no_event();
+    ck_assert_int_eq(member(2)->status, GOSSIP_SUSPECT);
+    ck_assert_uint_ge(gossip_local_health(gossip), 1);
+    tick_until(130000); /* from here on its time runs again */
+    ck_assert_int_eq(member(2)->status, GOSSIP_DEAD);
+}
+END_TEST
+
 START_TEST(a_relay_pings_answers_and_reports_silence)
 {
     struct gossip_message message;
@@ -542,6 +560,7 @@ int main(void)
     tcase_add_test(tests, slander_is_denied_at_once);
     tcase_add_test(tests, an_introduced_member_joins_when_it_is_heard_of);
     tcase_add_test(tests, a_silent_member_is_asked_after_suspected_and_dead);
+    tcase_add_test(tests, a_process_that_was_stopped_accuses_nobody);
     tcase_add_test(tests, a_relay_pings_answers_and_reports_silence);
     tcase_add_test(tests, a_flood_of_requests_is_bounded);
     tcase_add_test(tests, refused_datagrams_change_nothing_but_counters);
