@@ -16,7 +16,7 @@ static int compare_items(const void *a, const void *b)
     return left->index < right->index ? -1 : 1;
 }
 
-int split_by_slot(struct split *out, const struct bytes *keys, size_t stride, size_t count)
+int split_by_slot(struct split *out, const struct torc_bytes *first, size_t stride, size_t count)
 {
     *out = (struct split){0};
     if (count == 0) {
@@ -28,9 +28,10 @@ int split_by_slot(struct split *out, const struct bytes *keys, size_t stride, si
     }
     out->count = count;
     for (size_t i = 0; i < count; i++) {
-        struct bytes key;
-        memcpy(&key, (const char *)keys + i * stride, sizeof(key));
-        out->items[i] = (struct split_item){.index = i, .slot = slot_of_key(key)};
+        struct torc_bytes key;
+        memcpy(&key, (const char *)first + i * stride, sizeof(key));
+        out->items[i] = (struct split_item){
+            .index = i, .slot = slot_of_key((struct bytes){key.data, key.size})};
     }
     qsort(out->items, count, sizeof(*out->items), compare_items);
     return TORC_OK;

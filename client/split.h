@@ -9,7 +9,7 @@
 #define TORC_CLIENT_SPLIT_H
 
 #include "base/attributes.h"
-#include "base/bytes.h"
+#include "torc/torc.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -24,9 +24,9 @@ struct split {
     size_t count;
 };
 
-/* Key i is where `keys` + i * stride bytes is a struct bytes. *out is the caller's to deinit. 0 or
+/* Key i is `stride` * i bytes after the first: keys may lie inside of pairs. *out is the caller's to deinit. 0 or
  * TORC_ENOMEM. */
-int split_by_slot(struct split *out, const struct bytes *keys, size_t stride,
+int split_by_slot(struct split *out, const struct torc_bytes *first, size_t stride,
                   size_t count) TORC_MUST_USE;
 void split_deinit(struct split *split);
 

@@ -20,6 +20,9 @@
 #define MEMBERSHIP_PERIOD_MS 100
 #define HOUSEKEEPING_PERIOD_MS 1000
 #define EXCHANGE_PERIOD_MS 30000 /* whole state with a random member, for what datagrams missed */
+#define EXCHANGE_SOON_MS 3000    /* the second one, once others have heard of this node */
+#define INTRODUCE_PERIOD_MS                                                                        \
+    10000 /* gossip forgets the dead; those of the view must be found again */
 
 struct link *control_link(struct control *control, uint16_t peer)
 {
@@ -266,6 +269,15 @@ static void housekeeping(struct control *control)
     }
 }
 
+static void introduce_members(struct control *control)
+{
+    const struct view *view = node_view(control->node);
+    if (view != NULL) {
+        learn_addresses(control, view);
+        view_release(view);
+    }
+}
+
 static void on_tick(struct ev_loop *loop, ev_timer *watcher, int events)
 {
     (void)loop;
@@ -286,8 +298,13 @@ static void on_tick(struct ev_loop *loop, ev_timer *watcher, int events)
         control->housekeeping_at_ms = now_ms + HOUSEKEEPING_PERIOD_MS;
         housekeeping(control);
     }
+    if (now_ms >= control->introduce_at_ms) {
+        control->introduce_at_ms = now_ms + INTRODUCE_PERIOD_MS;
+        introduce_members(control);
+    }
     if (now_ms >= control->exchange_at_ms) {
-        control->exchange_at_ms = now_ms + EXCHANGE_PERIOD_MS;
+        control->exchange_at_ms =
+            now_ms + (control->exchange_at_ms == 0 ? EXCHANGE_SOON_MS : EXCHANGE_PERIOD_MS);
         gossip_driver_exchange(control);
     }
     size_t count = atomic_load(&node->peers->count);

@@ -44,6 +44,7 @@ struct control {
     struct link *links[NODES_MAX]; /* by peer; NULL until needed */
     uint64_t membership_at_ms;     /* monotonic: when next due */
     uint64_t housekeeping_at_ms;
+    uint64_t introduce_at_ms;
     uint64_t exchange_at_ms;
     uint64_t operations_seen; /* for the load figure */
     bool fetching;            /* a view is being fetched */

@@ -46,16 +46,31 @@ struct standing slot_standing(const struct slot *slot)
                              slot->sequence};
 }
 
+/* The slot that two bytes of a request name. */
+static unsigned slot_at(const char *in)
+{
+    return (uint8_t)in[0] | (unsigned)((unsigned)(uint8_t)in[1] << 8);
+}
+
+/* True if the request is whole items of that size, each of which begins with a slot. */
+static bool slots_lawful(struct bytes slots, size_t item_size)
+{
+    for (size_t i = 0; i + item_size <= slots.size; i += item_size) {
+        if (slot_at(slots.data + i) >= SLOT_COUNT) {
+            return false;
+        }
+    }
+    return slots.size % item_size == 0;
+}
+
 /* ---- query ---- */
 
 static void answer_query(struct call *call, struct bytes slots)
 {
     struct node *node = worker_node(call->worker);
     struct buf out = {0};
-    for (size_t i = 0; i + 2 <= slots.size; i += 2) {
-        unsigned index =
-            (uint8_t)slots.data[i] | (unsigned)((unsigned)(uint8_t)slots.data[i + 1] << 8);
-        struct slot *slot = &node->slots[index % SLOT_COUNT];
+    for (size_t i = 0; i < slots.size; i += sizeof(uint16_t)) {
+        struct slot *slot = &node->slots[slot_at(slots.data + i)];
         slot_lock(slot);
         struct standing standing = slot_standing(slot);
         if (slot->role != SLOT_PRIMARY) {
@@ -187,10 +202,9 @@ static void answer_send(struct call *call, struct peer *taker, struct bytes requ
 {
     struct worker *worker = call->worker;
     struct buf out = {0};
-    for (size_t i = 0; i + SEND_REQUEST_SIZE <= requests.size; i += SEND_REQUEST_SIZE) {
+    for (size_t i = 0; i < requests.size; i += SEND_REQUEST_SIZE) {
         const char *at = requests.data + i;
-        unsigned index = (uint8_t)at[0] | (unsigned)((unsigned)(uint8_t)at[1] << 8);
-        struct slot *slot = &worker->node->slots[index % SLOT_COUNT];
+        struct slot *slot = &worker->node->slots[slot_at(at)];
         struct standing theirs;
         standing_decode(at + 2, &theirs);
         slot_lock(slot);
@@ -222,9 +236,11 @@ void torc_take_command(struct call *call)
         node_id_parse(&id, call->argv[3]) == TORC_OK ? peers_find(node->peers, &id) : NULL;
     if (taker == NULL || atomic_load(&node->epoch) < (uint64_t)epoch) {
         reply_error(call->reply, "TRYAGAIN that view is not installed here yet");
-    } else if (call_argument_is(call, 1, "query")) {
+    } else if (call_argument_is(call, 1, "query") &&
+               slots_lawful(call->argv[4], sizeof(uint16_t))) {
         answer_query(call, call->argv[4]);
-    } else if (call_argument_is(call, 1, "send")) {
+    } else if (call_argument_is(call, 1, "send") &&
+               slots_lawful(call->argv[4], SEND_REQUEST_SIZE)) {
         answer_send(call, taker, call->argv[4]);
     } else {
         call_reply_syntax_error(call);

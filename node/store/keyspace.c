@@ -20,21 +20,21 @@ static struct place find_place(struct keyspace *keys, struct bytes key, uint64_t
     return (struct place){segment, segment_find(segment, key, hash)};
 }
 
-static void add(_Atomic uint32_t *counter, uint32_t delta)
+static void count_keys(struct keyspace *keys, uint32_t delta)
 {
     /* One writer, the holder of the slot's lock: no need for a locked instruction. */
-    uint32_t value = atomic_load_explicit(counter, memory_order_relaxed);
-    atomic_store_explicit(counter, value + delta, memory_order_relaxed);
+    uint32_t count = atomic_load_explicit(&keys->count, memory_order_relaxed);
+    atomic_store_explicit(&keys->count, count + delta, memory_order_relaxed);
 }
 
 /* An object of that hash expired at `before` and now does at `after`; 0 = never, or no object. */
 static void note_expiry(struct keyspace *keys, uint64_t hash, uint64_t before, uint64_t after)
 {
-    if (before != 0) {
-        add(&keys->expiry_count, (uint32_t)-1);
+    int delta = (after != 0) - (before != 0);
+    if (delta != 0) {
+        keyspace_count_expiries(keys, delta);
     }
     if (after != 0) {
-        add(&keys->expiry_count, 1);
         keyspace_expect_expiry(keys, hash, after);
     }
 }
@@ -56,7 +56,7 @@ static int insert(struct keyspace *keys, uint64_t hash, struct object *object)
             return result;
         }
     }
-    add(&keys->count, 1);
+    count_keys(keys, 1);
     keyspace_account(keys, (int64_t)object_memory(object));
     return 0;
 }
@@ -289,7 +289,7 @@ bool keyspace_delete(struct keyspace *keys, struct bytes key, uint64_t hash)
     struct object *object = segment_object(place.segment, place.at);
     note_expiry(keys, hash, object_expire_at_ms(object), 0);
     segment_remove(place.segment, place.at);
-    add(&keys->count, (uint32_t)-1);
+    count_keys(keys, (uint32_t)-1);
     keyspace_account(keys, -(int64_t)object_memory(object));
     store_release(object);
     keyspace_give_room(keys, hash);
@@ -350,7 +350,7 @@ void keyspace_clear(struct keyspace *keys)
         segment_deinit(&keys->root);
     }
     atomic_store_explicit(&keys->count, 0, memory_order_relaxed);
-    atomic_store_explicit(&keys->expiry_count, 0, memory_order_relaxed);
+    keyspace_count_expiries(keys, -(int64_t)keyspace_expiry_count(keys));
     keyspace_account(keys, -(int64_t)keys->memory);
 }
 

@@ -34,6 +34,7 @@ static_assert(sizeof(struct keyspace) == CACHE_LINE, "one line a keyspace");
 
 struct store {
     alignas(CACHE_LINE) _Atomic size_t memory; /* any thread; see keyspace_account */
+    _Atomic uint32_t expiring; /* any thread; keyspaces with an expiry in them: seldom changes */
     struct keyspace keyspaces[SLOT_COUNT];
 };
 
@@ -51,6 +52,9 @@ static inline struct segment *keyspace_segment(struct keyspace *keys, uint64_t h
 
 /* Adds to the memory of the keyspace and, in lumps, to that of the store. */
 void keyspace_account(struct keyspace *keys, int64_t delta);
+
+/* Adds to the number of objects that have an expiry. */
+void keyspace_count_expiries(struct keyspace *keys, int64_t delta);
 
 /* Makes room for one more key of that hash. 0 or TORC_ENOMEM (no key moved or lost). */
 int keyspace_make_room(struct keyspace *keys, uint64_t hash) TORC_MUST_USE;

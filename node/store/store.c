@@ -17,6 +17,7 @@ struct store *store_create(void)
         return NULL;
     }
     atomic_init(&store->memory, 0);
+    atomic_init(&store->expiring, 0);
     for (size_t slot = 0; slot < SLOT_COUNT; slot++) {
         struct keyspace *keys = &store->keyspaces[slot];
         segment_init(&keys->root, 0);
@@ -70,6 +71,11 @@ size_t store_expiry_count(const struct store *store)
     return count;
 }
 
+bool store_has_expiries(const struct store *store)
+{
+    return atomic_load_explicit(&store->expiring, memory_order_relaxed) != 0;
+}
+
 uint64_t key_hash(struct bytes key)
 {
     return XXH3_64bits(key.data, key.size);
@@ -94,4 +100,15 @@ void keyspace_account(struct keyspace *keys, int64_t delta)
         pending = 0;
     }
     keys->pending = (int32_t)pending;
+}
+
+void keyspace_count_expiries(struct keyspace *keys, int64_t delta)
+{
+    uint32_t before = atomic_load_explicit(&keys->expiry_count, memory_order_relaxed);
+    uint32_t after = (uint32_t)(before + delta);
+    atomic_store_explicit(&keys->expiry_count, after, memory_order_relaxed);
+    if ((before == 0) != (after == 0)) {
+        atomic_fetch_add_explicit(&keyspace_store(keys)->expiring, after == 0 ? (uint32_t)-1 : 1u,
+                                  memory_order_relaxed);
+    }
 }

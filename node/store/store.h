@@ -40,6 +40,8 @@ size_t store_memory(const struct store *store);
  * some ten microseconds each. Any thread. */
 size_t store_key_count(const struct store *store);
 size_t store_expiry_count(const struct store *store);
+/* True if any key has an expiry. One load, for whoever asks often. Any thread. */
+bool store_has_expiries(const struct store *store);
 
 /* The hash every keyspace function wants: computed once per key and command. */
 uint64_t key_hash(struct bytes key);

@@ -274,10 +274,12 @@ START_TEST(expiry_of_a_key)
     ck_assert_int_eq(keyspace_set_expiry(keys, key, hash, 2000), 0);
     ck_assert_uint_eq(object_expire_at_ms(find_text(keys, "a")), 2000);
     ck_assert_uint_eq(store_expiry_count(store), 1);
+    ck_assert(store_has_expiries(store));
     ck_assert_int_eq(keyspace_set_expiry(keys, key, hash, 0), 0);
     ck_assert_int_eq(keyspace_set_expiry(keys, key, hash, 0), 0);
     ck_assert_uint_eq(object_expire_at_ms(find_text(keys, "a")), 0);
     ck_assert_uint_eq(store_expiry_count(store), 0);
+    ck_assert(!store_has_expiries(store));
     assert_holds(find_text(keys, "a"), bytes_of("17"));
     ck_assert_str_eq(object_encoding_name(find_text(keys, "a")), "int");
     ck_assert_uint_eq(object_idle_ms(find_text(keys, "a"), 53000), 3000);
@@ -351,6 +353,7 @@ START_TEST(memory_returns_to_nothing)
     ck_assert_uint_eq(store_memory(store), 0);
     ck_assert_uint_eq(store_key_count(store), 0);
     ck_assert_uint_eq(store_expiry_count(store), 0);
+    ck_assert(!store_has_expiries(store));
 }
 END_TEST
 
