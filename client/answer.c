@@ -43,7 +43,8 @@ void answer_read(struct answer *out, const redisReply *reply, const char *host)
         }
     } else if (begins(text, BYTES_LITERAL("TRYAGAIN")) ||
                begins(text, BYTES_LITERAL("CLUSTERDOWN"))) {
-        /* Both words are also used when a write was on its way and nobody knows what became of it. */
+        /* Both words are also used when a write was on its way and nobody knows what became of it.
+         */
         out->kind = memmem(text.data, text.size, unknown.data, unknown.size) != NULL
                         ? ANSWER_UNKNOWN
                         : ANSWER_LATER;

@@ -22,8 +22,8 @@ struct answer {
     struct endpoint owner; /* of ANSWER_MOVED */
 };
 
-/* `host` is the sender's: MOVED without a host means the same one. A malformed MOVED is final. Only the
- * fields of its kind are set in *out. */
+/* `host` is the sender's: MOVED without a host means the same one. A malformed MOVED is final. Only
+ * the fields of its kind are set in *out. */
 void answer_read(struct answer *out, const redisReply *reply, const char *host);
 
 #endif

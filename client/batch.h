@@ -1,6 +1,6 @@
 /*
- * Commands on their way, in the order in which they were given, with what has become of each. Pure; one
- * owner.
+ * Commands on their way, in the order in which they were given, with what has become of each. Pure;
+ * one owner.
  */
 #ifndef TORC_CLIENT_BATCH_H
 #define TORC_CLIENT_BATCH_H
@@ -22,9 +22,10 @@ struct call {
     size_t size;
     struct request_route route;
     enum call_state state;
-    bool redirected;   /* CALL_AGAIN: because of MOVED */
-    bool this_round;   /* it was sent, or ended, in the round that is being judged */
-    int error;         /* CALL_DONE: why there is no reply; CALL_AGAIN: what happened, 0 if the reply says it */
+    bool redirected; /* CALL_AGAIN: because of MOVED */
+    bool this_round; /* it was sent, or ended, in the round that is being judged */
+    int error; /* CALL_DONE: why there is no reply; CALL_AGAIN: what happened, 0 if the reply says
+                  it */
     redisReply *reply; /* owned; of CALL_AGAIN too, in case there is no time for another try */
 };
 
@@ -40,8 +41,8 @@ void batch_deinit(struct batch *batch);
 /* Forgets all calls and frees their replies; keeps a little memory. */
 void batch_reset(struct batch *batch);
 
-/* Appends a call. 0, TORC_EINVAL (request_check, or bound to a connection), TORC_ETOOBIG, TORC_ENOMEM;
- * on failure the batch is as it was. */
+/* Appends a call. 0, TORC_EINVAL (request_check, or bound to a connection), TORC_ETOOBIG,
+ * TORC_ENOMEM; on failure the batch is as it was. */
 int batch_add(struct batch *batch, const struct bytes *argv, size_t argc) TORC_MUST_USE;
 
 /* Borrowed until the batch changes. */
@@ -50,9 +51,10 @@ struct bytes batch_request(const struct batch *batch, size_t index);
 struct bytes batch_name(const struct batch *batch, size_t index);
 
 /*
- * After a round: a call to be tried again would come after those of the same slot behind it that have
- * been executed. Where that would be seen (one of the two writes), it ends with TORC_EAGAIN instead.
- * Returns how many calls are still to be tried again. *only_moved: all of those were redirected.
+ * After a round: a call to be tried again would come after those of the same slot behind it that
+ * have been executed. Where that would be seen (one of the two writes), it ends with TORC_EAGAIN
+ * instead. Returns how many calls are still to be tried again. *only_moved: all of those were
+ * redirected.
  */
 size_t batch_judge(struct batch *batch, bool *only_moved);
 /* CALL_AGAIN becomes CALL_WAITING. */

@@ -18,8 +18,9 @@ static int refuse_call(struct torc *handle, int error)
     }
     switch (error) {
     case TORC_ETOOBIG:
-        return handle_fail(handle, error, "%s: over a limit: %u bytes an argument, %u arguments, %zu "
-                                          "commands and %zu bytes a pipeline",
+        return handle_fail(handle, error,
+                           "%s: over a limit: %u bytes an argument, %u arguments, %zu "
+                           "commands and %zu bytes a pipeline",
                            name, (unsigned)REQUEST_BULK_SIZE_MAX, (unsigned)REQUEST_ARGUMENTS_MAX,
                            (size_t)PIPELINE_COMMANDS_MAX, (size_t)PIPELINE_SIZE_MAX);
     case TORC_EINVAL:
@@ -58,7 +59,8 @@ int command_line_format(struct torc *handle, struct batch *batch, const char *fo
     if (result == TORC_OK) {
         result = command_line_add(handle, batch);
     } else {
-        /* An argument over the limit is as unreadable as anything else that hiredis never writes. */
+        /* An argument over the limit is as unreadable as anything else that hiredis never writes.
+         */
         handle->arguments.count = 0;
         result = refuse_call(handle, result == TORC_ENOMEM ? TORC_ENOMEM : TORC_ETOOBIG);
     }

@@ -86,7 +86,8 @@ static int compare_rows(const void *a, const void *b)
 static int read_rows(struct command_table *table, size_t capacity, const redisReply *commands)
 {
     for (size_t i = 0; i < commands->elements; i++) {
-        if (table->count == capacity || !read_row(&table->rows[table->count], commands->element[i])) {
+        if (table->count == capacity ||
+            !read_row(&table->rows[table->count], commands->element[i])) {
             return TORC_EPROTOCOL;
         }
         table->count++;
@@ -134,9 +135,9 @@ void command_table_deinit(struct command_table *table)
 static const struct command_keys *find(const struct command_table *table,
                                        const struct command_keys *wanted)
 {
-    return table->count == 0 ? NULL
-                             : bsearch(wanted, table->rows, table->count, sizeof(*table->rows),
-                                       compare_rows);
+    return table->count == 0
+               ? NULL
+               : bsearch(wanted, table->rows, table->count, sizeof(*table->rows), compare_rows);
 }
 
 const struct command_keys *command_table_find(const struct command_table *table,

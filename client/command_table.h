@@ -1,6 +1,6 @@
 /*
- * Where the keys of each command are, as the cluster itself says in its reply to COMMAND. Built once a
- * handle, read-only after that. Pure.
+ * Where the keys of each command are, as the cluster itself says in its reply to COMMAND. Built
+ * once a handle, read-only after that. Pure.
  */
 #ifndef TORC_CLIENT_COMMAND_TABLE_H
 #define TORC_CLIENT_COMMAND_TABLE_H
@@ -27,8 +27,8 @@ struct command_table {
     size_t count;
 };
 
-/* Fills *out, which is the caller's to deinit, from the reply to COMMAND. 0, TORC_EPROTOCOL (not such a
- * reply), TORC_ETOOBIG, TORC_ENOMEM; on failure *out is empty. */
+/* Fills *out, which is the caller's to deinit, from the reply to COMMAND. 0, TORC_EPROTOCOL (not
+ * such a reply), TORC_ETOOBIG, TORC_ENOMEM; on failure *out is empty. */
 int command_table_read(struct command_table *out, const redisReply *reply) TORC_MUST_USE;
 void command_table_deinit(struct command_table *table);
 

@@ -62,8 +62,7 @@ static void close_with_errno(struct connection *connection, int error, const cha
 {
     char text[CONNECTION_ERROR_SIZE];
     char buffer[96];
-    (void)snprintf(text, sizeof(text), "%s: %s", what,
-                   strerror_r(number, buffer, sizeof(buffer)));
+    (void)snprintf(text, sizeof(text), "%s: %s", what, strerror_r(number, buffer, sizeof(buffer)));
     connection_close(connection, error, text);
 }
 
@@ -72,8 +71,8 @@ static void close_without_memory(struct connection *connection)
     connection_close(connection, TORC_ENOMEM, NULL);
 }
 
-/* Begins to connect to the addresses from `address` on, until one does not fail at once. `number` is why
- * the one before failed. */
+/* Begins to connect to the addresses from `address` on, until one does not fail at once. `number`
+ * is why the one before failed. */
 static void try_addresses(struct connection *connection, uint64_t now_ms, int number)
 {
     const int on = 1;
@@ -140,8 +139,9 @@ void connection_check_idle(struct connection *connection)
     if (connection->state != CONNECTION_OPEN || connection->flight_count > 0) {
         return;
     }
+    bool unread = connection->reader->pos < connection->reader->len;
     ssize_t size = recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    if (size >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) {
+    if (unread || size >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) {
         connection_close(connection, TORC_OK, NULL);
     }
 }
@@ -216,8 +216,8 @@ static void finish_connecting(struct connection *connection, uint64_t now_ms)
 static void send_out(struct connection *connection)
 {
     while (buf_size(&connection->out) > 0) {
-        ssize_t size = send(connection->fd, buf_head(&connection->out),
-                            buf_size(&connection->out), MSG_NOSIGNAL);
+        ssize_t size = send(connection->fd, buf_head(&connection->out), buf_size(&connection->out),
+                            MSG_NOSIGNAL);
         if (size < 0 && errno == EINTR) {
             continue;
         }

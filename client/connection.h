@@ -1,10 +1,10 @@
 /*
- * One TCP connection to a node, never blocking: requests are queued with the number of the call they
- * belong to, and replies come back in that order. It does not know what is in them. One owner.
+ * One TCP connection to a node, never blocking: requests are queued with the number of the call
+ * they belong to, and replies come back in that order. It does not know what is in them. One owner.
  *
  *      out        bytes queued, not yet taken by the kernel
- *      flights    calls queued, not yet answered; each with where its last byte is in the stream, so
- *                 that after a failure it is known which of them the node cannot have seen whole
+ *      flights    calls queued, not yet answered; each with where its last byte is in the stream,
+ * so that after a failure it is known which of them the node cannot have seen whole
  */
 #ifndef TORC_CLIENT_CONNECTION_H
 #define TORC_CLIENT_CONNECTION_H
@@ -53,8 +53,8 @@ struct connection *connection_create(const struct endpoint *endpoint);
 void connection_destroy(struct connection *connection);
 
 /* Starts connecting, or finds that impossible: then it is closed again, and `error` says why:
- * TORC_ERESOLVE, TORC_ECONNECT, TORC_ENOMEM. Each address of the host may take timeout_ms. Resolving a
- * host name blocks. */
+ * TORC_ERESOLVE, TORC_ECONNECT, TORC_ENOMEM. Each address of the host may take timeout_ms.
+ * Resolving a host name blocks. */
 void connection_open(struct connection *connection, uint64_t now_ms, unsigned timeout_ms);
 /* Before an idle open connection is used again: closes it if the node has closed it, or has said
  * something unasked. */
@@ -65,12 +65,12 @@ int connection_push(struct connection *connection, size_t call, struct bytes req
 
 /* What to poll for; 0 when closed. */
 short connection_events(const struct connection *connection);
-/* Does what is possible without waiting: connects, writes, reads. `readable`: poll said so. On failure
- * it is closed, with `error` TORC_ECONNECT, TORC_ECLOSED or TORC_ENOMEM; flights stay. */
+/* Does what is possible without waiting: connects, writes, reads. `readable`: poll said so. On
+ * failure it is closed, with `error` TORC_ECONNECT, TORC_ECLOSED or TORC_ENOMEM; flights stay. */
 void connection_advance(struct connection *connection, bool readable, uint64_t now_ms);
 
-/* The next whole reply, of the first flight, which is taken off; owned by the caller. False: there is
- * none yet, or it cannot be read: then it is closed with TORC_EPROTOCOL or TORC_ENOMEM. */
+/* The next whole reply, of the first flight, which is taken off; owned by the caller. False: there
+ * is none yet, or it cannot be read: then it is closed with TORC_EPROTOCOL or TORC_ENOMEM. */
 bool connection_take_reply(struct connection *connection, struct flight *flight,
                            redisReply **reply);
 /* Takes off the first flight without a reply, after a failure. False: there is none. */

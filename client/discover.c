@@ -155,8 +155,8 @@ int discover_join(struct torc *handle, uint64_t deadline_ms)
     }
 }
 
-/* Candidate number i for a view, of `count`: the one that should know, the nodes of the view in a circle,
- * the seeds. False: not to be asked. */
+/* Candidate number i for a view, of `count`: the one that should know, the nodes of the view in a
+ * circle, the seeds. False: not to be asked. */
 static bool candidate(const struct torc *handle, size_t start, size_t i, struct endpoint *out)
 {
     const struct findings *findings = &handle->findings;
@@ -172,15 +172,16 @@ static bool candidate(const struct torc *handle, size_t start, size_t i, struct 
     }
     const struct view_node *node = &view->nodes[(start + i) % view->node_count];
     if (findings->has_failed && strcmp(findings->failed.host, node->host) == 0 &&
-        (findings->failed.port == node->direct_port || findings->failed.port == node->client_port)) {
+        (findings->failed.port == node->direct_port ||
+         findings->failed.port == node->client_port)) {
         return false;
     }
     endpoint_set(out, node->host, node->client_port);
     return node->status != NODE_DOWN;
 }
 
-/* Asks each candidate until one answers for this cluster. *foreign: the view of another cluster that a
- * seed gave; retained. */
+/* Asks each candidate until one answers for this cluster. *foreign: the view of another cluster
+ * that a seed gave; retained. */
 static void ask_candidates(struct torc *handle, uint64_t deadline_ms, struct view **foreign)
 {
     const size_t nodes = handle->routing.view->node_count;

@@ -35,7 +35,8 @@ static int make_busy(struct round *round, struct connection *connection)
 {
     struct torc *handle = round->handle;
     if (handle->busy_count == handle->busy_capacity) {
-        size_t capacity = handle->busy_capacity == 0 ? BUSY_CAPACITY_MIN : 2 * handle->busy_capacity;
+        size_t capacity =
+            handle->busy_capacity == 0 ? BUSY_CAPACITY_MIN : 2 * handle->busy_capacity;
         struct connection **busy = realloc(handle->busy, capacity * sizeof(*busy));
         if (busy == NULL) {
             return TORC_ENOMEM;
@@ -165,9 +166,8 @@ static void settle_timeouts(struct round *round)
     struct torc *handle = round->handle;
     for (size_t i = 0; i < handle->busy_count; i++) {
         struct connection *connection = handle->busy[i];
-        const char *text = connection->state == CONNECTION_CONNECTING
-                               ? "timed out while connecting"
-                               : "no answer in time";
+        const char *text = connection->state == CONNECTION_CONNECTING ? "timed out while connecting"
+                                                                      : "no answer in time";
         connection_close(connection, TORC_ETIMEOUT, text);
         settle_failure(round, connection);
         connection->busy = false;

@@ -23,9 +23,9 @@
 
 /* What a round has found out, for what comes after it. */
 struct findings {
-    bool refresh;          /* the view may have changed */
-    bool has_newer;        /* ... and `newer` probably knows how */
-    bool has_failed;       /* ... because `failed` is not reachable */
+    bool refresh;    /* the view may have changed */
+    bool has_newer;  /* ... and `newer` probably knows how */
+    bool has_failed; /* ... because `failed` is not reachable */
     struct endpoint newer;
     struct endpoint failed;
 };
@@ -38,17 +38,18 @@ struct torc {
     struct command_table commands;
     struct pool pool;
     struct prng prng;
-    size_t any_turn;            /* which node gets what any node can do */
-    struct connection **busy;   /* connections of the present round */
-    struct pollfd *polls;       /* one for each of them */
+    size_t any_turn;          /* which node gets what any node can do */
+    struct connection **busy; /* connections of the present round */
+    struct pollfd *polls;     /* one for each of them */
     size_t busy_count;
     size_t busy_capacity;
     struct findings findings;
     struct batch single;        /* of torc_command */
     struct arguments arguments; /* of whatever is being taken apart */
 
-    int error;       /* of the last call */
-    size_t error_at; /* the call of the batch that error_text is about; SIZE_MAX: none in particular */
+    int error; /* of the last call */
+    size_t
+        error_at; /* the call of the batch that error_text is about; SIZE_MAX: none in particular */
     char error_text[ERROR_TEXT_SIZE];
 };
 
@@ -56,8 +57,8 @@ struct torc {
 void handle_begin(struct torc *handle);
 /* Sets error and text, and returns the error. */
 int handle_fail(struct torc *handle, int error, const char *format, ...) TORC_PRINTF(3, 4);
-/* Why `call` of the batch failed for now or for good, at `endpoint` (may be NULL). The text of the first
- * call that still has an error is the one that stays. */
+/* Why `call` of the batch failed for now or for good, at `endpoint` (may be NULL). The text of the
+ * first call that still has an error is the one that stays. */
 void handle_note_failure(struct torc *handle, const struct batch *batch, size_t call, int error,
                          const struct endpoint *endpoint, const char *text);
 

@@ -36,13 +36,11 @@ int client_options_read(struct client_options *out, const struct torc_options *o
         return result;
     }
     struct bytes wrong;
-    result =
-        endpoint_list_parse(&out->seeds, &out->seed_count, bytes_of(options->seeds), &wrong);
+    result = endpoint_list_parse(&out->seeds, &out->seed_count, bytes_of(options->seeds), &wrong);
     if (result == TORC_EINVAL) {
-        (void)snprintf(error, ERROR_TEXT_SIZE,
-                       "seeds: '%.*s' is not accepted; accepted: host:port,host:port",
-                       wrong.size > 256 ? 256 : (int)wrong.size,
-                       wrong.data == NULL ? "" : wrong.data);
+        (void)snprintf(
+            error, ERROR_TEXT_SIZE, "seeds: '%.*s' is not accepted; accepted: host:port,host:port",
+            wrong.size > 256 ? 256 : (int)wrong.size, wrong.data == NULL ? "" : wrong.data);
     } else if (result == TORC_ETOOBIG) {
         (void)snprintf(error, ERROR_TEXT_SIZE, "seeds: more than %d", SEEDS_MAX);
     } else if (result != TORC_OK) {

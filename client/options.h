@@ -16,8 +16,8 @@ struct client_options {
     unsigned timeout_ms;
 };
 
-/* 0, TORC_EINVAL, TORC_ETOOBIG, TORC_ENOMEM; on failure `error` names the option and what is accepted,
- * and *out needs no deinit. `options` may be NULL, which is an error. */
+/* 0, TORC_EINVAL, TORC_ETOOBIG, TORC_ENOMEM; on failure `error` names the option and what is
+ * accepted, and *out needs no deinit. `options` may be NULL, which is an error. */
 int client_options_read(struct client_options *out, const struct torc_options *options,
                         char error[ERROR_TEXT_SIZE]) TORC_MUST_USE;
 void client_options_deinit(struct client_options *options);

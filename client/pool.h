@@ -14,7 +14,8 @@ struct pool {
 
 /* A zeroed pool is empty. Closes and frees all connections. */
 void pool_deinit(struct pool *pool);
-/* The connection to that endpoint, made (closed) if there is none; the pool's. NULL without memory. */
+/* The connection to that endpoint, made (closed) if there is none; the pool's. NULL without memory.
+ */
 struct connection *pool_get(struct pool *pool, const struct endpoint *endpoint);
 
 /* Destroys the connections for which keep() is false. None may be busy. */

@@ -29,8 +29,8 @@ static void free_object(void *object)
     torc_reply_free(object);
 }
 
-/* Puts `reply` where its parent expects it. The parent's `elements` counts those that are there; room
- * for them doubles. Frees `reply` when there is none. */
+/* Puts `reply` where its parent expects it. The parent's `elements` counts those that are there;
+ * room for them doubles. Frees `reply` when there is none. */
 static redisReply *attach(const redisReadTask *task, redisReply *reply)
 {
     if (task->parent == NULL) {

@@ -46,14 +46,13 @@ int request_check(const struct bytes *argv, size_t argc)
     return TORC_OK;
 }
 
-
 bool request_is_connection_bound(const struct bytes *argv, size_t argc)
 {
     static const char *const names[] = {
-        "asking", "auth",        "discard",      "exec",      "hello",    "monitor",    "multi",
-        "psync",  "psubscribe",  "punsubscribe", "quit",      "readonly", "readwrite",  "reset",
-        "select", "ssubscribe",  "subscribe",    "sunsubscribe", "sync",  "unsubscribe", "unwatch",
-        "watch",
+        "asking",    "auth",        "discard",    "exec",         "hello",     "monitor",
+        "multi",     "psync",       "psubscribe", "punsubscribe", "quit",      "readonly",
+        "readwrite", "reset",       "select",     "ssubscribe",   "subscribe", "sunsubscribe",
+        "sync",      "unsubscribe", "unwatch",    "watch",
     };
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         if (bytes_equal_nocase(argv[0], names[i])) {

@@ -26,16 +26,16 @@ void arguments_deinit(struct arguments *arguments);
 /* Sets the count, making room. 0 or TORC_ENOMEM. */
 int arguments_resize(struct arguments *arguments, size_t count) TORC_MUST_USE;
 
-/* What the node would refuse, before it is sent: 0, TORC_EINVAL (no arguments, an empty command name),
- * TORC_ETOOBIG (too many, or one too large). */
+/* What the node would refuse, before it is sent: 0, TORC_EINVAL (no arguments, an empty command
+ * name), TORC_ETOOBIG (too many, or one too large). */
 int request_check(const struct bytes *argv, size_t argc) TORC_MUST_USE;
-/* True for commands that change what the connection means, or whose replies are not one for one: they
- * would upset every other command on a shared connection. */
+/* True for commands that change what the connection means, or whose replies are not one for one:
+ * they would upset every other command on a shared connection. */
 bool request_is_connection_bound(const struct bytes *argv, size_t argc);
 /* Appends the encoding (an array of bulk strings). 0 or TORC_ENOMEM; nothing is appended then. */
 int request_encode(struct buf *out, const struct bytes *argv, size_t argc) TORC_MUST_USE;
-/* Takes one encoded request apart; the arguments borrow from it. 0, TORC_ECORRUPT (it is not exactly one
- * array of bulk strings), TORC_ETOOBIG (too many arguments), TORC_ENOMEM. */
+/* Takes one encoded request apart; the arguments borrow from it. 0, TORC_ECORRUPT (it is not
+ * exactly one array of bulk strings), TORC_ETOOBIG (too many arguments), TORC_ENOMEM. */
 int request_split(struct arguments *out, struct bytes encoded) TORC_MUST_USE;
 /* By the slots of its keys. An unknown command goes to any node. */
 struct request_route request_route(const struct command_table *table, const struct bytes *argv,

@@ -15,9 +15,9 @@ struct retry {
 };
 
 /*
- * After a round that left something to be tried again. `only_moved`: all of it was redirected, which
- * costs no wait for REDIRECTS_AT_ONCE rounds. True: try again after *delay_ms. False: that would be at
- * or after the deadline.
+ * After a round that left something to be tried again. `only_moved`: all of it was redirected,
+ * which costs no wait for REDIRECTS_AT_ONCE rounds. True: try again after *delay_ms. False: that
+ * would be at or after the deadline.
  */
 bool retry_next(struct retry *retry, bool only_moved, uint64_t now_ms, uint64_t deadline_ms,
                 struct prng *prng, uint64_t *delay_ms);

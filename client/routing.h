@@ -1,6 +1,6 @@
 /*
- * Which node serves a slot, as far as this client knows: the newest view it has seen, and the slots of
- * which a node has said since (MOVED) that they are elsewhere. Pure; one owner.
+ * Which node serves a slot, as far as this client knows: the newest view it has seen, and the slots
+ * of which a node has said since (MOVED) that they are elsewhere. Pure; one owner.
  */
 #ifndef TORC_CLIENT_ROUTING_H
 #define TORC_CLIENT_ROUTING_H
@@ -33,7 +33,8 @@ enum routing_verdict {
 void routing_init(struct routing *routing);
 void routing_deinit(struct routing *routing);
 
-/* Adopts the view, retaining it, if it is newer. Exceptions end with the view that they are from. */
+/* Adopts the view, retaining it, if it is newer. Exceptions end with the view that they are from.
+ */
 enum routing_verdict routing_offer(struct routing *routing, const struct view *view);
 /* Adopts it in any case: when the cluster that was known is gone. */
 void routing_adopt(struct routing *routing, const struct view *view);

@@ -6,8 +6,8 @@
 
 #include "client/handle.h"
 
-/* All calls are CALL_DONE afterwards. 0 if each has a reply, else the error of the first that has none,
- * which is the handle's error then. */
+/* All calls are CALL_DONE afterwards. 0 if each has a reply, else the error of the first that has
+ * none, which is the handle's error then. */
 int run_batch(struct torc *handle, struct batch *batch);
 
 /* Waits. */

@@ -5,6 +5,7 @@
 #include "node/control.h"
 
 #include "base/error.h"
+#include "node/clock.h"
 #include "node/member_meta.h"
 #include "node/node.h"
 
@@ -12,20 +13,21 @@
 struct rumour {
     bool known;
     bool alive;
-    bool gone; /* dead or left */
+    bool gone; /* left, or dead and silent for a lease */
     uint64_t incarnation;
     struct member_meta meta;
 };
 
-static struct rumour rumour_of(const struct gossip_member *member)
+static struct rumour rumour_of(const struct node *node, const struct gossip_member *member)
 {
     struct rumour rumour = {0};
     if (member == NULL) {
         return rumour;
     }
-    rumour.gone = member->status == GOSSIP_DEAD || member->status == GOSSIP_LEFT;
+    bool silent = clock_monotonic_ms() - member->heard_ms >= node->config.lease_ms;
+    rumour.gone = member->status == GOSSIP_LEFT || (member->status == GOSSIP_DEAD && silent);
     rumour.known = member_meta_decode(&rumour.meta, member->meta) == TORC_OK;
-    rumour.alive = !rumour.gone && rumour.known;
+    rumour.alive = rumour.known && member->status != GOSSIP_LEFT && member->status != GOSSIP_DEAD;
     rumour.incarnation = member->incarnation;
     return rumour;
 }
@@ -67,7 +69,7 @@ static bool update_nodes(struct node *node, struct view *next, uint64_t epoch)
     bool changed = false;
     for (size_t i = 0; i < next->node_count; i++) {
         struct view_node *at = &next->nodes[i];
-        struct rumour rumour = rumour_of(gossip_find(node->gossip, &at->id));
+        struct rumour rumour = rumour_of(node, gossip_find(node->gossip, &at->id));
         if (node_id_equal(&at->id, &node->id)) {
             rumour.alive = true;
             rumour.gone = false;
@@ -89,7 +91,7 @@ static bool settled(struct node *node, const struct view *view)
 {
     for (size_t i = 0; i < view->node_count; i++) {
         if (view->nodes[i].status == NODE_UP) {
-            struct rumour rumour = rumour_of(gossip_find(node->gossip, &view->nodes[i].id));
+            struct rumour rumour = rumour_of(node, gossip_find(node->gossip, &view->nodes[i].id));
             if (!rumour.alive || rumour.meta.ready_epoch != view->epoch) {
                 return false;
             }
@@ -104,7 +106,7 @@ static bool admit_nodes(struct node *node, struct view *next)
     bool admitted = false;
     for (size_t i = 0; i < gossip_member_count(node->gossip); i++) {
         const struct gossip_member *member = gossip_member_at(node->gossip, i);
-        struct rumour rumour = rumour_of(member);
+        struct rumour rumour = rumour_of(node, member);
         if (!rumour.alive || member->status != GOSSIP_ALIVE || view_find(next, &member->id) >= 0) {
             continue;
         }

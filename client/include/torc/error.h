@@ -1,6 +1,6 @@
 /*
- * Where torc.h finds the error codes inside the source tree. The installed torc/error.h is base/error.h
- * itself: the codes are written once.
+ * Where torc.h finds the error codes inside the source tree. The installed torc/error.h is
+ * base/error.h itself: the codes are written once.
  */
 #ifndef TORC_ERROR_H
 #define TORC_ERROR_H

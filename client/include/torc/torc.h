@@ -6,9 +6,9 @@
  * There is nothing global: several handles in several threads do not know of each other. No
  * function aborts, prints, or raises a signal.
  *
- * Errors are 0 or a negative TORC_E... of torc/error.h; torc_error() has the text, which names the node
- * and the command. After an error the handle goes on being usable: the next call connects again to
- * whatever it needs.
+ * Errors are 0 or a negative TORC_E... of torc/error.h; torc_error() has the text, which names the
+ * node and the command. After an error the handle goes on being usable: the next call connects
+ * again to whatever it needs.
  */
 #ifndef TORC_TORC_H
 #define TORC_TORC_H
@@ -62,26 +62,26 @@ struct torc_pair {
 
 /* Zero in a field means its default. */
 struct torc_options {
-    const char *seeds;      /* "host:port,host:port": any ports of any nodes; required. An IPv6 address
-                               stands in brackets. Copied. */
+    const char *seeds; /* "host:port,host:port": any ports of any nodes; required. An IPv6 address
+                          stands in brackets. Copied. */
     int connect_timeout_ms; /* for one TCP connection; default 1000 */
     int timeout_ms;         /* for one call as a whole, retries included; default 5000 */
 };
 
 struct torc_set_options {
-    uint64_t ttl_ms;      /* time to live; 0 = for ever */
-    int only_if_absent;   /* SET ... NX */
-    int only_if_present;  /* SET ... XX; not together with only_if_absent */
+    uint64_t ttl_ms;     /* time to live; 0 = for ever */
+    int only_if_absent;  /* SET ... NX */
+    int only_if_present; /* SET ... XX; not together with only_if_absent */
 };
 
 /* "0.1.0": of the library that runs, which may be newer than this header. Static storage. */
 TORC_API const char *torc_version(void);
 
 /*
- * Makes a handle and reads the view from the first seed that gives one. Connections to other nodes are
- * made when they are needed. On failure, too, *out is a handle, good for torc_error and torc_close; a
- * command on it tries the seeds again. Only when there is no memory for a handle, or when `out` is NULL,
- * there is none (*out = NULL).
+ * Makes a handle and reads the view from the first seed that gives one. Connections to other nodes
+ * are made when they are needed. On failure, too, *out is a handle, good for torc_error and
+ * torc_close; a command on it tries the seeds again. Only when there is no memory for a handle, or
+ * when `out` is NULL, there is none (*out = NULL).
  *
  * Host names are resolved by getaddrinfo, which no timeout limits; addresses need no resolving.
  *
@@ -91,52 +91,55 @@ TORC_API const char *torc_version(void);
  */
 TORC_API int torc_connect(const struct torc_options *options, struct torc **out);
 
-/* Closes all connections and frees the handle; its pipelines must be destroyed before. NULL is allowed.
+/* Closes all connections and frees the handle; its pipelines must be destroyed before. NULL is
+ * allowed.
  */
 TORC_API void torc_close(struct torc *handle);
 
-/* What went wrong in the last call on the handle, e.g. "10.0.0.7:8001: GET: cannot connect: Connection
- * refused"; "" if nothing. Borrowed until the next call. Never NULL, also for a NULL handle. */
+/* What went wrong in the last call on the handle, e.g. "10.0.0.7:8001: GET: cannot connect:
+ * Connection refused"; "" if nothing. Borrowed until the next call. Never NULL, also for a NULL
+ * handle. */
 TORC_API const char *torc_error(const struct torc *handle);
 /* The TORC_E... of the last call on the handle, 0 if it went well. TORC_EINVAL for NULL. */
 TORC_API int torc_error_code(const struct torc *handle);
 
 /*
  * Runs one command. The format is that of hiredis: words are parted by blanks, %s takes a text, %b
- * bytes and their size_t size, %d and the other printf conversions numbers; what they put in is never
- * split again.
+ * bytes and their size_t size, %d and the other printf conversions numbers; what they put in is
+ * never split again.
  *
- * A command goes to the owner of its keys. One without keys, or whose keys are in several slots, goes
- * to the client port of some node, which asks the others: DBSIZE counts the whole cluster.
+ * A command goes to the owner of its keys. One without keys, or whose keys are in several slots,
+ * goes to the client port of some node, which asks the others: DBSIZE counts the whole cluster.
  *
- * MOVED is followed. TRYAGAIN and CLUSTERDOWN are retried, each time a little later, until timeout_ms
- * has passed; then that error is the reply. If the connection breaks, a command that only reads is
- * sent again, and so is any that was not sent completely; any other fails with TORC_ECLOSED, and then it
- * may or may not have been executed. The same holds for TORC_ETIMEOUT.
+ * MOVED is followed. TRYAGAIN and CLUSTERDOWN are retried, each time a little later, until
+ * timeout_ms has passed; then that error is the reply. If the connection breaks, a command that
+ * only reads is sent again, and so is any that was not sent completely; any other fails with
+ * TORC_ECLOSED, and then it may or may not have been executed. The same holds for TORC_ETIMEOUT.
  *
- * Commands that change what a connection means (MULTI, SUBSCRIBE, MONITOR, SELECT, AUTH, HELLO, CLIENT
- * REPLY ...) are refused with TORC_EINVAL.
+ * Commands that change what a connection means (MULTI, SUBSCRIBE, MONITOR, SELECT, AUTH, HELLO,
+ * CLIENT REPLY ...) are refused with TORC_EINVAL.
  *
- * Returns the reply, which the caller frees with torc_reply_free. An error answered by the server is
- * such a reply, of type REDIS_REPLY_ERROR. NULL on failure; torc_error_code() then is TORC_EINVAL,
- * TORC_ETOOBIG, TORC_ENOMEM, TORC_ECONNECT, TORC_ERESOLVE, TORC_ECLOSED, TORC_ETIMEOUT, or
- * TORC_EPROTOCOL.
+ * Returns the reply, which the caller frees with torc_reply_free. An error answered by the server
+ * is such a reply, of type REDIS_REPLY_ERROR. NULL on failure; torc_error_code() then is
+ * TORC_EINVAL, TORC_ETOOBIG, TORC_ENOMEM, TORC_ECONNECT, TORC_ERESOLVE, TORC_ECLOSED,
+ * TORC_ETIMEOUT, or TORC_EPROTOCOL.
  */
 TORC_API redisReply *torc_command(struct torc *handle, const char *format, ...);
 /* The same from an array of arguments. `sizes` may be NULL: all are zero-terminated then. */
 TORC_API redisReply *torc_command_argv(struct torc *handle, int argc, const char **argv,
                                        const size_t *sizes);
-/* Frees a reply of torc_command; NULL is allowed. Not with hiredis's own function: the allocator may
- * be another. */
+/* Frees a reply of torc_command; NULL is allowed. Not with hiredis's own function: the allocator
+ * may be another. */
 TORC_API void torc_reply_free(redisReply *reply);
 
 /*
  * Pipelines: append commands, execute, look at the replies, reset, append again.
  *
- * All commands for one owner travel together, and all owners work at the same time. Commands on keys of
- * one slot are executed in the order in which they were appended; between different slots, and for
- * commands that have no keys or keys in several slots, there is no order. Where a retry would break the
- * order, it is not made, and that command fails with TORC_EAGAIN: it was not executed.
+ * All commands for one owner travel together, and all owners work at the same time. Commands on
+ * keys of one slot are executed in the order in which they were appended; between different slots,
+ * and for commands that have no keys or keys in several slots, there is no order. Where a retry
+ * would break the order, it is not made, and that command fails with TORC_EAGAIN: it was not
+ * executed.
  */
 
 /* 0, TORC_EINVAL, TORC_ENOMEM. */
@@ -148,8 +151,9 @@ TORC_API void torc_pipeline_destroy(struct torc_pipeline *pipeline);
 TORC_API int torc_pipeline_append(struct torc_pipeline *pipeline, const char *format, ...);
 TORC_API int torc_pipeline_append_argv(struct torc_pipeline *pipeline, int argc, const char **argv,
                                        const size_t *sizes);
-/* Sends what was appended and waits for all replies, timeout_ms at most. 0 if every command has a reply
- * (error replies count), else the error of the first that has none. Once until the next reset. */
+/* Sends what was appended and waits for all replies, timeout_ms at most. 0 if every command has a
+ * reply (error replies count), else the error of the first that has none. Once until the next
+ * reset. */
 TORC_API int torc_pipeline_execute(struct torc_pipeline *pipeline);
 /* How many commands were appended; 0 for NULL. */
 TORC_API size_t torc_pipeline_count(const struct torc_pipeline *pipeline);
@@ -176,10 +180,10 @@ TORC_API int torc_set(struct torc *handle, struct torc_bytes key, struct torc_by
                       const struct torc_set_options *options);
 
 /*
- * The three below split what they are given by slot and owner, ask all owners at the same time, and put
- * the answers together. They are not atomic: others may see a part of the writes; the values read may
- * be of different moments; and when one owner fails, what the others did stays done. With count 0
- * nothing is sent.
+ * The three below split what they are given by slot and owner, ask all owners at the same time, and
+ * put the answers together. They are not atomic: others may see a part of the writes; the values
+ * read may be of different moments; and when one owner fails, what the others did stays done. With
+ * count 0 nothing is sent.
  */
 
 /* Deletes; *deleted (may be NULL) is how many keys there were, after an error a lower bound. */

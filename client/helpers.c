@@ -1,0 +1,332 @@
+/* The helpers of torc.h, written in terms of commands. */
+#include "torc/torc.h"
+
+#include "client/command_line.h"
+#include "client/reply.h"
+#include "client/run.h"
+#include "client/split.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static struct bytes internal(struct torc_bytes bytes)
+{
+    return (struct bytes){bytes.data, bytes.size};
+}
+
+static bool is_valid(struct torc_bytes bytes)
+{
+    return bytes.data != NULL || bytes.size == 0;
+}
+
+/* Begins a call. `valid`: the arguments are. */
+static int begin(struct torc *handle, bool valid)
+{
+    if (handle == NULL) {
+        return TORC_EINVAL;
+    }
+    handle_begin(handle);
+    return valid ? TORC_OK : handle_fail(handle, TORC_EINVAL, "an argument is NULL");
+}
+
+/* The error of an error reply, with its text; TORC_EPROTOCOL for a reply that is of no expected
+ * type. */
+static int refuse_reply(struct torc *handle, const char *name, const redisReply *reply)
+{
+    if (reply->type != REDIS_REPLY_ERROR) {
+        return handle_fail(handle, TORC_EPROTOCOL, "%s: a reply of unexpected type %d", name,
+                           reply->type);
+    }
+    const bool wrong_type = strncmp(reply->str, "WRONGTYPE", 9) == 0;
+    return handle_fail(handle, wrong_type ? TORC_ETYPE : TORC_EREPLY, "%s: %.300s", name,
+                       reply->str);
+}
+
+/* Runs the command in handle->arguments. */
+static int run_arguments(struct torc *handle, redisReply **reply)
+{
+    int result = command_line_add(handle, &handle->single);
+    if (result == TORC_OK) {
+        result = run_batch(handle, &handle->single);
+        if (result == TORC_OK) {
+            *reply = handle->single.calls[0].reply;
+            handle->single.calls[0].reply = NULL;
+        }
+    }
+    batch_reset(&handle->single);
+    return result;
+}
+
+static int fail_without_memory(struct torc *handle)
+{
+    return handle_fail(handle, TORC_ENOMEM, "%s", torc_strerror(TORC_ENOMEM));
+}
+
+/* Moves the text of a string reply into *value. */
+static void take_value(struct torc_value *value, redisReply *reply)
+{
+    value->data = reply->str;
+    value->size = reply->len;
+    reply->str = NULL;
+}
+
+int torc_get(struct torc *handle, struct torc_bytes key, struct torc_value *value)
+{
+    redisReply *reply = NULL;
+    if (value != NULL) {
+        *value = (struct torc_value){NULL, 0};
+    }
+    int result = begin(handle, value != NULL && is_valid(key));
+    if (result != TORC_OK) {
+        return result;
+    }
+    if (arguments_resize(&handle->arguments, 2) != TORC_OK) {
+        return fail_without_memory(handle);
+    }
+    handle->arguments.items[0] = BYTES_LITERAL("GET");
+    handle->arguments.items[1] = internal(key);
+    result = run_arguments(handle, &reply);
+    if (result != TORC_OK) {
+        return result;
+    }
+    if (reply->type == REDIS_REPLY_STRING) {
+        take_value(value, reply);
+    } else if (reply->type == REDIS_REPLY_NIL) {
+        result = handle_fail(handle, TORC_ENOTFOUND, "GET: %s", torc_strerror(TORC_ENOTFOUND));
+    } else {
+        result = refuse_reply(handle, "GET", reply);
+    }
+    torc_reply_free(reply);
+    return result;
+}
+
+int torc_set(struct torc *handle, struct torc_bytes key, struct torc_bytes value,
+             const struct torc_set_options *options)
+{
+    static const struct torc_set_options none = {0};
+    redisReply *reply = NULL;
+    char ttl[24];
+    int result = begin(handle, is_valid(key) && is_valid(value));
+    if (result != TORC_OK) {
+        return result;
+    }
+    options = options == NULL ? &none : options;
+    if (options->only_if_absent && options->only_if_present) {
+        return handle_fail(handle, TORC_EINVAL,
+                           "SET: only_if_absent and only_if_present exclude each other");
+    }
+    if (arguments_resize(&handle->arguments, 6) != TORC_OK) {
+        return fail_without_memory(handle);
+    }
+    struct bytes *argv = handle->arguments.items;
+    size_t argc = 3;
+    argv[0] = BYTES_LITERAL("SET");
+    argv[1] = internal(key);
+    argv[2] = internal(value);
+    if (options->ttl_ms > 0) {
+        (void)snprintf(ttl, sizeof(ttl), "%" PRIu64, options->ttl_ms);
+        argv[argc++] = BYTES_LITERAL("PX");
+        argv[argc++] = bytes_of(ttl);
+    }
+    if (options->only_if_absent || options->only_if_present) {
+        argv[argc++] = options->only_if_absent ? BYTES_LITERAL("NX") : BYTES_LITERAL("XX");
+    }
+    handle->arguments.count = argc;
+    result = run_arguments(handle, &reply);
+    if (result != TORC_OK) {
+        return result;
+    }
+    if (reply->type == REDIS_REPLY_NIL) {
+        result = options->only_if_absent ? TORC_EEXIST : TORC_ENOTFOUND;
+        (void)handle_fail(handle, result, "SET: %s", torc_strerror(result));
+    } else if (reply->type != REDIS_REPLY_STATUS) {
+        result = refuse_reply(handle, "SET", reply);
+    }
+    torc_reply_free(reply);
+    return result;
+}
+
+/* One command that is split into one for each slot. */
+struct spread {
+    struct torc *handle;
+    const char *name;
+    const struct torc_bytes *first_key;
+    size_t stride; /* bytes from key to key */
+    bool pairs;    /* a value follows each key, in memory as in the command */
+    size_t count;
+    struct split split;
+    struct batch batch; /* its calls are the groups of the split, in order */
+};
+
+static const struct torc_bytes *key_at(const struct spread *spread, size_t index)
+{
+    return (const struct torc_bytes *)(const void *)((const char *)spread->first_key +
+                                                     index * spread->stride);
+}
+
+static int add_group(struct spread *spread, size_t first, size_t end)
+{
+    struct torc *handle = spread->handle;
+    const size_t each = spread->pairs ? 2 : 1;
+    size_t argc = 1;
+    if (end - first > (REQUEST_ARGUMENTS_MAX - 1) / each) {
+        return handle_fail(handle, TORC_ETOOBIG, "%s: more than %u arguments for one slot",
+                           spread->name, (unsigned)REQUEST_ARGUMENTS_MAX);
+    }
+    if (arguments_resize(&handle->arguments, 1 + each * (end - first)) != TORC_OK) {
+        return fail_without_memory(handle);
+    }
+    handle->arguments.items[0] = bytes_of(spread->name);
+    for (size_t i = first; i < end; i++) {
+        const struct torc_bytes *key = key_at(spread, spread->split.items[i].index);
+        handle->arguments.items[argc++] = internal(key[0]);
+        if (spread->pairs) {
+            const struct torc_pair *pair = (const struct torc_pair *)(const void *)key;
+            handle->arguments.items[argc++] = internal(pair->value);
+        }
+    }
+    return command_line_add(handle, &spread->batch);
+}
+
+/* Splits, sends, waits. *spread is to be deinitialised, whatever the result. */
+static int spread_run(struct spread *spread)
+{
+    for (size_t i = 0; i < spread->count; i++) {
+        const struct torc_bytes *key = key_at(spread, i);
+        bool valid = is_valid(key[0]);
+        if (valid && spread->pairs) {
+            valid = is_valid(((const struct torc_pair *)(const void *)key)->value);
+        }
+        if (!valid) {
+            return handle_fail(spread->handle, TORC_EINVAL, "%s: key or value %zu is NULL",
+                               spread->name, i);
+        }
+    }
+    if (split_by_slot(&spread->split, spread->first_key, spread->stride, spread->count) !=
+        TORC_OK) {
+        return fail_without_memory(spread->handle);
+    }
+    for (size_t first = 0, end; first < spread->count; first = end) {
+        end = split_group_end(&spread->split, first);
+        int result = add_group(spread, first, end);
+        if (result != TORC_OK) {
+            return result;
+        }
+    }
+    return run_batch(spread->handle, &spread->batch);
+}
+
+static void spread_deinit(struct spread *spread)
+{
+    batch_deinit(&spread->batch);
+    split_deinit(&spread->split);
+}
+
+int torc_del(struct torc *handle, const struct torc_bytes *keys, size_t count, size_t *deleted)
+{
+    size_t sum = 0;
+    if (deleted != NULL) {
+        *deleted = 0;
+    }
+    int result = begin(handle, keys != NULL || count == 0);
+    if (result != TORC_OK) {
+        return result;
+    }
+    struct spread spread = {.handle = handle,
+                            .name = "DEL",
+                            .first_key = keys,
+                            .stride = sizeof(struct torc_bytes),
+                            .count = count};
+    result = spread_run(&spread);
+    for (size_t i = 0; i < spread.batch.count; i++) {
+        const redisReply *reply = spread.batch.calls[i].reply;
+        if (reply != NULL && reply->type == REDIS_REPLY_INTEGER) {
+            sum += (size_t)reply->integer;
+        } else if (reply != NULL && result == TORC_OK) {
+            result = refuse_reply(handle, "DEL", reply);
+        }
+    }
+    spread_deinit(&spread);
+    if (deleted != NULL) {
+        *deleted = sum;
+    }
+    return result;
+}
+
+int torc_mset(struct torc *handle, const struct torc_pair *pairs, size_t count)
+{
+    int result = begin(handle, pairs != NULL || count == 0);
+    if (result != TORC_OK) {
+        return result;
+    }
+    struct spread spread = {.handle = handle,
+                            .name = "MSET",
+                            .first_key = count == 0 ? NULL : &pairs->key,
+                            .stride = sizeof(struct torc_pair),
+                            .pairs = true,
+                            .count = count};
+    result = spread_run(&spread);
+    for (size_t i = 0; i < spread.batch.count && result == TORC_OK; i++) {
+        const redisReply *reply = spread.batch.calls[i].reply;
+        if (reply->type != REDIS_REPLY_STATUS) {
+            result = refuse_reply(handle, "MSET", reply);
+        }
+    }
+    spread_deinit(&spread);
+    return result;
+}
+
+/* Hands the values of one group's reply to their places. */
+static int merge_group(const struct spread *spread, size_t first, size_t end,
+                       const redisReply *reply, struct torc_value *values)
+{
+    if (reply->type != REDIS_REPLY_ARRAY || reply->elements != end - first) {
+        return refuse_reply(spread->handle, spread->name, reply);
+    }
+    for (size_t i = first; i < end; i++) {
+        redisReply *element = reply->element[i - first];
+        if (element->type == REDIS_REPLY_STRING) {
+            take_value(&values[spread->split.items[i].index], element);
+        } else if (element->type != REDIS_REPLY_NIL) {
+            return refuse_reply(spread->handle, spread->name, element);
+        }
+    }
+    return TORC_OK;
+}
+
+int torc_mget(struct torc *handle, const struct torc_bytes *keys, size_t count,
+              struct torc_value *values)
+{
+    for (size_t i = 0; values != NULL && i < count; i++) {
+        values[i] = (struct torc_value){NULL, 0};
+    }
+    int result = begin(handle, (keys != NULL && values != NULL) || count == 0);
+    if (result != TORC_OK) {
+        return result;
+    }
+    struct spread spread = {.handle = handle,
+                            .name = "MGET",
+                            .first_key = keys,
+                            .stride = sizeof(struct torc_bytes),
+                            .count = count};
+    result = spread_run(&spread);
+    size_t group = 0;
+    for (size_t first = 0, end; first < count && result == TORC_OK; first = end, group++) {
+        end = split_group_end(&spread.split, first);
+        result = merge_group(&spread, first, end, spread.batch.calls[group].reply, values);
+    }
+    for (size_t i = 0; i < count && result != TORC_OK; i++) {
+        torc_value_free(&values[i]);
+    }
+    spread_deinit(&spread);
+    return result;
+}
+
+void torc_value_free(struct torc_value *value)
+{
+    if (value != NULL) {
+        free(value->data);
+        *value = (struct torc_value){NULL, 0};
+    }
+}
