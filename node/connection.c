@@ -305,9 +305,16 @@ static void execute_batch(struct connection *connection, struct prepared *batch,
 {
     struct worker *worker = connection->worker;
     for (size_t i = 0; i < count; i++) {
+        batch[i].slot = FRAME_NO_SLOT;
         if (batch[i].request.count > 0) {
             dispatch_prepare(worker, &batch[i]);
         }
+    }
+    for (size_t i = 0; i < count && count > 1; i++) {
+        dispatch_prefetch_table(worker, &batch[i]);
+    }
+    for (size_t i = 0; i < count && count > 1; i++) {
+        dispatch_prefetch_object(worker, &batch[i]);
     }
     for (size_t i = 0; i < count && !connection->session.close_after_reply; i++) {
         if (batch[i].request.count > 0) {

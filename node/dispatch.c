@@ -30,8 +30,25 @@ void dispatch_prepare(struct worker *worker, struct prepared *prepared)
         struct bytes key = prepared->argv[first_key];
         prepared->slot = slot_of_key(key);
         prepared->hash = key_hash(key);
-        __builtin_prefetch(&node->slots[prepared->slot]);
-        keyspace_prefetch(store_keyspace(node->store, prepared->slot), prepared->hash);
+        __builtin_prefetch(&node->slots[prepared->slot], 1);
+        __builtin_prefetch(store_keyspace(node->store, prepared->slot));
+    }
+}
+
+void dispatch_prefetch_table(const struct worker *worker, const struct prepared *prepared)
+{
+    if (prepared->slot != FRAME_NO_SLOT) {
+        keyspace_prefetch(store_keyspace(worker->node->store, prepared->slot), prepared->hash);
+    }
+}
+
+void dispatch_prefetch_object(const struct worker *worker, const struct prepared *prepared)
+{
+    if (prepared->slot != FRAME_NO_SLOT) {
+        struct slot *slot = &worker->node->slots[prepared->slot];
+        slot_lock(slot);
+        keyspace_prefetch_object(slot->keys, prepared->hash);
+        slot_unlock(slot);
     }
 }
 

@@ -22,8 +22,12 @@ struct prepared {
     uint16_t slot; /* of the first key; FRAME_NO_SLOT without keys */
 };
 
-/* Finds the command and the slot, and starts pulling the memory it will need. */
+/* Finds the command and the slot, and starts pulling the slot's memory. */
 void dispatch_prepare(struct worker *worker, struct prepared *prepared);
+/* What is pulled next depends on what was pulled before, so each step is made for the whole batch
+ * before the next: the line of the table, then the object. */
+void dispatch_prefetch_table(const struct worker *worker, const struct prepared *prepared);
+void dispatch_prefetch_object(const struct worker *worker, const struct prepared *prepared);
 /* Carries it out; replies go to the worker's chunk or to the connection's queue. */
 void dispatch(struct connection *connection, const struct prepared *prepared);
 
