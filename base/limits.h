@@ -40,11 +40,12 @@
     1024 /* replies a connection may wait for before it is read no further */
 #define CONNECTION_OUTPUT_PAUSE                                                                    \
     (1024u * 1024) /* unsent bytes at which a connection is read no further */
-#define CONNECTION_READ_SIZE (16u * 1024)          /* bytes asked of the kernel at a time */
+#define CONNECTION_READ_SIZE (16u * 1024)    /* bytes asked of the kernel at a time */
 /* Unacknowledged bytes towards one replica. */
-#define CONNECTION_READ_TRUST (1024u * 1024)       /* of a bulk's claimed size, allocated ahead */
-#define CONNECTION_INPUT_MAX (1024u * 1024 * 1024) /* of one request; Redis's query buffer limit   \
-                                                    */
+#define CONNECTION_READ_TRUST (1024u * 1024) /* of a bulk's claimed size, allocated ahead */
+#define CONNECTION_INPUT_MAX                                                                       \
+    (1024u * 1024 * 1024) /* of one request; Redis's query buffer limit                            \
+                           */
 #define STREAM_BACKLOG_SIZE_MAX (256u * 1024 * 1024)
 #endif
 

@@ -17,7 +17,7 @@
 struct round {
     struct torc *handle;
     struct batch *batch;
-    const struct endpoint *only; /* all calls go there, and replies mean nothing; or NULL */
+    const struct endpoint *targets; /* of each call, whose reply is not looked at then; or NULL */
     uint64_t deadline_ms;
 };
 
@@ -60,10 +60,6 @@ static int make_busy(struct round *round, struct connection *connection)
 
 static bool find_target(const struct round *round, const struct call *call, struct endpoint *out)
 {
-    if (round->only != NULL) {
-        *out = *round->only;
-        return true;
-    }
     if (call->route.slot == REQUEST_NO_SLOT) {
         return routing_any(&round->handle->routing, round->handle->any_turn, out);
     }
@@ -75,7 +71,9 @@ static void place(struct round *round, size_t index)
     struct call *call = &round->batch->calls[index];
     struct endpoint target;
     call->this_round = true;
-    if (!find_target(round, call, &target)) {
+    if (round->targets != NULL) {
+        target = round->targets[index];
+    } else if (!find_target(round, call, &target)) {
         round->handle->findings.refresh = true;
         end_call(round, index, CALL_AGAIN, TORC_ECONNECT, NULL,
                  call->route.slot == REQUEST_NO_SLOT ? "no node is up"
@@ -98,7 +96,7 @@ static void settle_reply(struct round *round, const struct connection *connectio
     struct findings *findings = &round->handle->findings;
     call->reply = reply;
     call->state = CALL_DONE;
-    if (round->only != NULL) {
+    if (round->targets != NULL) {
         return;
     }
     struct answer answer;
@@ -144,14 +142,14 @@ static void settle_failure(struct round *round, struct connection *connection)
         const struct call *call = &round->batch->calls[flight.call];
         /* What the kernel did not take whole, the node cannot have executed. */
         const bool harmless = call->route.readonly || flight.end > connection->sent;
-        const bool again = peer_failed && harmless && round->only == NULL;
+        const bool again = peer_failed && harmless && round->targets == NULL;
         char text[CONNECTION_ERROR_SIZE + 64];
         (void)snprintf(text, sizeof(text), "%s%s", connection->error_text,
                        peer_failed && !harmless ? "; it may or may not have been executed" : "");
         end_call(round, flight.call, again ? CALL_AGAIN : CALL_DONE, error, &connection->endpoint,
                  text);
     }
-    if (peer_failed && round->only == NULL) {
+    if (peer_failed && round->targets == NULL) {
         routing_distrust(&handle->routing, &connection->endpoint);
         handle->any_turn++;
         handle->findings.refresh = true;
@@ -173,7 +171,7 @@ static void settle_timeouts(struct round *round)
         connection->busy = false;
     }
     handle->busy_count = 0;
-    if (round->only == NULL) {
+    if (round->targets == NULL) {
         handle->any_turn++;
     }
 }
@@ -256,26 +254,38 @@ void exchange_round(struct torc *handle, struct batch *batch, uint64_t deadline_
     run_round(&round);
 }
 
-int exchange_ask(struct torc *handle, const struct endpoint *endpoint, const char *name,
-                 uint64_t deadline_ms, redisReply **reply)
+int exchange_ask_each(struct torc *handle, const struct endpoint *endpoints, size_t count,
+                      const char *name, uint64_t deadline_ms, redisReply **replies, int *errors)
 {
     struct batch batch = {.count = 0};
     struct bytes argument = bytes_of(name);
     struct round round = {
-        .handle = handle, .batch = &batch, .only = endpoint, .deadline_ms = deadline_ms};
-    int result = batch_add(&batch, &argument, 1);
-    assert(result != TORC_EINVAL);
-    assert(result != TORC_ETOOBIG);
-    if (result != TORC_OK) {
-        batch_deinit(&batch);
-        return handle_fail(handle, result, "%s: %s", name, torc_strerror(result));
+        .handle = handle, .batch = &batch, .targets = endpoints, .deadline_ms = deadline_ms};
+    for (size_t i = 0; i < count; i++) {
+        int result = batch_add(&batch, &argument, 1);
+        assert(result != TORC_EINVAL);
+        if (result != TORC_OK) {
+            batch_deinit(&batch);
+            return handle_fail(handle, result, "%s: %s", name, torc_strerror(result));
+        }
     }
     handle->error_at = SIZE_MAX; /* the numbers of calls are those of this batch now */
     run_round(&round);
     handle->error_at = SIZE_MAX;
-    result = batch.calls[0].error;
-    *reply = batch.calls[0].reply;
-    batch.calls[0].reply = NULL;
+    for (size_t i = 0; i < count; i++) {
+        assert(batch.calls[i].state == CALL_DONE);
+        errors[i] = batch.calls[i].error;
+        replies[i] = batch.calls[i].reply;
+        batch.calls[i].reply = NULL;
+    }
     batch_deinit(&batch);
-    return result;
+    return TORC_OK;
+}
+
+int exchange_ask(struct torc *handle, const struct endpoint *endpoint, const char *name,
+                 uint64_t deadline_ms, redisReply **reply)
+{
+    int error = TORC_OK;
+    int result = exchange_ask_each(handle, endpoint, 1, name, deadline_ms, reply, &error);
+    return result == TORC_OK ? error : result;
 }

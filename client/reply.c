@@ -52,11 +52,11 @@ static redisReply *attach(const redisReadTask *task, redisReply *reply)
     return reply;
 }
 
-static redisReply *create(const redisReadTask *task)
+static redisReply *create(int type)
 {
     redisReply *reply = calloc(1, sizeof(*reply));
     if (reply != NULL) {
-        reply->type = task->type;
+        reply->type = type;
     }
     return reply;
 }
@@ -75,7 +75,7 @@ static bool copy_text(redisReply *reply, const char *text, size_t size)
 
 static void *create_string(const redisReadTask *task, char *text, size_t size)
 {
-    redisReply *reply = create(task);
+    redisReply *reply = create(task->type);
 #if HIREDIS_MAJOR >= 1
     if (task->type == REDIS_REPLY_VERB && size >= 4) {
         text += 4; /* "txt:" */
@@ -92,13 +92,13 @@ static void *create_string(const redisReadTask *task, char *text, size_t size)
 static void *create_array(const redisReadTask *task, element_count count)
 {
     (void)count; /* how many are announced; they are counted as they come */
-    redisReply *reply = create(task);
+    redisReply *reply = create(task->type);
     return reply == NULL ? NULL : attach(task, reply);
 }
 
 static void *create_integer(const redisReadTask *task, long long value)
 {
-    redisReply *reply = create(task);
+    redisReply *reply = create(REDIS_REPLY_INTEGER);
     if (reply == NULL) {
         return NULL;
     }
@@ -108,14 +108,14 @@ static void *create_integer(const redisReadTask *task, long long value)
 
 static void *create_nil(const redisReadTask *task)
 {
-    redisReply *reply = create(task);
+    redisReply *reply = create(REDIS_REPLY_NIL); /* the task still says what it might have been */
     return reply == NULL ? NULL : attach(task, reply);
 }
 
 #if HIREDIS_MAJOR >= 1
 static void *create_double(const redisReadTask *task, double value, char *text, size_t size)
 {
-    redisReply *reply = create(task);
+    redisReply *reply = create(REDIS_REPLY_DOUBLE);
     if (reply == NULL || !copy_text(reply, text, size)) {
         torc_reply_free(reply);
         return NULL;
@@ -126,7 +126,12 @@ static void *create_double(const redisReadTask *task, double value, char *text, 
 
 static void *create_bool(const redisReadTask *task, int value)
 {
-    return create_integer(task, value != 0);
+    redisReply *reply = create(REDIS_REPLY_BOOL);
+    if (reply == NULL) {
+        return NULL;
+    }
+    reply->integer = value != 0;
+    return attach(task, reply);
 }
 #endif
 

@@ -63,16 +63,32 @@ bool request_is_connection_bound(const struct bytes *argv, size_t argc)
            (bytes_equal_nocase(argv[1], "reply") || bytes_equal_nocase(argv[1], "tracking"));
 }
 
+/* "<kind><number>\r\n", without the cost of a format. */
+static void append_number(struct buf *out, char kind, size_t number)
+{
+    char text[24];
+    char *end = text + sizeof(text);
+    char *at = end;
+    *--at = '\n';
+    *--at = '\r';
+    do {
+        *--at = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    *--at = kind;
+    buf_append(out, at, (size_t)(end - at));
+}
+
 int request_encode(struct buf *out, const struct bytes *argv, size_t argc)
 {
     size_t end = buf_size(out);
-    buf_append_format(out, "*%zu\r\n", argc);
+    append_number(out, '*', argc);
     for (size_t i = 0; i < argc; i++) {
-        buf_append_format(out, "$%zu\r\n", argv[i].size);
+        append_number(out, '$', argv[i].size);
         if (argv[i].size > 0) {
             buf_append(out, argv[i].data, argv[i].size);
         }
-        buf_append_text(out, "\r\n");
+        buf_append(out, "\r\n", 2);
     }
     if (out->failed) {
         out->end = out->start + end;

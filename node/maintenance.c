@@ -93,7 +93,7 @@ static uint64_t now_ns(void)
 void maintenance_sweep(struct worker *worker)
 {
     struct node *node = worker->node;
-    if (store_expiry_count(node->store) == 0) {
+    if (!store_has_expiries(node->store)) {
         return;
     }
     uint64_t started = now_ns();

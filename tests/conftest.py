@@ -15,18 +15,42 @@ def pytest_configure(config):
         raise pytest.UsageError(f"{torc_cluster.NODE} is not built; ./dev test builds it")
 
 
+class Shared:
+    """Three nodes for every test that breaks nothing: one start for all of them. When one of them has
+    broken something after all, that test fails and the next one gets new nodes."""
+
+    def __init__(self):
+        self.cluster = None
+
+    def take(self):
+        if self.cluster is None:
+            self.cluster = torc_cluster.Cluster(3).__enter__()
+        return self.cluster
+
+    def give_back(self):
+        if len(self.cluster.running()) < len(self.cluster.nodes):
+            self.close()
+
+    def close(self):
+        cluster, self.cluster = self.cluster, None
+        if cluster is not None:
+            cluster.close()
+
+
 @pytest.fixture(scope="session")
-def shared_cluster():
-    """Three nodes for every test that breaks nothing; one start for all of them."""
-    with torc_cluster.Cluster(3) as cluster:
-        yield cluster
+def shared():
+    holder = Shared()
+    yield holder
+    holder.close()
 
 
 @pytest.fixture
-def cluster(shared_cluster):
+def cluster(shared):
     """The shared three nodes, empty."""
-    shared_cluster[0].client().flushall()
-    return shared_cluster
+    cluster = shared.take()
+    cluster[0].client().flushall()
+    yield cluster
+    shared.give_back()
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@
 
 struct node;
 
-
 struct cluster_state {
     const struct view *view;        /* retained; NULL before the node has joined */
     struct cluster_member *members; /* parallel to view->nodes */

@@ -11,7 +11,6 @@
 
 #include <stdbool.h>
 
-
 /* The name a client gives itself; replies an error and returns false when it is too long or holds
  * spaces, newlines or special characters. The empty name removes it. Owning worker. */
 bool connection_set_name(struct call *call, struct bytes name);

@@ -123,10 +123,16 @@ def joins_in_vain(address, tmp_path):
     try:
         wait_until(lambda: address in log_path.read_text(errors="replace"), 15,
                    f"the log names {address}")
-        if node.poll() is None:
+
+        def ended_or_refuses():
+            if node.poll() is not None:
+                return True
             with socket.create_connection(("127.0.0.1", base), timeout=5) as peer:
                 peer.sendall(b"SET not yours\r\n")
-                assert peer.recv(200).startswith((b"-CLUSTERDOWN", b"-LOADING", b"-TRYAGAIN"))
+                return peer.recv(200).startswith((b"-CLUSTERDOWN", b"-LOADING", b"-TRYAGAIN"))
+
+        wait_until(ended_or_refuses, 10)
+        if node.poll() is None:
             node.terminate()
             assert node.wait(timeout=10 * PATIENCE) == 0
         else:

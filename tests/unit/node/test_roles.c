@@ -17,6 +17,7 @@ struct fixture {
     struct node node;
     struct worker worker;
     struct worker *workers[1];
+    uint8_t copies; /* of the views */
 };
 
 static struct node_id id_of(size_t index)
@@ -28,6 +29,7 @@ static struct fixture *setup(void)
 {
     struct fixture *fixture = calloc(1, sizeof(*fixture));
     struct node *node = &fixture->node;
+    fixture->copies = 2;
     log_init(&node->log, -1, LOG_ERROR, "test");
     pthread_mutex_init(&node->view_lock, NULL);
     node->id = id_of(SELF);
@@ -56,12 +58,12 @@ static void teardown(struct fixture *fixture)
 }
 
 /* A view in which the nodes have these statuses and these incarnations. */
-static struct view *make_view(uint64_t epoch, const enum node_status status[NODES],
+static struct view *make_view(uint64_t epoch, uint8_t copies, const enum node_status status[NODES],
                               const uint64_t incarnation[NODES])
 {
     struct view *view = view_create();
     view->epoch = epoch;
-    view->copies = 2;
+    view->copies = copies;
     view->cluster_id.bytes[0] = 99;
     for (size_t i = 0; i < NODES; i++) {
         struct view_node node = {.id = id_of(i),
@@ -93,7 +95,7 @@ static const uint64_t third_again[NODES] = {1, 1, 2};
 static bool install(struct fixture *fixture, uint64_t epoch, const enum node_status status[NODES],
                     const uint64_t incarnation[NODES])
 {
-    struct view *view = make_view(epoch, status, incarnation);
+    struct view *view = make_view(epoch, fixture->copies, status, incarnation);
     bool newer = roles_install(&fixture->node, view);
     view_release(view);
     return newer;
@@ -361,6 +363,53 @@ START_TEST(test_nobody_to_follow)
 }
 END_TEST
 
+/* Three copies: everybody has every slot, and writes go to both others. */
+START_TEST(test_three_copies)
+{
+    struct fixture *fixture = setup();
+    size_t changed = 0;
+    fixture->copies = 3;
+    ck_assert(install(fixture, 5, all_up, first_runs));
+    struct replica_stream *streams[] = {stream_to(fixture, 1), stream_to(fixture, 2)};
+    for (unsigned i = 0; i < SLOT_COUNT; i++) {
+        struct slot *slot = &fixture->node.slots[i];
+        slot->need_take = false;
+        slot->source = slot->leader;
+        for (uint8_t j = 0; slot->role == SLOT_PRIMARY && j < 2; j++) {
+            slot->replicas[j] = streams[j];
+            slot->replica_count++;
+        }
+    }
+    ck_assert(install(fixture, 6, all_up, first_runs));
+    for (unsigned i = 0; i < SLOT_COUNT; i++) {
+        const struct slot *slot = &fixture->node.slots[i];
+        ck_assert_uint_eq(slot->replica_count, slot->role == SLOT_PRIMARY ? 2 : 0);
+    }
+    ck_assert(install(fixture, 7, third_down, first_runs));
+    for (unsigned i = 0; i < SLOT_COUNT; i++) {
+        const struct slot *slot = &fixture->node.slots[i];
+        uint16_t owners[COPIES_MAX];
+        ck_assert_uint_eq(view_owners_placed(fixture->node.view, (uint16_t)i, owners), 3);
+        if (owners[0] == 2 && owners[1] == 1) {
+            /* Its primary failed and another leads it: what that has, it must send. */
+            ck_assert_uint_eq(slot->role, SLOT_REPLICA);
+            ck_assert(slot->need_take);
+            ck_assert_uint_eq(slot->leader, peer_of(fixture, 1));
+            ck_assert_uint_eq(slot->source, peer_of(fixture, 2)); /* until that asks */
+            changed++;
+        } else if (owners[0] == 1) {
+            ck_assert_uint_eq(slot->role, SLOT_REPLICA);
+            ck_assert(!slot->need_take);
+        } else if (owners[0] == SELF) {
+            ck_assert_uint_eq(slot->replica_count, 1);
+            ck_assert_ptr_eq(slot->replicas[0], streams[0]);
+        }
+    }
+    ck_assert_uint_gt(changed, 0);
+    teardown(fixture);
+}
+END_TEST
+
 /* The view speaks of an earlier run, whose data is gone. */
 START_TEST(test_a_view_of_an_earlier_run)
 {
@@ -386,6 +435,7 @@ int main(void)
     tcase_add_test(tests, test_restart_between_two_views);
     tcase_add_test(tests, test_syncing_itself);
     tcase_add_test(tests, test_nobody_to_follow);
+    tcase_add_test(tests, test_three_copies);
     tcase_add_test(tests, test_a_view_of_an_earlier_run);
     tcase_set_timeout(tests, 60);
     suite_add_tcase(suite, tests);

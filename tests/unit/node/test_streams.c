@@ -240,7 +240,8 @@ END_TEST
 
 /* ---- the handshake: no acknowledgement may slip between looking and asking ---- */
 
-#define ROUNDS 20000
+#define ROUNDS 50000
+#define SPINS 1000 /* before the core is given to somebody else */
 
 struct handshake {
     struct replica_stream *stream;
@@ -253,10 +254,13 @@ static void *acknowledger(void *context)
 {
     struct handshake *handshake = context;
     uint64_t acked = 0;
+    unsigned spins = 0;
     while (acked < ROUNDS * (uint64_t)OP_HEADER_SIZE) {
         uint64_t appended = atomic_load(&handshake->appended);
         if (appended == acked) {
-            sched_yield();
+            if (++spins % SPINS == 0) {
+                sched_yield();
+            }
             continue;
         }
         acked = appended;
@@ -280,11 +284,17 @@ START_TEST(test_handshake)
         uint64_t position = append(handshake.stream);
         ack_set_add(&set, handshake.stream, position, position);
         atomic_store(&handshake.appended, position);
+        /* Now and then the acknowledgement comes between the first look and the asking. */
+        for (unsigned wait = i % 1024; wait > 0; wait--) {
+            atomic_signal_fence(memory_order_seq_cst);
+        }
         if (ack_set_state(&set, 1) == ACKS_PENDING) {
             /* Whoever sleeps on this answer must be woken; the test hangs if it is not. */
             slept++;
-            while (!atomic_load(&handshake.woken)) {
-                sched_yield();
+            for (unsigned spins = 1; !atomic_load(&handshake.woken); spins++) {
+                if (spins % SPINS == 0) {
+                    sched_yield();
+                }
             }
             ck_assert_int_eq(ack_set_state(&set, 0), ACKS_DONE);
         }

@@ -1,0 +1,16 @@
+/*
+ * The output of torc-ring as JSON, for programs; what is in it is written down in torc-ring(1).
+ * Pure.
+ */
+#ifndef TORC_CLIENT_RING_RENDER_JSON_H
+#define TORC_CLIENT_RING_RENDER_JSON_H
+
+#include "client/ring/summary.h"
+
+#include <jansson.h>
+
+/* Both return a new reference, or NULL without memory. */
+json_t *render_status_json(const struct summary *summary);
+json_t *render_slots_json(const struct view *view, char *const *keys, int count);
+
+#endif

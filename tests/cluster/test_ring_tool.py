@@ -1,0 +1,164 @@
+"""torc-ring against real nodes: what it shows, its exit codes, its errors."""
+
+import json
+import os
+import pty
+import subprocess
+
+import pytest
+
+from torc_cluster import BUILD, PATIENCE, listening_socket, slot_of, wait_until
+
+RING = BUILD / "client" / "torc-ring"
+WELL, PROBLEM, USAGE, UNREACHABLE = 0, 1, 2, 3
+
+
+def run(*arguments, **options):
+    done = subprocess.run([RING, *map(str, arguments)], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          timeout=20 * PATIENCE, check=False, **options)
+    return done.returncode, done.stdout, done.stderr
+
+
+def at(node, *arguments):
+    return run("-s", f"127.0.0.1:{node.port}", *arguments)
+
+
+def healthy(cluster, *arguments):
+    """What `arguments` show once copies are up everywhere."""
+    def shown():
+        code, out, err = at(cluster[0], *arguments)
+        return out if (code, err) == (WELL, "") else None
+    return wait_until(shown, 20, "torc-ring finds nothing wrong")
+
+
+def test_status_of_a_healthy_cluster(cluster):
+    cluster[0].client().set("a", "x")
+    out = healthy(cluster, "status")
+    assert all(len(line) <= 80 for line in out.splitlines()), out
+    lines = out.splitlines()
+    assert lines[0].startswith("cluster ") and "copies 2, nodes 3 (3 up)" in lines[1]
+    rows = [line.split() for line in lines[4:]]
+    assert sorted(row[1] for row in rows) == sorted(f"127.0.0.1:{n.port}" for n in cluster.nodes)
+    assert all(row[3] == "up" for row in rows)
+    assert sum(int(row[5]) for row in rows) == sum(int(row[6]) for row in rows) == 16384
+    assert "\033" not in out
+
+
+def test_status_as_json_agrees_with_the_nodes(cluster):
+    cluster[0].client().mset({f"k{i}": "x" for i in range(100)})
+    cluster.wait_copied([f"k{i}" for i in range(100)])
+    status = json.loads(healthy(cluster, "status", "--json"))
+    assert status["copies"] == 2 and status["warnings"] == []
+    assert status["slots_without_owner"] == status["slots_short"] == 0
+    assert sum(node["keys"] for node in status["nodes"]) == 200
+    owners = cluster.owners()
+    for node in status["nodes"]:
+        led = sum(ports[0] == node["direct_port"] for ports in owners.values())
+        assert node["primaries"] == led
+        assert node["id"] == cluster.node_of_direct_port(node["direct_port"]).client().cluster(
+            "MYID").decode()
+
+
+def test_slots_of_keys(cluster):
+    keys = ["foo", "{user1}:a", "{user1}:b", "with blank", "--odd"]
+    code, out, _ = at(cluster[1], "slots", "--json", "--", *keys)
+    assert code == WELL
+    owners = cluster.owners()
+    shown = json.loads(out)
+    assert [entry["key"] for entry in shown] == keys
+    for entry in shown:
+        assert entry["slot"] == slot_of(entry["key"])
+        ports = [entry["primary"]["direct_port"], *(r["direct_port"] for r in entry["replicas"])]
+        assert ports == owners[entry["slot"]]
+    code, out, _ = at(cluster[1], "slots", "foo")
+    primary, replica = (cluster.node_of_direct_port(port).port for port in owners[12182])
+    assert code == WELL
+    assert out.splitlines()[1].split() == [
+        "foo", "12182", f"127.0.0.1:{primary}", f"127.0.0.1:{replica}"]
+
+
+def test_a_node_that_is_down_is_a_problem(new_cluster):
+    cluster = new_cluster(3)
+    healthy(cluster, "status")
+    cluster[2].kill()
+    address = f"127.0.0.1:{cluster[2].port}"
+
+    def problem():
+        code, out, _ = at(cluster[0], "status")
+        return code == PROBLEM and out
+    out = wait_until(problem, 20, "the node is missed")
+    assert f"({address}) does not answer" in out or f"({address}) is down" in out
+    out = wait_until(lambda: "is down" in (shown := at(cluster[1], "status")[1]) and shown, 20,
+                     "the view says down")
+    assert "slots have fewer than 2 copies" in out
+    row = next(line for line in out.splitlines() if f" {address} " in line)
+    assert " down " in row and row.split()[-2:] == ["?", "?"]
+    assert all(len(line) <= 80 for line in out.splitlines()), out
+
+
+def test_a_node_that_hangs_does_not_make_people_wait(new_cluster):
+    cluster = new_cluster(3)
+    healthy(cluster, "status")
+    cluster[1].pause()
+    try:
+        code, out, _ = at(cluster[0], "status")
+    finally:
+        cluster[1].resume()
+    assert code == PROBLEM
+    assert f"(127.0.0.1:{cluster[1].port}) " in out
+
+
+@pytest.mark.parametrize("arguments, named", [
+    ([], "accepted: status, slots"),
+    (["-s", "127.0.0.1:1"], "accepted: status, slots"),
+    (["-s", "127.0.0.1:1", "watch"], "unknown verb 'watch'; accepted: status, slots"),
+    (["status"], "-s is missing"),
+    (["-s", "127.0.0.1", "status"], "-s: seeds: '127.0.0.1' is not accepted; accepted: host:port"),
+    (["-s", "127.0.0.1:1", "slots"], "slots: a key is missing"),
+    (["-s", "127.0.0.1:1", "--yes", "status"], "unknown option '--yes'; accepted:"),
+])
+def test_wrong_usage(arguments, named):
+    code, out, err = run(*arguments)
+    assert (code, out) == (USAGE, "")
+    assert err.startswith("torc-ring: ") and named in err
+
+
+def test_help_and_version():
+    code, out, err = run("--help")
+    assert (code, err) == (WELL, "") and "status" in out and "Exit codes" in out
+    code, out, err = run("--version")
+    assert (code, err) == (WELL, "") and out.startswith("torc-ring 0.")
+
+
+def test_nobody_there():
+    with listening_socket() as closed:
+        address = f"127.0.0.1:{closed.getsockname()[1]}"
+    code, out, err = run("-s", address, "status")
+    assert (code, out) == (UNREACHABLE, "")
+    assert f"cannot read the ring from {address}" in err and "refused" in err
+
+
+def test_colour_only_on_a_terminal_that_wants_it(cluster):
+    def shown_on_a_terminal(environment):
+        master, slave = pty.openpty()
+        try:
+            subprocess.run([RING, "-s", f"127.0.0.1:{cluster[0].port}", "status"], stdout=slave,
+                           timeout=20 * PATIENCE, check=False, env=environment)
+            os.close(slave)
+            slave = -1
+            return os.read(master, 65536)
+        finally:
+            os.close(master)
+            if slave >= 0:
+                os.close(slave)
+    plain = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+    assert b"\033[32mup" in shown_on_a_terminal(plain)
+    assert b"\033" not in shown_on_a_terminal({**plain, "NO_COLOR": "1"})
+
+
+def test_output_that_cannot_be_written_is_an_error(cluster):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([RING, "-s", f"127.0.0.1:{cluster[0].port}", "status"], stdout=full,
+                              stderr=subprocess.PIPE, text=True, timeout=20 * PATIENCE, check=False)
+    assert done.returncode == PROBLEM and "cannot write" in done.stderr

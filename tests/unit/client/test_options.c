@@ -1,0 +1,78 @@
+#include "client/options.h"
+
+#include <check.h>
+#include <string.h>
+
+static char error[ERROR_TEXT_SIZE];
+
+static void refuse(const struct torc_options *options, int expected, const char *named)
+{
+    struct client_options out;
+    error[0] = '\0';
+    ck_assert_int_eq(client_options_read(&out, options, error), expected);
+    ck_assert_msg(strstr(error, named) != NULL, "'%s' does not name %s", error, named);
+    ck_assert_ptr_null(out.seeds);
+}
+
+START_TEST(defaults)
+{
+    struct client_options out;
+    ck_assert_int_eq(client_options_read(&out, &(struct torc_options){.seeds = "a:1,b:2"}, error),
+                     TORC_OK);
+    ck_assert_uint_eq(out.seed_count, 2);
+    ck_assert_uint_eq(out.connect_timeout_ms, CONNECT_TIMEOUT_MS_DEFAULT);
+    ck_assert_uint_eq(out.timeout_ms, TIMEOUT_MS_DEFAULT);
+    client_options_deinit(&out);
+    ck_assert_ptr_null(out.seeds);
+}
+END_TEST
+
+START_TEST(values)
+{
+    struct client_options out;
+    struct torc_options options = {
+        .seeds = "a:1", .connect_timeout_ms = 7, .timeout_ms = TIMEOUT_MS_MAX};
+    ck_assert_int_eq(client_options_read(&out, &options, error), TORC_OK);
+    ck_assert_uint_eq(out.connect_timeout_ms, 7);
+    ck_assert_uint_eq(out.timeout_ms, TIMEOUT_MS_MAX);
+    client_options_deinit(&out);
+}
+END_TEST
+
+START_TEST(errors_name_the_option)
+{
+    refuse(NULL, TORC_EINVAL, "seeds: required");
+    refuse(&(struct torc_options){.seeds = NULL}, TORC_EINVAL, "seeds: required");
+    refuse(&(struct torc_options){.seeds = ""}, TORC_EINVAL, "host:port");
+    refuse(&(struct torc_options){.seeds = "a:1,wrong"}, TORC_EINVAL, "'wrong'");
+    refuse(&(struct torc_options){.seeds = "a:1", .timeout_ms = -1}, TORC_EINVAL, "timeout_ms: -1");
+    refuse(&(struct torc_options){.seeds = "a:1", .connect_timeout_ms = TIMEOUT_MS_MAX + 1},
+           TORC_EINVAL, "connect_timeout_ms");
+}
+END_TEST
+
+START_TEST(too_many_seeds)
+{
+    char text[4 * (SEEDS_MAX + 1) + 1] = "a:1";
+    for (int i = 0; i < SEEDS_MAX; i++) {
+        strcat(text, ",a:1");
+    }
+    refuse(&(struct torc_options){.seeds = text}, TORC_ETOOBIG, "seeds");
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tests = tcase_create("options");
+    tcase_add_test(tests, defaults);
+    tcase_add_test(tests, values);
+    tcase_add_test(tests, errors_name_the_option);
+    tcase_add_test(tests, too_many_seeds);
+    Suite *suite = suite_create("client/options");
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? 0 : 1;
+}

@@ -1,0 +1,128 @@
+#include "base/error.h"
+#include "client/ring/options.h"
+
+#include <check.h>
+#include <string.h>
+
+static struct ring_options options;
+static char error[RING_ERROR_SIZE];
+static char words[16][64];
+static char *argv[17];
+
+/* Parses "torc-ring" and what follows, up to NULL. */
+static int parse(const char *const *arguments)
+{
+    int argc = 1;
+    strcpy(words[0], "torc-ring");
+    argv[0] = words[0];
+    for (; arguments[argc - 1] != NULL; argc++) {
+        strcpy(words[argc], arguments[argc - 1]);
+        argv[argc] = words[argc];
+    }
+    argv[argc] = NULL;
+    error[0] = '\0';
+    return ring_options_parse(&options, argc, argv, error);
+}
+
+#define PARSE(...) parse((const char *const[]){__VA_ARGS__, NULL})
+
+static void refuse(const char *const *arguments, const char *named)
+{
+    ck_assert_int_eq(parse(arguments), TORC_EINVAL);
+    ck_assert_msg(strstr(error, named) != NULL, "'%s' does not name '%s'", error, named);
+}
+
+#define REFUSE(named, ...) refuse((const char *const[]){__VA_ARGS__, NULL}, named)
+
+START_TEST(status)
+{
+    ck_assert_int_eq(PARSE("-s", "a:1", "status"), TORC_OK);
+    ck_assert_int_eq(options.verb, RING_STATUS);
+    ck_assert_str_eq(options.seeds, "a:1");
+    ck_assert(!options.json);
+}
+END_TEST
+
+START_TEST(options_may_follow_the_verb)
+{
+    ck_assert_int_eq(PARSE("status", "--json", "--server=a:1"), TORC_OK);
+    ck_assert_str_eq(options.seeds, "a:1");
+    ck_assert(options.json);
+}
+END_TEST
+
+START_TEST(slots)
+{
+    ck_assert_int_eq(PARSE("-s", "a:1", "slots", "one", "two", "--json"), TORC_OK);
+    ck_assert_int_eq(options.verb, RING_SLOTS);
+    ck_assert_int_eq(options.key_count, 2);
+    ck_assert_str_eq(options.keys[0], "one");
+    ck_assert_str_eq(options.keys[1], "two");
+    ck_assert(options.json);
+}
+END_TEST
+
+START_TEST(keys_that_look_like_options)
+{
+    ck_assert_int_eq(PARSE("-s", "a:1", "slots", "--", "--json", "-s"), TORC_OK);
+    ck_assert_int_eq(options.key_count, 2);
+    ck_assert_str_eq(options.keys[1], "-s");
+    ck_assert(!options.json);
+}
+END_TEST
+
+START_TEST(help_and_version_need_nothing_else)
+{
+    ck_assert_int_eq(PARSE("--help"), TORC_OK);
+    ck_assert(options.help);
+    ck_assert_int_eq(PARSE("-h", "--nonsense"), TORC_OK);
+    ck_assert(options.help);
+    ck_assert_int_eq(PARSE("--version"), TORC_OK);
+    ck_assert(options.version);
+}
+END_TEST
+
+START_TEST(errors_name_what_is_wrong_and_what_is_accepted)
+{
+    REFUSE("accepted: status, slots", "-s", "a:1");
+    REFUSE("unknown verb 'plan'; accepted: status, slots", "-s", "a:1", "plan", "x");
+    REFUSE("unknown verb 'Status'", "-s", "a:1", "Status");
+    REFUSE("-s is missing", "status");
+    REFUSE("-s: a value is missing", "status", "-s");
+    REFUSE("--server: a value is missing", "status", "--server");
+    REFUSE("unknown option '--colour'; accepted: -s HOST:PORT", "status", "--colour");
+    REFUSE("unknown option '-x'", "-x", "status");
+    REFUSE("--json=1: takes no value", "--json=1", "status");
+    REFUSE("unexpected argument 'now'", "-s", "a:1", "status", "now");
+    REFUSE("slots: a key is missing", "-s", "a:1", "slots");
+}
+END_TEST
+
+START_TEST(help_fits_a_terminal)
+{
+    size_t column = 0;
+    for (const char *c = ring_options_help(); *c != '\0'; c++) {
+        column = *c == '\n' ? 0 : column + 1;
+        ck_assert_uint_le(column, 80);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    TCase *tests = tcase_create("ring_options");
+    tcase_add_test(tests, status);
+    tcase_add_test(tests, options_may_follow_the_verb);
+    tcase_add_test(tests, slots);
+    tcase_add_test(tests, keys_that_look_like_options);
+    tcase_add_test(tests, help_and_version_need_nothing_else);
+    tcase_add_test(tests, errors_name_what_is_wrong_and_what_is_accepted);
+    tcase_add_test(tests, help_fits_a_terminal);
+    Suite *suite = suite_create("client/ring_options");
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? 0 : 1;
+}
