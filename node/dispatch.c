@@ -25,8 +25,8 @@ void dispatch_prepare(struct worker *worker, struct prepared *prepared)
             command_resolve(prepared->command, prepared->argv, prepared->request.count);
         prepared->command = resolved != NULL ? resolved : prepared->command;
     }
-    int first_key = prepared->command->first_key;
-    if (first_key > 0 && (size_t)first_key < prepared->request.count) {
+    size_t first_key = (size_t)prepared->command->first_key; /* never negative */
+    if (first_key > 0 && first_key < prepared->request.count) {
         struct bytes key = prepared->argv[first_key];
         prepared->slot = slot_of_key(key);
         prepared->hash = key_hash(key);

@@ -342,6 +342,7 @@ void operations_abandon(struct worker *worker)
     worker->held_last = NULL;
     while (worker->waiting != NULL) {
         struct operation *operation = worker->waiting;
+        assert(operation->worker == worker && operation->wait_previous == NULL);
         waiting_remove(operation);
         operation_fail(operation, unacknowledged);
     }

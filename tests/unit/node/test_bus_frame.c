@@ -45,12 +45,12 @@ END_TEST
 
 START_TEST(test_round_trip)
 {
-    for (uint8_t kind = FRAME_HELLO; kind <= FRAME_RESPONSE; kind++) {
+    for (unsigned kind = FRAME_HELLO; kind <= FRAME_RESPONSE; kind++) {
         struct buf out = {0};
         struct frame frame = sample;
         struct frame decoded;
         size_t consumed = 0;
-        frame.kind = kind;
+        frame.kind = (uint8_t)kind;
         frame.slot = kind % 2 == 0 ? FRAME_NO_SLOT : SLOT_COUNT - 1;
         frame.flags = (uint8_t)(kind * 50);
         frame.payload.size = kind % 4;
@@ -108,9 +108,9 @@ START_TEST(test_refused)
     ck_assert_int_eq(decode_header(FRAME_REQUEST, 0, BUS_FRAME_SIZE_MAX), TORC_EAGAIN);
     ck_assert_int_eq(decode_header(FRAME_REQUEST, 0, BUS_FRAME_SIZE_MAX + 1), TORC_ECORRUPT);
     ck_assert_int_eq(decode_header(FRAME_RESPONSE, 0, UINT32_MAX), TORC_ECORRUPT);
-    for (uint8_t kind = FRAME_HELLO; kind <= FRAME_REFUSED; kind++) {
-        ck_assert_int_eq(decode_header(kind, FRAME_NO_SLOT, 256), TORC_EAGAIN);
-        ck_assert_int_eq(decode_header(kind, FRAME_NO_SLOT, 257), TORC_ECORRUPT);
+    for (unsigned kind = FRAME_HELLO; kind <= FRAME_REFUSED; kind++) {
+        ck_assert_int_eq(decode_header((uint8_t)kind, FRAME_NO_SLOT, 256), TORC_EAGAIN);
+        ck_assert_int_eq(decode_header((uint8_t)kind, FRAME_NO_SLOT, 257), TORC_ECORRUPT);
     }
 }
 END_TEST

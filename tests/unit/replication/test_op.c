@@ -52,9 +52,9 @@ START_TEST(test_round_trip)
 {
     static const uint8_t flags[] = {0, OP_FLAG_KEEP, OP_FLAG_FOLLOW, OP_FLAG_KEEP | OP_FLAG_FOLLOW};
     static const uint16_t slots[] = {0, 1, SLOT_COUNT - 1};
-    for (uint8_t kind = OP_EFFECT; kind <= OP_REFILL_END; kind++) {
+    for (unsigned kind = OP_EFFECT; kind <= OP_REFILL_END; kind++) {
         for (size_t i = 0; i < sizeof(flags) * 3; i++) {
-            struct op op = {.kind = kind,
+            struct op op = {.kind = (uint8_t)kind,
                             .flags = flags[i % sizeof(flags)],
                             .slot = slots[i / sizeof(flags)],
                             .epoch = i == 0 ? UINT64_MAX : i,
