@@ -340,10 +340,14 @@ void operations_abandon(struct worker *worker)
         operation_fail(operation, "CLUSTERDOWN the node is stopping");
     }
     worker->held_last = NULL;
+    /* Failing a part of a gather may have the whole of it wait in its place. */
     while (worker->waiting != NULL) {
-        struct operation *operation = worker->waiting;
-        assert(operation->worker == worker && operation->wait_previous == NULL);
-        waiting_remove(operation);
-        operation_fail(operation, unacknowledged);
+        struct operation *waiting = worker->waiting;
+        worker->waiting = NULL;
+        while (waiting != NULL) {
+            struct operation *next = waiting->wait_next;
+            operation_fail(waiting, unacknowledged);
+            waiting = next;
+        }
     }
 }
