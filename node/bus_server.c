@@ -55,6 +55,7 @@ void bus_connection_close(struct bus_connection *bus)
     ev_io_stop(worker->loop, &bus->reader);
     ev_io_stop(worker->loop, &bus->writer);
     close(bus->fd);
+    worker->bus_held -= bus->held;
     for (struct operation *at = bus->first; at != NULL; at = at->next) {
         at->bus = NULL; /* freed when it finishes */
     }
@@ -372,6 +373,7 @@ void bus_connections_tick(struct worker *worker, uint64_t now_ms)
             bus_connection_close(bus);
         } else if (bus->held) {
             bus->held = false;
+            worker->bus_held--;
             ev_io_start(worker->loop, &bus->reader);
             if (consume_input(bus)) {
                 bus_connection_flush(bus);

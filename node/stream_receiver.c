@@ -193,6 +193,7 @@ size_t stream_receive(struct bus_connection *bus, struct bytes input, bool *brok
         }
         if (verdict == OP_LATER) {
             bus->held = true;
+            worker->bus_held++;
             ev_io_stop(worker->loop, &bus->reader);
             break;
         }

@@ -16,7 +16,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define TICK_SECONDS 0.01
+#define TICK_SECONDS 0.01     /* while something waits for it: held requests, keys that expire */
+#define IDLE_TICK_SECONDS 0.1 /* else */
 #define ACCEPTS_PER_EVENT 64
 #define ACCEPT_PAUSE_MS 100 /* when there are no more file descriptors */
 
@@ -190,6 +191,18 @@ static void flush_bus(struct worker *worker)
     }
 }
 
+/* Ticks as often as there is reason to. */
+static void set_tick(struct worker *worker)
+{
+    bool busy = worker->held_first != NULL || worker->waiting != NULL || worker->bus_held > 0 ||
+                store_has_expiries(worker->node->store);
+    double wanted = busy ? TICK_SECONDS : IDLE_TICK_SECONDS;
+    if (worker->tick.repeat != wanted) {
+        worker->tick.repeat = wanted;
+        ev_timer_again(worker->loop, &worker->tick);
+    }
+}
+
 static void on_before_sleep(struct ev_loop *loop, ev_prepare *watcher, int events)
 {
     (void)events;
@@ -207,6 +220,7 @@ static void on_before_sleep(struct ev_loop *loop, ev_prepare *watcher, int event
     }
     flush_links(worker);
     flush_bus(worker);
+    set_tick(worker);
     if (worker->flush_first != NULL || worker->acks_arrived) {
         /* Something came up meanwhile: do not sleep. */
         ev_feed_event(loop, &worker->wake, EV_ASYNC);

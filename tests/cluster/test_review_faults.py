@@ -42,7 +42,7 @@ def test_replies_that_cannot_be_vouched_for_are_as_many_as_were_due(new_cluster)
     cluster[0].client().set(key, "1")
     cluster.wait_copied([key])
     requests = {
-        encode("CLIENT", "REPLY", "SKIP") + encode("SET", key, "2") + encode("ECHO", "x"): 1,
+        encode("CLIENT", "REPLY", "SKIP") + encode("SET", key, "2") + encode("PING"): 1,
         encode("CLIENT", "REPLY", "OFF") + encode("SET", key, "2")
         + encode("CLIENT", "REPLY", "ON"): 1,
         encode("SET", key, "2") + encode("SCAN", "bad"): 2,
