@@ -26,6 +26,7 @@
 #define REQUEST_INLINE_SIZE_MAX 1024
 #define CONNECTION_BATCH_MAX 2
 #define CONNECTION_PENDING_MAX 4
+#define CONNECTION_PENDING_BYTES (16u * 1024)
 #define CONNECTION_OUTPUT_PAUSE (4u * 1024)
 #define CONNECTION_READ_SIZE 512
 #define CONNECTION_READ_TRUST 1024
@@ -38,6 +39,8 @@
 #define CONNECTION_BATCH_MAX 32 /* requests parsed, hashed and prefetched together */
 #define CONNECTION_PENDING_MAX                                                                     \
     1024 /* replies a connection may wait for before it is read no further */
+/* What the replies awaited may come to, by the size of late ones. */
+#define CONNECTION_PENDING_BYTES (4u * 1024 * 1024)
 #define CONNECTION_OUTPUT_PAUSE                                                                    \
     (1024u * 1024) /* unsent bytes at which a connection is read no further */
 #define CONNECTION_READ_SIZE (16u * 1024)    /* bytes asked of the kernel at a time */
@@ -50,9 +53,12 @@
 #endif
 
 /* Between nodes */
-#define BUS_FRAME_SIZE_MAX                                                                         \
-    (REQUEST_BULK_SIZE_MAX + 1024u * 1024) /* the largest value and its command */
+/* The largest request a client may send, and room for what is put around it. */
+#define BUS_FRAME_SIZE_MAX (CONNECTION_INPUT_MAX + 1024u * 1024)
 #define BUS_PROTOCOL_VERSION 1
+#define BUS_OUTPUT_PAUSE                                                                           \
+    (16u * 1024 * 1024) /* unsent replies at which a peer is read no further                       \
+                         */
 #define GOSSIP_DATAGRAM_SIZE_MAX                                                                   \
     1400 /* under the usual path MTU of 1500 with IP, UDP and tunnel headers */
 

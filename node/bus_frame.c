@@ -114,6 +114,7 @@ void welcome_encode(struct buf *out, const struct welcome *welcome)
     buf_append(out, welcome->node_id.bytes, NODE_ID_SIZE);
     write_u64(out, welcome->incarnation);
     write_u64(out, welcome->position);
+    write_u64(out, welcome->skipped);
     end_frame(out, at);
 }
 
@@ -128,6 +129,7 @@ int welcome_decode(struct bytes payload, struct welcome *out)
     read_raw(&reader, out->node_id.bytes, NODE_ID_SIZE);
     out->incarnation = read_u64(&reader);
     out->position = read_u64(&reader);
+    out->skipped = read_u64(&reader);
     return reader_finish(&reader);
 }
 

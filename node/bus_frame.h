@@ -72,6 +72,7 @@ struct welcome {
     struct node_id node_id;
     uint64_t incarnation;
     uint64_t position; /* BUS_STREAM: send from here */
+    uint64_t skipped;  /* BUS_STREAM: end of the last operation it did not take; 0 = none */
 };
 void welcome_encode(struct buf *out, const struct welcome *welcome);
 /* Of a FRAME_WELCOME's payload. 0, TORC_EVERSION, TORC_ECORRUPT. */

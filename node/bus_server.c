@@ -124,6 +124,11 @@ void bus_connection_flush(struct bus_connection *bus)
     if (buf_size(&bus->out) == 0) {
         buf_reset(&bus->out, KEEP_BYTES);
     }
+    if (bus->paused && buf_size(&bus->out) < BUS_OUTPUT_PAUSE / 2) {
+        bus->paused = false;
+        bus->held = true; /* goes on at the next tick, also with what has come already */
+        bus->worker->bus_held++;
+    }
 }
 
 static void on_writable(struct ev_loop *loop, ev_io *watcher, int events)
@@ -178,7 +183,7 @@ static bool greet(struct bus_connection *bus, const struct frame *frame)
     if (hello.purpose == BUS_STREAM) {
         bus->shard = hello.shard;
         bus->position = peer_receive_begin(bus->peer, bus->shard, hello.incarnation,
-                                           hello.generation, bus->number);
+                                           hello.generation, bus->number, &welcome.skipped);
         welcome.position = bus->position;
         bus->state = BUS_RECEIVING_STREAM;
     } else {
@@ -274,6 +279,10 @@ static bool serve_request(struct bus_connection *bus, const struct frame *frame)
                                   .acks = &acks};
     stat_add(&worker->stats.commands_from_peers, 1);
     bool executed = true;
+    if (!keyed && command_is_node_wide(command) && atomic_load(&worker->node->unserved_slots) > 0) {
+        bus_respond(bus, frame->id, RESPONSE_NOT_OWNER, (struct bytes){NULL, 0});
+        return true; /* our part would lack the slots that are being taken over: asked again */
+    }
     if (!keyed) {
         execute_local(worker, &execution);
     } else {
@@ -297,7 +306,12 @@ static size_t serve_frames(struct bus_connection *bus, bool *broken)
 {
     size_t used = 0;
     struct bytes all = buf_bytes(&bus->in);
-    while (bus->state != BUS_RECEIVING_STREAM) {
+    while (bus->state != BUS_RECEIVING_STREAM && !bus->paused) {
+        if (buf_size(&bus->out) > BUS_OUTPUT_PAUSE) {
+            bus->paused = true; /* it asks faster than it reads */
+            ev_io_stop(bus->worker->loop, &bus->reader);
+            break;
+        }
         struct frame frame;
         size_t consumed = 0;
         int result =

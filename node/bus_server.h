@@ -27,8 +27,9 @@ struct bus_connection {
     int fd;
     enum bus_state state;
     bool writing;
-    bool dirty; /* out has something to write before the worker sleeps */
-    bool held;  /* stream: its next operation belongs to a view that is not installed here yet */
+    bool paused; /* requests: too many replies are unsent; `in` may hold more requests */
+    bool dirty;  /* out has something to write before the worker sleeps */
+    bool held;   /* stream: its next operation belongs to a view that is not installed here yet */
     struct buf in;
     struct buf out;
     struct peer *peer;

@@ -27,6 +27,7 @@ enum command_flag {
     COMMAND_INTERNAL = 1 << 6, /* between nodes only: unknown to clients */
     COMMAND_NO_AUTH = 1 << 7,
     COMMAND_BLOCKING = 1 << 8,
+    COMMAND_NODE_PART = 1 << 9, /* one node's part of a command that concerns every node */
 };
 
 /* How a command finds the nodes it concerns. */
@@ -82,6 +83,11 @@ const struct command *command_find(const struct command_table *table, struct byt
  * subcommand is unknown or missing. */
 const struct command *command_resolve(const struct command *command, const struct bytes *argv,
                                       size_t argc);
+/* True if every node has a part in it. */
+static inline bool command_is_node_wide(const struct command *command)
+{
+    return (command->flags & COMMAND_NODE_PART) != 0 || command->route >= ROUTE_ALL_SUM;
+}
 /* True if the number of arguments is lawful. */
 static inline bool command_arity_ok(const struct command *command, size_t argc)
 {

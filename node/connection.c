@@ -120,6 +120,7 @@ void connection_seal(struct connection *connection)
 {
     struct worker *worker = connection->worker;
     if (buf_size(&worker->chunk) == 0) {
+        ack_set_deinit(&worker->chunk_acks); /* of replies that nobody wants */
         worker->chunk_replies = 0;
         return;
     }
@@ -167,6 +168,7 @@ void connection_advance(struct connection *connection)
             connection->last = NULL;
         }
         connection->pending_count--;
+        connection->reply_size = (3 * connection->reply_size + buf_size(&operation->reply)) / 4;
         if (buf_size(&connection->out) == 0 && connection->out.capacity < KEEP_BYTES &&
             !connection->out.failed) {
             struct buf swapped = connection->out;
@@ -256,6 +258,7 @@ static bool paused(const struct connection *connection)
 static bool may_begin(const struct connection *connection)
 {
     return connection->pending_count < CONNECTION_PENDING_MAX &&
+           connection->pending_count * connection->reply_size <= CONNECTION_PENDING_BYTES &&
            buf_size(&connection->out) < CONNECTION_OUTPUT_PAUSE &&
            !connection->session.close_after_reply && !paused(connection);
 }

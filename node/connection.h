@@ -29,6 +29,7 @@ struct connection {
     struct buf out; /* replies ready to be sent */
     struct operation *first, *last; /* replies awaited, in order */
     size_t pending_count;
+    size_t reply_size; /* of late, on average: how much the pending ones may come to */
     bool reading;      /* the reader watcher is active */
     bool writing;      /* the writer watcher is active */
     bool half_closed;  /* the client has sent all it will; it still gets its replies */

@@ -72,7 +72,8 @@ static void learn_addresses(struct control *control, const struct view *view)
             known = true;
         }
         pthread_mutex_unlock(&node->gossip_lock);
-        if (!known && net_resolve(other->host, other->bus_port, &address) != TORC_OK) {
+        bool reached = known || (peer != NULL && peer_address(peer, &address));
+        if (!reached && net_resolve(other->host, other->bus_port, &address) != TORC_OK) {
             log_warning(&node->log, "cannot resolve the address of a node: %s", other->host);
             continue;
         }
@@ -96,8 +97,9 @@ bool control_adopt_view(struct control *control, const struct view *view, bool t
         return false;
     }
     struct node_state state = {node->id, node->incarnation, view};
-    if (state_file_write(&control->state_file, &node->log, &state) != TORC_OK) {
-        return false; /* a view that would be forgotten must not be acted upon */
+    if (state_file_write(&control->state_file, &node->log, &state) != TORC_OK &&
+        view_is_voter(view, &node->id)) {
+        return false; /* a decision that could be forgotten is none; it is tried again */
     }
     learn_addresses(control, view);
     if (!roles_install(node, view)) {
@@ -224,28 +226,6 @@ static bool all_ready(struct control *control, const struct view *view)
     return ready;
 }
 
-/* Data of slots that others own, and have all of, is of no use any more. */
-static void drop_foreign_slots(struct control *control)
-{
-    struct node *node = control->node;
-    const struct view *view = node_view(node);
-    if (view != NULL && all_ready(control, view)) {
-        for (unsigned i = 0; i < SLOT_COUNT; i++) {
-            struct slot *slot = &node->slots[i];
-            slot_lock(slot);
-            if (slot->role == SLOT_NONE && slot->complete) {
-                keyspace_clear(slot->keys);
-                slot->complete = false;
-                slot->source = PEER_NONE;
-                slot->sequence = 0;
-                slot->effect_epoch = 0;
-            }
-            slot_unlock(slot);
-        }
-    }
-    view_release(view);
-}
-
 static void housekeeping(struct control *control)
 {
     struct node *node = control->node;
@@ -262,10 +242,35 @@ static void housekeeping(struct control *control)
     pthread_mutex_unlock(&node->gossip_lock);
     size_t missing = roles_missing(node);
     if (missing == 0) {
-        drop_foreign_slots(control);
+        const struct view *view = node_view(node);
+        if (view != NULL && all_ready(control, view)) {
+            roles_drop_former(node, view);
+        }
+        view_release(view);
     } else if (control->ready_epoch == atomic_load(&node->epoch)) {
         control->ready_epoch = 0; /* a replica lost its place in a stream */
         take_restart(control->take);
+    }
+}
+
+/* Gossip says once that somebody knows a newer view; a fetch that failed is tried again. */
+static void catch_up(struct control *control)
+{
+    struct node *node = control->node;
+    uint64_t epoch = atomic_load(&node->epoch);
+    struct node_id ahead;
+    bool found = false;
+    pthread_mutex_lock(&node->gossip_lock);
+    for (size_t i = 0; node->gossip != NULL && i < gossip_member_count(node->gossip); i++) {
+        const struct gossip_member *member = gossip_member_at(node->gossip, i);
+        if (member->epoch > epoch && member->status == GOSSIP_ALIVE) {
+            ahead = member->id;
+            found = true;
+        }
+    }
+    pthread_mutex_unlock(&node->gossip_lock);
+    if (found) {
+        control_fetch_view(control, &ahead);
     }
 }
 
@@ -291,6 +296,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *watcher, int events)
         publish_ready(control, epoch);
     }
     if (now_ms >= control->membership_at_ms) {
+        catch_up(control);
         control->membership_at_ms = now_ms + MEMBERSHIP_PERIOD_MS;
         membership_tick(control, now_ms);
     }

@@ -202,6 +202,7 @@ void dispatch(struct connection *connection, const struct prepared *prepared)
     if (TORC_UNLIKELY(session->reply_mode != REPLY_ON)) {
         if (connection->last == last && buf_size(&worker->chunk) >= before) {
             worker->chunk.end = worker->chunk.start + before;
+            worker->chunk_replies--;
         }
         if (session->reply_mode == REPLY_SKIP_THIS) {
             session->reply_mode = REPLY_ON;

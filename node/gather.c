@@ -188,7 +188,6 @@ static struct gather *gather_begin(struct connection *connection, const struct e
 static void gather_no_memory(struct connection *connection)
 {
     buf_append_text(&connection->worker->chunk, "-ERR out of memory\r\n");
-    connection->worker->chunk_replies++;
 }
 
 static void start_part(struct gather *gather, const struct execution *execution, size_t index,
@@ -264,19 +263,20 @@ void gather_nodes(struct connection *connection, const struct execution *executi
 {
     struct worker *worker = connection->worker;
     struct node *node = worker->node;
-    const struct view *view = worker_view(worker);
     struct execution one = *execution;
     struct scan_request scan;
     if (execution->command->route == ROUTE_ALL_SCAN) {
         /* Every node is asked in the internal form, which says how far it came. */
         struct reply_writer writer = {.out = &worker->chunk, .protocol = execution->protocol};
         if (!scan_request_build(&scan, node->commands, execution, &one, &writer)) {
-            worker->chunk_replies++;
             return;
         }
     }
+    /* Starting a part may look for a newer view: keep this one for the whole loop. */
+    const struct view *view = view_retain(worker_view(worker));
     struct gather *gather = gather_begin(connection, execution, view->node_count);
     if (gather == NULL) {
+        view_release(view);
         gather_no_memory(connection);
         return;
     }
@@ -291,11 +291,14 @@ void gather_nodes(struct connection *connection, const struct execution *executi
         }
         size_t index = gather->part_count++;
         struct peer *peer = NULL;
-        if (node_id_equal(&view->nodes[i].id, &node->id)) {
+        bool self = node_id_equal(&view->nodes[i].id, &node->id);
+        if (self && atomic_load(&node->unserved_slots) == 0) {
             one.out = &gather->parts[index];
             one.acks = &gather->place->acks;
             execute_local(worker, &one);
             part_arrived(gather);
+        } else if (self) {
+            start_part(gather, &one, index, FRAME_NO_SLOT, PEER_NONE);
         } else if ((peer = peers_get(node->peers, &view->nodes[i].id)) != NULL) {
             start_part(gather, &one, index, FRAME_NO_SLOT, peer->index);
         } else {
@@ -303,5 +306,6 @@ void gather_nodes(struct connection *connection, const struct execution *executi
             part_arrived(gather);
         }
     }
+    view_release(view);
     part_arrived(gather);
 }

@@ -10,9 +10,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define RECONNECT_DELAY_MS 50
+#define GREETING_LIMIT_MS 2000 /* to connect and be welcomed */
 #define READ_SIZE (64u * 1024)
 #define KEEP_BYTES (64u * 1024) /* buffer kept between bursts */
 
@@ -113,6 +115,7 @@ static void link_break(struct link *link, int result)
     link->state = LINK_IDLE;
     link->retry_at_ms = clock_monotonic_ms() + RECONNECT_DELAY_MS;
     buf_reset(&link->in, 0);
+    buf_reset(&link->greeting, 0);
     buf_reset(&link->out, 0);
     struct link_request *orphans = link->first;
     for (struct link_request *at = orphans; at != NULL; at = at->next) {
@@ -134,6 +137,7 @@ void link_deinit(struct link *link)
 {
     link_break(link, TORC_ECLOSED);
     buf_deinit(&link->in);
+    buf_deinit(&link->greeting);
     buf_deinit(&link->out);
     free(link->table);
     free(link->generations);
@@ -162,7 +166,8 @@ static int link_connect(struct link *link)
         return TORC_ECONNECT;
     }
     link->state = LINK_CONNECTING;
-    hello_encode(&link->out, &hello);
+    hello_encode(&link->greeting, &hello);
+    link->opened_ms = clock_monotonic_ms();
     ev_io_init(&link->reader, on_readable, link->fd, EV_READ);
     ev_io_init(&link->writer, on_writable, link->fd, EV_WRITE);
     link->reader.data = link;
@@ -201,8 +206,9 @@ void link_flush(struct link *link)
     if (link->state == LINK_IDLE || link->state == LINK_CONNECTING || link->writing) {
         return;
     }
-    while (buf_size(&link->out) > 0) {
-        ssize_t written = write(link->fd, buf_head(&link->out), buf_size(&link->out));
+    struct buf *from = link->state == LINK_OPEN ? &link->out : &link->greeting;
+    while (buf_size(from) > 0) {
+        ssize_t written = send(link->fd, buf_head(from), buf_size(from), MSG_NOSIGNAL);
         if (written < 0) {
             if (errno == EINTR) {
                 continue;
@@ -212,12 +218,12 @@ void link_flush(struct link *link)
                 link->writing = true;
                 return;
             }
-            link_break(link, TORC_ECLOSED);
+            link_break(link, link->state == LINK_OPEN ? TORC_ECLOSED : TORC_ECONNECT);
             return;
         }
-        buf_consume(&link->out, (size_t)written);
+        buf_consume(from, (size_t)written);
     }
-    buf_reset(&link->out, KEEP_BYTES);
+    buf_reset(from, KEEP_BYTES);
 }
 
 static void on_writable(struct ev_loop *loop, ev_io *watcher, int events)
@@ -239,7 +245,7 @@ static void on_writable(struct ev_loop *loop, ev_io *watcher, int events)
 /* One frame from the peer. False: the link is broken, touch it no more. */
 static bool accept_frame(struct link *link, const struct frame *frame)
 {
-    if (link->state == LINK_GREETING) {
+    if (link->state != LINK_OPEN) {
         struct welcome welcome;
         if (frame->kind == FRAME_WELCOME && welcome_decode(frame->payload, &welcome) == TORC_OK &&
             node_id_equal(&welcome.node_id, &link->peer->id)) {
@@ -308,18 +314,31 @@ static void on_readable(struct ev_loop *loop, ev_io *watcher, int events)
     if (buf_size(&link->in) == 0) {
         buf_reset(&link->in, KEEP_BYTES + READ_SIZE);
     }
+    link_flush(link); /* what waited for the greeting */
 }
 
 void link_expire(struct link *link, uint64_t now_ms)
 {
+    if ((link->state == LINK_CONNECTING || link->state == LINK_GREETING) &&
+        now_ms - link->opened_ms > GREETING_LIMIT_MS) {
+        link_break(link, TORC_ECONNECT);
+        return;
+    }
     /* `done` may send on this link, so each round starts anew; the oldest come first anyway. */
     struct link_request *request = link->first;
+    bool expired = false;
     while (request != NULL) {
         if (request->deadline_ms <= now_ms) {
+            expired = true;
             finish(link, request, TORC_ETIMEOUT, NULL);
             request = link->first;
         } else {
             request = request->next;
         }
+    }
+    if (expired && link->writing) {
+        /* The peer reads nothing: what it has not read must not be executed when it wakes up, nor
+         * pile up here. */
+        link_break(link, TORC_ECLOSED);
     }
 }

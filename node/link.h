@@ -44,6 +44,7 @@ struct link {
     ev_io reader;
     ev_io writer;
     struct buf in;
+    struct buf greeting; /* sent first; what is in `out` waits for its answer */
     struct buf out;
     struct link_request **table; /* by index, the low bits of an id */
     uint32_t *generations;       /* the high bits, so that a late answer finds nobody */
@@ -51,6 +52,7 @@ struct link {
     uint32_t table_size;
     uint32_t unused_count;
     struct link_request *first, *last; /* in flight, in order of sending */
+    uint64_t opened_ms;                /* monotonic */
     uint64_t retry_at_ms;              /* no new connection before; monotonic */
 };
 
@@ -58,9 +60,9 @@ void link_init(struct link *link, struct node *node, struct peer *peer, struct e
 /* Ends all requests with TORC_ECLOSED. */
 void link_deinit(struct link *link);
 
-/* Queues a request: `size` bytes of RESP follow through link_payload on the returned buffer, which
- * is what a caller appends to at once. 0, or TORC_ECONNECT / TORC_ENOMEM and `done` is not called.
- */
+/* Queues a request, which is sent once the peer has shown who it is. The command is copied; the
+ * request, with its deadline and `done` set, stays the caller's until `done`. 0, or TORC_ECONNECT /
+ * TORC_ENOMEM and `done` is not called. */
 int link_send(struct link *link, struct link_request *request, uint16_t slot, uint8_t flags,
               struct bytes command) TORC_MUST_USE;
 /* Writes what is queued; call once after a batch. */

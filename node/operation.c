@@ -248,6 +248,10 @@ static bool execute_request(struct operation *operation)
     if (operation->asker != ASKER_CLIENT) {
         execution.session = &worker->peer_session;
     }
+    if (operation->slot == FRAME_NO_SLOT) {
+        execute_local(worker, &execution);
+        return true;
+    }
     execution.hash = key_hash(argv[operation->command->first_key]);
     return execute_in_slot(worker, &execution);
 }
@@ -256,8 +260,12 @@ static void attempt(struct operation *operation)
 {
     struct worker *worker = operation->worker;
     const struct view *view = worker_view(worker);
-    if (operation->slot == FRAME_NO_SLOT) {
+    if (operation->slot == FRAME_NO_SLOT && operation->target != PEER_NONE) {
         send_to_peer(operation, peers_at(worker->node->peers, operation->target));
+        return;
+    }
+    if (operation->slot == FRAME_NO_SLOT && atomic_load(&worker->node->unserved_slots) > 0) {
+        hold(operation);
         return;
     }
     if (execute_request(operation)) {

@@ -52,7 +52,7 @@ struct operation {
     const struct command *command; /* of what is to be executed; NULL for a chunk of replies */
     struct buf request;            /* it, as RESP */
     uint16_t slot;                 /* FRAME_NO_SLOT: goes to `node_index` */
-    uint16_t target;               /* peer index, when there is no slot */
+    uint16_t target;               /* without a slot: peer index; PEER_NONE = this node */
     int protocol;
     struct link_request link_request;
     struct operation *held_next;

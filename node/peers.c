@@ -131,7 +131,7 @@ void peer_close_streams(struct peers *peers, struct peer *peer, unsigned shards)
 }
 
 uint64_t peer_receive_begin(struct peer *peer, unsigned shard, uint64_t incarnation,
-                            uint64_t generation, uint64_t connection)
+                            uint64_t generation, uint64_t connection, uint64_t *skipped)
 {
     assert(shard < WORKERS_MAX);
     pthread_mutex_lock(&peer->lock);
@@ -140,21 +140,30 @@ uint64_t peer_receive_begin(struct peer *peer, unsigned shard, uint64_t incarnat
         state->incarnation = incarnation;
         state->generation = generation;
         state->position = 0;
+        state->skipped = 0;
     }
     state->connection = connection;
     uint64_t position = state->position;
+    *skipped = state->skipped;
     pthread_mutex_unlock(&peer->lock);
     return position;
 }
 
-bool peer_receive_advance(struct peer *peer, unsigned shard, uint64_t connection, uint64_t position)
+bool peer_receive_apply_begin(struct peer *peer, unsigned shard, uint64_t connection)
 {
     pthread_mutex_lock(&peer->lock);
-    struct receive_state *state = &peer->receive[shard];
-    bool ours = state->connection == connection;
-    if (ours) {
-        state->position = position;
+    bool ours = peer->receive[shard].connection == connection;
+    if (!ours) {
+        pthread_mutex_unlock(&peer->lock);
+    }
+    return ours;
+}
+
+void peer_receive_apply_end(struct peer *peer, unsigned shard, uint64_t position, uint64_t skipped)
+{
+    peer->receive[shard].position = position;
+    if (skipped != 0) {
+        peer->receive[shard].skipped = skipped;
     }
     pthread_mutex_unlock(&peer->lock);
-    return ours;
 }

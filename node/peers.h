@@ -24,6 +24,7 @@ struct receive_state {
     uint64_t incarnation; /* of the sender */
     uint64_t generation;  /* of the stream */
     uint64_t position;    /* everything up to here was applied or skipped */
+    uint64_t skipped;     /* end of the last operation that was skipped; 0 = none */
     uint64_t connection;  /* session number of the one connection that may feed it */
 };
 
@@ -66,12 +67,15 @@ int peer_open_streams(struct peers *peers, struct peer *peer, unsigned shards) T
  * the workers. */
 void peer_close_streams(struct peers *peers, struct peer *peer, unsigned shards);
 
-/* A stream connection of the peer begins: from where should it send? `connection` becomes the only
- * one that may feed the stream. */
+/* A stream connection of the peer begins: from where should it send, and what was skipped last?
+ * `connection` becomes the only one that may feed the stream. */
 uint64_t peer_receive_begin(struct peer *peer, unsigned shard, uint64_t incarnation,
-                            uint64_t generation, uint64_t connection);
-/* Notes progress; false if another connection has taken over. */
-bool peer_receive_advance(struct peer *peer, unsigned shard, uint64_t connection,
-                          uint64_t position);
+                            uint64_t generation, uint64_t connection, uint64_t *skipped);
+/* Around applying what the connection brought, so that no other connection of the same stream
+ * applies anything meanwhile. begin: false, and nothing to end, if another connection has taken
+ * over. end notes progress, and the last position skipped on the way (0 = none). Lock order: peer,
+ * then slot. */
+bool peer_receive_apply_begin(struct peer *peer, unsigned shard, uint64_t connection) TORC_MUST_USE;
+void peer_receive_apply_end(struct peer *peer, unsigned shard, uint64_t position, uint64_t skipped);
 
 #endif

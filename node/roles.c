@@ -12,8 +12,7 @@
 struct assignment {
     enum slot_role role;
     uint16_t primary; /* peer index; PEER_NONE = nobody, or we ourselves */
-    size_t follower_count;
-    uint16_t followers[COPIES_MAX]; /* peers that hold copies of what we lead */
+    bool missed;      /* we were not counted as a replica, or missed a view: we may lack effects */
 };
 
 /* Peer index of each of the view's nodes, PEER_NONE for ourselves. */
@@ -40,12 +39,6 @@ static struct assignment assign(const struct view *view, int self, const uint16_
     size_t placed_count = view_owners_placed(view, slot, placed);
     if (up_count > 0 && up[0] == self) {
         result.role = SLOT_PRIMARY;
-        /* Those that are being refilled are followers too, once they have taken the slot over. */
-        for (size_t i = 0; i < placed_count; i++) {
-            if (placed[i] != self && view->nodes[placed[i]].status != NODE_DOWN) {
-                result.followers[result.follower_count++] = peers[placed[i]];
-            }
-        }
         return result;
     }
     result.primary = up_count > 0 ? peers[up[0]] : PEER_NONE;
@@ -57,22 +50,13 @@ static struct assignment assign(const struct view *view, int self, const uint16_
     return result;
 }
 
-static bool is_follower(const struct assignment *assignment, const struct replica_stream *stream)
-{
-    for (size_t i = 0; i < assignment->follower_count; i++) {
-        if (assignment->followers[i] == stream->peer) {
-            return !atomic_load(&stream->closing);
-        }
-    }
-    return false;
-}
-
-/* Keeps the streams to the replicas that go on; others join when they have taken the slot over. */
-static void keep_followers(struct slot *slot, const struct assignment *assignment)
+/* Keeps the streams that go on. Replicas of the view before are kept as well: until the new ones
+ * have taken the slot over, what is acknowledged must be held by more than us. */
+static void keep_streams(struct slot *slot)
 {
     uint8_t kept = 0;
     for (uint8_t i = 0; i < slot->replica_count; i++) {
-        if (is_follower(assignment, slot->replicas[i])) {
+        if (!atomic_load(&slot->replicas[i]->closing)) {
             slot->replicas[kept] = slot->replicas[i];
             slot->positions[kept] = slot->positions[i];
             kept++;
@@ -95,7 +79,7 @@ static void apply(struct slot *slot, const struct assignment *assignment, uint64
         return;
     }
     if (assignment->role == SLOT_PRIMARY) {
-        keep_followers(slot, assignment);
+        keep_streams(slot);
         if (before != SLOT_PRIMARY) {
             /* Who led it before must first have stopped; take.c finds out, and keeps listening to
              * it meanwhile. */
@@ -105,7 +89,7 @@ static void apply(struct slot *slot, const struct assignment *assignment, uint64
         return;
     }
     slot->replica_count = 0;
-    if (before != SLOT_REPLICA || slot->source != assignment->primary) {
+    if (before != SLOT_REPLICA || slot->source != assignment->primary || assignment->missed) {
         /* Until the new primary asks what we hold we go on listening to the old one. */
         slot->need_take = true;
         slot->receiving = false;
@@ -114,6 +98,7 @@ static void apply(struct slot *slot, const struct assignment *assignment, uint64
 
 static void assign_slots(struct node *node, const struct view *view, const uint16_t *peers)
 {
+    size_t unserved = 0;
     int self = view_find(view, &node->id);
     if (self >= 0 && view->nodes[self].incarnation != node->incarnation) {
         self = -1; /* the view speaks of an earlier run, whose data is gone */
@@ -122,9 +107,13 @@ static void assign_slots(struct node *node, const struct view *view, const uint1
         struct slot *slot = &node->slots[i];
         struct assignment assignment = assign(view, self, peers, (uint16_t)i);
         slot_lock(slot);
+        assignment.missed =
+            view->epoch != slot->epoch + 1 || (self >= 0 && view->nodes[self].status != NODE_UP);
         apply(slot, &assignment, view->epoch);
+        unserved += slot->role == SLOT_PRIMARY && slot->need_take;
         slot_unlock(slot);
     }
+    atomic_store(&node->unserved_slots, unserved);
 }
 
 /* Streams to nodes that are gone, or that have started anew, end; nobody waits for those. */
@@ -150,20 +139,66 @@ static void mark_streams(struct node *node, const struct view *view)
 
 static void renew_streams(struct node *node, const struct view *view)
 {
-    for (size_t i = 0; i < view->node_count; i++) {
-        struct peer *peer = peers_find(node->peers, &view->nodes[i].id);
-        if (peer == NULL || node_id_equal(&peer->id, &node->id)) {
-            continue;
-        }
+    size_t count = atomic_load(&node->peers->count);
+    for (size_t i = 0; i < count; i++) {
+        struct peer *peer = peers_at(node->peers, (uint16_t)i);
         struct replica_stream *stream = atomic_load(&peer->streams[0]);
         if (stream != NULL && atomic_load(&stream->closing)) {
             peer_close_streams(node->peers, peer, node->worker_count);
         }
-        if (view->nodes[i].status != NODE_DOWN &&
-            peer_open_streams(node->peers, peer, node->worker_count) != TORC_OK) {
+        int index = view_find(view, &peer->id);
+        bool wanted = index >= 0 && view->nodes[index].status != NODE_DOWN &&
+                      !node_id_equal(&peer->id, &node->id);
+        if (wanted && peer_open_streams(node->peers, peer, node->worker_count) != TORC_OK) {
             log_error(&node->log, "out of memory for replication streams: stopping");
             abort();
         }
+    }
+}
+
+/* Slot lock held. */
+static void drop_former(struct node *node, const struct view *view, struct slot *slot)
+{
+    uint16_t placed[COPIES_MAX];
+    size_t placed_count = view_owners_placed(view, slot->index, placed);
+    uint8_t kept = 0;
+    for (uint8_t i = 0; i < slot->replica_count; i++) {
+        const struct peer *peer = peers_at(node->peers, slot->replicas[i]->peer);
+        bool owner = false;
+        for (size_t j = 0; j < placed_count; j++) {
+            owner = owner || node_id_equal(&view->nodes[placed[j]].id, &peer->id);
+        }
+        if (owner) {
+            slot->replicas[kept] = slot->replicas[i];
+            slot->positions[kept] = slot->positions[i];
+            kept++;
+        }
+    }
+    slot->replica_count = kept;
+}
+
+void roles_drop_former(struct node *node, const struct view *view)
+{
+    for (unsigned i = 0; i < SLOT_COUNT; i++) {
+        struct slot *slot = &node->slots[i];
+        uint16_t owners[COPIES_MAX];
+        bool owned = view_owners(view, (uint16_t)i, owners) > 0;
+        slot_lock(slot);
+        if (slot->epoch != view->epoch) {
+            slot_unlock(slot);
+            return;
+        }
+        if (slot->role == SLOT_PRIMARY) {
+            drop_former(node, view, slot);
+        } else if (slot->role == SLOT_NONE && owned &&
+                   (slot->complete || keyspace_count(slot->keys) > 0)) {
+            keyspace_clear(slot->keys);
+            slot->complete = false;
+            slot->source = PEER_NONE;
+            slot->sequence = 0;
+            slot->effect_epoch = 0;
+        }
+        slot_unlock(slot);
     }
 }
 

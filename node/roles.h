@@ -19,6 +19,10 @@ struct node;
  * streams, publishes the view and wakes the workers. Retains the view. True if it was newer. */
 bool roles_install(struct node *node, const struct view *view);
 
+/* Once every node that is up holds all it owns under this view: stops telling the replicas of
+ * earlier views, and drops the data of slots that only others own. */
+void roles_drop_former(struct node *node, const struct view *view);
+
 /* Slots of ours that are not yet taken over. */
 size_t roles_missing(struct node *node);
 

@@ -14,6 +14,9 @@
 #include <stdint.h>
 
 #define PEER_NONE UINT16_MAX
+/* Streams of one slot: to the replicas of the view, and to those of the view before it, which go on
+ * being told until the new ones hold everything. */
+#define SLOT_REPLICAS_MAX (2 * COPIES_MAX)
 
 struct replica_stream;
 
@@ -38,8 +41,8 @@ struct slot {
     uint64_t epoch;        /* of the view that gave the role */
     uint64_t effect_epoch; /* epoch under which the last effect was made */
     uint64_t sequence;     /* of the last effect */
-    struct replica_stream *replicas[COPIES_MAX - 1];
-    uint64_t positions[COPIES_MAX - 1]; /* in that stream, of the last effect appended */
+    struct replica_stream *replicas[SLOT_REPLICAS_MAX];
+    uint64_t positions[SLOT_REPLICAS_MAX]; /* in that stream, of the last effect appended */
     struct keyspace *keys;
 };
 

@@ -119,8 +119,8 @@ static enum verdict apply_refill_end(struct worker *worker, struct slot *slot, c
         slot->source = PEER_NONE;
         struct replica_stream *stream = atomic_load_explicit(
             &sender->streams[slot->index % worker->node->worker_count], memory_order_acquire);
-        if ((op->flags & OP_FLAG_FOLLOW) != 0 && stream != NULL &&
-            slot->replica_count < COPIES_MAX - 1) {
+        if ((op->flags & OP_FLAG_FOLLOW) != 0 && stream != NULL && !atomic_load(&stream->closing) &&
+            slot->replica_count < SLOT_REPLICAS_MAX) {
             slot->replicas[slot->replica_count] = stream;
             slot->positions[slot->replica_count] = 0;
             slot->replica_count++;
@@ -174,41 +174,53 @@ static enum verdict apply(struct bus_connection *bus, const struct op *op)
     return verdict;
 }
 
-size_t stream_receive(struct bus_connection *bus, struct bytes input, bool *broken)
+/* Applies operations until one is not all there, must wait, or breaks the stream; the bytes used.
+ */
+static size_t apply_all(struct bus_connection *bus, struct bytes input, uint64_t *skipped,
+                        bool *broken)
 {
     struct worker *worker = bus->worker;
     size_t used = 0;
-    while (!*broken) {
+    for (;;) {
         struct op op;
         size_t consumed = 0;
         int result =
             op_decode((struct bytes){input.data + used, input.size - used}, &op, &consumed);
         if (result == TORC_EAGAIN) {
-            break;
+            return used;
         }
         enum verdict verdict = result == TORC_OK ? apply(bus, &op) : OP_BROKEN;
         if (verdict == OP_BROKEN) {
             *broken = true;
-            break;
+            return used;
         }
         if (verdict == OP_LATER) {
             bus->held = true;
             worker->bus_held++;
             ev_io_stop(worker->loop, &bus->reader);
-            break;
+            return used;
         }
         used += consumed;
         bus->position += consumed;
-        if (verdict == OP_SKIPPED) {
-            ack_encode(&bus->out, ACK_SKIPPED, bus->position);
+        /* Nobody waits for a refill's operations, so only effects are worth a word. */
+        if (verdict == OP_SKIPPED && op.kind == OP_EFFECT) {
+            *skipped = bus->position;
+            ack_encode(&bus->out, ACK_SKIPPED, *skipped);
             stat_add(&worker->stats.effects_refused, 1);
         }
     }
+}
+
+size_t stream_receive(struct bus_connection *bus, struct bytes input, bool *broken)
+{
+    uint64_t skipped = 0;
+    if (!peer_receive_apply_begin(bus->peer, bus->shard, bus->number)) {
+        *broken = true; /* a newer connection of the same stream has taken over */
+        return 0;
+    }
+    size_t used = apply_all(bus, input, &skipped, broken);
+    peer_receive_apply_end(bus->peer, bus->shard, bus->position, skipped);
     if (used > 0) {
-        if (!peer_receive_advance(bus->peer, bus->shard, bus->number, bus->position)) {
-            *broken = true; /* a newer connection of the same stream has taken over */
-            return used;
-        }
         ack_encode(&bus->out, ACK_UP_TO, bus->position);
         bus->dirty = true;
     }

@@ -188,25 +188,15 @@ static void on_writable(struct ev_loop *loop, ev_io *watcher, int events)
     sender_write(sender);
 }
 
-/* False: the connection is to be closed. */
-static bool accept_welcome(struct stream_sender *sender, const struct frame *frame)
+/* Makes what the stream knows known to those who wait. Stream's lock held. */
+static void publish_acks(struct replica_stream *stream)
 {
-    struct welcome welcome;
-    if (frame->kind != FRAME_WELCOME || welcome_decode(frame->payload, &welcome) != TORC_OK ||
-        !node_id_equal(&welcome.node_id, &sender->peer->id)) {
-        return false;
+    if (stream->stream.skipped_count > 0 || stream->stream.forgotten > 0) {
+        atomic_store_explicit(&stream->skipped_any, true, memory_order_release);
     }
-    spin_lock(&sender->stream->lock);
-    int result = stream_resume(&sender->stream->stream, welcome.position);
-    spin_unlock(&sender->stream->lock);
-    if (result != TORC_OK) {
-        /* It has started anew; the view that says so closes this stream. */
-        log_debug(&sender->worker->node->log,
-                  "replication: a replica stands where this stream cannot go on");
-        return false;
-    }
-    sender->state = SENDER_OPEN;
-    return true;
+    atomic_store_explicit(&stream->backlog_size, stream->stream.appended - stream->stream.acked,
+                          memory_order_relaxed);
+    atomic_store_explicit(&stream->acked, stream->stream.acked, memory_order_release);
 }
 
 static void wake_waiting(struct stream_sender *sender)
@@ -223,6 +213,30 @@ static void wake_waiting(struct stream_sender *sender)
             worker_wake(node->workers[i]);
         }
     }
+}
+
+/* False: the connection is to be closed. */
+static bool accept_welcome(struct stream_sender *sender, const struct frame *frame)
+{
+    struct welcome welcome;
+    if (frame->kind != FRAME_WELCOME || welcome_decode(frame->payload, &welcome) != TORC_OK ||
+        !node_id_equal(&welcome.node_id, &sender->peer->id)) {
+        return false;
+    }
+    struct replica_stream *stream = sender->stream;
+    spin_lock(&stream->lock);
+    int result = stream_resume(&stream->stream, welcome.position, welcome.skipped);
+    publish_acks(stream);
+    spin_unlock(&stream->lock);
+    if (result != TORC_OK) {
+        /* It has started anew; the view that says so closes this stream. */
+        log_debug(&sender->worker->node->log,
+                  "replication: a replica stands where this stream cannot go on");
+        return false;
+    }
+    sender->state = SENDER_OPEN;
+    wake_waiting(sender); /* for what was acknowledged by the position */
+    return true;
 }
 
 /* False: the replica talks nonsense. */
@@ -243,12 +257,7 @@ static bool accept_acks(struct stream_sender *sender)
             used += ACK_SIZE;
         }
     }
-    if (stream->stream.skipped_count > 0) {
-        atomic_store_explicit(&stream->skipped_any, true, memory_order_release);
-    }
-    atomic_store_explicit(&stream->backlog_size, stream->stream.appended - stream->stream.acked,
-                          memory_order_relaxed);
-    atomic_store_explicit(&stream->acked, stream->stream.acked, memory_order_release);
+    publish_acks(stream);
     spin_unlock(&stream->lock);
     buf_consume(&sender->in, used < all.size ? used : all.size);
     wake_waiting(sender);

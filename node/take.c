@@ -12,8 +12,9 @@
 
 #include <stdlib.h>
 
-#define ASK_AGAIN_MS 20    /* after an answer that was no answer */
-#define SEND_AGAIN_MS 2000 /* a slot that was promised and did not come */
+#define ASK_AGAIN_MS 20        /* after an answer that was no answer */
+#define SEND_AGAIN_MS 2000     /* a slot that was promised and did not come */
+#define RECEIVE_LIMIT_MS 60000 /* a slot whose refill began and does not end */
 #define REQUEST_LIMIT_MS 2000
 #define SLOTS_PER_REQUEST 1024 /* sent for at a time, so that other requests are not held up */
 
@@ -43,8 +44,9 @@ struct take {
     const struct view *view; /* retained; NULL before the first */
     uint16_t *query;         /* the slots asked about, SLOT_COUNT long */
     size_t query_count;
-    bool resolved;  /* all have answered the query */
-    size_t missing; /* slots still to be taken over, at the last look */
+    bool resolved;   /* all have answered the query */
+    size_t missing;  /* slots still to be taken over, at the last look */
+    size_t unserved; /* of those, the ones to lead */
     bool done;
     struct found *found; /* by slot */
     struct ask **asks;   /* by peer, NODES_MAX long */
@@ -111,6 +113,7 @@ void take_restart(struct take *take)
         struct slot *slot = &node->slots[i];
         slot_lock(slot);
         take->found[i] = (struct found){.peer = PEER_NONE};
+        slot->receiving = false; /* a refill under way begins anew under the new view */
         if (slot->role == SLOT_PRIMARY && slot->need_take) {
             take->query[take->query_count++] = (uint16_t)i;
         }
@@ -285,7 +288,7 @@ static void resolve(struct take *take)
             slot->sequence = 0;
             slot->effect_epoch = 0;
             slot->need_take = false;
-        } else if (still && standing_compare(&ours, &found->standing) >= 0) {
+        } else if (still && standing_compare(&ours, &found->standing) > 0) {
             slot->need_take = false;
             slot->source = PEER_NONE;
         } else if (still) {
@@ -307,10 +310,12 @@ static bool is_due(struct take *take, struct slot *slot, uint64_t now_ms, struct
     slot_lock(slot);
     if (slot->role != SLOT_NONE && slot->need_take) {
         take->missing++;
+        take->unserved += slot->role == SLOT_PRIMARY;
         /* Of a slot to lead the source is known only when all have answered. */
         *source = slot->role == SLOT_REPLICA ? slot->leader : slot->source;
         due = *source != PEER_NONE && (slot->role == SLOT_REPLICA || take->resolved) &&
-              (found->sent_for_ms == 0 || now_ms - found->sent_for_ms >= SEND_AGAIN_MS);
+              (found->sent_for_ms == 0 ||
+               now_ms - found->sent_for_ms >= (slot->receiving ? RECEIVE_LIMIT_MS : SEND_AGAIN_MS));
         *ours = slot_standing(slot);
     }
     slot_unlock(slot);
@@ -321,6 +326,7 @@ static bool is_due(struct take *take, struct slot *slot, uint64_t now_ms, struct
 static void collect_due(struct take *take, uint64_t now_ms)
 {
     take->missing = 0;
+    take->unserved = 0;
     for (unsigned i = 0; i < SLOT_COUNT; i++) {
         struct standing ours;
         uint16_t source = PEER_NONE;
@@ -368,6 +374,7 @@ bool take_tick(struct take *take, uint64_t now_ms)
         take->resolved = true;
     }
     collect_due(take, now_ms);
+    atomic_store(&take->control->node->unserved_slots, take->unserved);
     send_collected(take, now_ms);
     take->done = take->resolved && take->missing == 0;
     return take->done;

@@ -65,14 +65,16 @@ static bool slots_lawful(struct bytes slots, size_t item_size)
 
 /* ---- query ---- */
 
-static void answer_query(struct call *call, struct bytes slots)
+static void answer_query(struct call *call, struct bytes slots, uint64_t epoch)
 {
     struct node *node = worker_node(call->worker);
     struct buf out = {0};
+    bool same = true; /* under another view we might lead the slot, and go on serving it */
     for (size_t i = 0; i < slots.size; i += sizeof(uint16_t)) {
         struct slot *slot = &node->slots[slot_at(slots.data + i)];
         slot_lock(slot);
         struct standing standing = slot_standing(slot);
+        same = same && slot->epoch == epoch;
         if (slot->role != SLOT_PRIMARY) {
             /* What is said now must stay true: nothing more from whoever led it before. */
             slot->source = slot->leader;
@@ -80,7 +82,9 @@ static void answer_query(struct call *call, struct bytes slots)
         slot_unlock(slot);
         standing_encode(&out, &standing);
     }
-    if (out.failed) {
+    if (!same) {
+        reply_error(call->reply, "TRYAGAIN another view is installed here");
+    } else if (out.failed) {
         call_reply_no_memory(call);
     } else {
         reply_bulk(call->reply, buf_bytes(&out));
@@ -176,7 +180,7 @@ static enum send_status try_send(struct worker *worker, struct slot *slot, struc
     }
     bool equal = standing_compare(&ours, theirs) == 0;
     if (slot->role == SLOT_PRIMARY) {
-        if (!has_replica(slot, stream) && slot->replica_count == COPIES_MAX - 1) {
+        if (!has_replica(slot, stream) && slot->replica_count == SLOT_REPLICAS_MAX) {
             return SEND_LATER;
         }
         send_slot(worker, slot, stream, equal, false);
@@ -187,9 +191,10 @@ static enum send_status try_send(struct worker *worker, struct slot *slot, struc
         }
         return SEND_DONE;
     }
-    /* We led it, or held a copy: the taker leads it now. If we are to go on as its replica we are
-     * one from here, with nothing to be sent back. */
-    bool follow = slot->role == SLOT_REPLICA && slot->leader == taker->index;
+    /* We led it, or held a copy: the taker leads it now, and we are its replica from here, with
+     * nothing to be sent back: for good, or until those that are to be its replicas have taken
+     * over. */
+    bool follow = slot->leader == taker->index;
     send_slot(worker, slot, stream, equal, follow);
     if (follow) {
         slot->source = taker->index;
@@ -234,11 +239,11 @@ void torc_take_command(struct call *call)
     }
     struct peer *taker =
         node_id_parse(&id, call->argv[3]) == TORC_OK ? peers_find(node->peers, &id) : NULL;
-    if (taker == NULL || atomic_load(&node->epoch) < (uint64_t)epoch) {
-        reply_error(call->reply, "TRYAGAIN that view is not installed here yet");
+    if (taker == NULL || atomic_load(&node->epoch) != (uint64_t)epoch) {
+        reply_error(call->reply, "TRYAGAIN another view is installed here");
     } else if (call_argument_is(call, 1, "query") &&
                slots_lawful(call->argv[4], sizeof(uint16_t))) {
-        answer_query(call, call->argv[4]);
+        answer_query(call, call->argv[4], (uint64_t)epoch);
     } else if (call_argument_is(call, 1, "send") &&
                slots_lawful(call->argv[4], SEND_REQUEST_SIZE)) {
         answer_send(call, taker, call->argv[4]);

@@ -221,7 +221,8 @@ static void on_before_sleep(struct ev_loop *loop, ev_prepare *watcher, int event
     flush_links(worker);
     flush_bus(worker);
     set_tick(worker);
-    if (worker->flush_first != NULL || worker->acks_arrived) {
+    if (worker->flush_first != NULL || worker->acks_arrived ||
+        atomic_load_explicit(&worker->streams_dirty, memory_order_relaxed)) {
         /* Something came up meanwhile: do not sleep. */
         ev_feed_event(loop, &worker->wake, EV_ASYNC);
     }
@@ -234,7 +235,7 @@ static void close_idle(struct worker *worker, uint32_t idle_seconds)
     while (connection != NULL) {
         struct connection *next = connection->next;
         if (connection->first == NULL &&
-            now - connection->session.last_active_ms > (uint64_t)idle_seconds * 1000) {
+            now > connection->session.last_active_ms + (uint64_t)idle_seconds * 1000) {
             connection_close(connection);
         }
         connection = next;

@@ -70,7 +70,7 @@ struct worker {
     struct connection *flush_first; /* connections to look after before sleeping */
     struct bus_connection *bus_connections;
     uint64_t last_bus_number;
-    unsigned bus_held; /* streams that wait for a view */
+    unsigned bus_held;                        /* streams that wait for a view */
     struct link *links[NODES_MAX];            /* by peer; NULL until needed */
     struct stream_sender *senders[NODES_MAX]; /* by peer; NULL until needed */
     bool acks_arrived;                        /* look at `waiting` before sleeping */

@@ -70,7 +70,9 @@ int stream_skip(struct stream *stream, uint64_t position)
         /* Whoever waited for the oldest ones has most likely been told; who has not must not take
          * them for acknowledged. */
         size_t half = STREAM_SKIPPED_MAX / 2;
-        stream->forgotten = stream->skipped[half - 1];
+        if (stream->forgotten < stream->skipped[half - 1]) {
+            stream->forgotten = stream->skipped[half - 1];
+        }
         memmove(stream->skipped, stream->skipped + half, half * sizeof(*stream->skipped));
         stream->skipped_count = half;
     }
@@ -100,14 +102,18 @@ bool stream_was_skipped(const struct stream *stream, uint64_t first, uint64_t la
     return false;
 }
 
-int stream_resume(struct stream *stream, uint64_t position)
+int stream_resume(struct stream *stream, uint64_t position, uint64_t skipped)
 {
-    if (position < stream->acked || position > stream->sent) {
+    if (position < stream->acked || position > stream->sent || skipped > position) {
         return TORC_ESTALE;
     }
     /* What lies beyond is sent again, and skipped again if it must be. */
     while (stream->skipped_count > 0 && stream->skipped[stream->skipped_count - 1] > position) {
         stream->skipped_count--;
+    }
+    uint64_t heard = stream->skipped_count == 0 ? 0 : stream->skipped[stream->skipped_count - 1];
+    if (skipped > stream->acked && skipped > heard) {
+        stream->forgotten = skipped;
     }
     stream->sent = position;
     return stream_ack(stream, position);

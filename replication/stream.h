@@ -53,8 +53,10 @@ int stream_skip(struct stream *stream, uint64_t position) TORC_MUST_USE;
  * and more, the oldest are forgotten. */
 bool stream_was_skipped(const struct stream *stream, uint64_t first, uint64_t last);
 
-/* A new connection: the replica says where it stands. 0: sending goes on from there. TORC_ESTALE:
- * it lacks what is no longer in the backlog, or claims what never was sent. */
-int stream_resume(struct stream *stream, uint64_t position) TORC_MUST_USE;
+/* A new connection: the replica says where it stands, and the last position that it skipped (0 =
+ * none). 0: sending goes on from there. When it skipped something and the connection broke before
+ * that was heard, what it had taken meanwhile may have been skipped. TORC_ESTALE: it lacks what is
+ * no longer in the backlog, or claims what never was sent. */
+int stream_resume(struct stream *stream, uint64_t position, uint64_t skipped) TORC_MUST_USE;
 
 #endif

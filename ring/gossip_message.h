@@ -1,6 +1,6 @@
 /*
  * Bytes of gossip: datagrams and the records of the full state exchange. The layout is
- * docs/protocol-gossip.md. Decoding refuses whatever it does not know to the last byte; nothing
+ * docs/protocol.md. Decoding refuses whatever it does not know to the last byte; nothing
  * that was decoded is trusted beyond its shape.
  */
 #ifndef TORC_RING_GOSSIP_MESSAGE_H
@@ -28,7 +28,7 @@
     (GOSSIP_UPDATE_SIZE_MIN + 4 + GOSSIP_ADDRESS_SIZE + 2 + GOSSIP_META_SIZE_MAX)
 #define GOSSIP_UPDATES_MAX ((GOSSIP_PLAIN_SIZE_MAX - GOSSIP_HEADER_SIZE) / GOSSIP_UPDATE_SIZE_MIN)
 
-static_assert(GOSSIP_PLAIN_SIZE_MAX == 1352, "the figure in docs/protocol-gossip.md");
+static_assert(GOSSIP_PLAIN_SIZE_MAX == 1352, "the figure in docs/protocol.md");
 static_assert(GOSSIP_HEADER_SIZE + 2 * GOSSIP_UPDATE_SIZE_MAX <= GOSSIP_PLAIN_SIZE_MAX,
               "our own update and one of another member fit one datagram");
 static_assert(GOSSIP_UPDATES_MAX <= UINT8_MAX, "the count of updates is one byte");

@@ -151,6 +151,7 @@ int main(int argc, char **argv)
     /* A handle that could not connect is usable: its commands try again. */
     if (torc_connect(&options, &torc) != 0) {
         print_error(torc);
+        fflush(stdout);
     }
     if (torc_pipeline_create(torc, &pipeline) == 0) {
         while (getline(&line, &size, stdin) > 0) {

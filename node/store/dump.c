@@ -1,4 +1,4 @@
-/* The portable form of a value. Normative: docs/protocol-object.md. */
+/* The portable form of a value. Normative: docs/protocol.md. */
 #include "base/codec.h"
 #include "base/error.h"
 #include "node/store/object.h"

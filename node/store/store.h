@@ -142,7 +142,7 @@ struct object *keyspace_evict_pick(struct keyspace *keys, enum eviction_policy p
 
 /*
  * One versioned, self-checking format for DUMP, RESTORE, slot transfer and snapshots: the value
- * without key and expiry. docs/protocol-object.md.
+ * without key and expiry. docs/protocol.md.
  */
 void object_dump(const struct object *object, struct buf *out);
 /* 0, TORC_ECORRUPT, TORC_EVERSION, TORC_ENOMEM; on failure nothing changed. */

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from torc_cluster import BUILD, PATIENCE, ROOT, key_for, listening_socket, slot_of, wait_until
+from torc_cluster import BUILD, PATIENCE, ROOT, key_for, listening_socket, wait_until
 
 EXAMPLES = BUILD / "client" / "examples"
 LIBRARY = BUILD / "client" / "libtorc.so"
@@ -25,7 +25,7 @@ class Shell:
         self.process = subprocess.Popen(
             [EXAMPLES / "shell", seeds, str(self.timeout_ms)], stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace", bufsize=1)
-        self.connect_error = None if connected else self.process.stdout.readline().rstrip("\n")
+        self.connect_error = None if connected else self.read()
 
     def __enter__(self):
         return self
@@ -39,8 +39,14 @@ class Shell:
         assert kind or (code == 0 and not errors), f"the shell ended with {code}: {errors}"
 
     def read(self):
-        line = self.process.stdout.readline()
-        assert line, "the shell has ended"
+        """A line; none within twice the deadline of a call fails the test."""
+        watchdog = threading.Timer(2 * self.timeout_ms / 1000 + 5, self.process.kill)
+        watchdog.start()
+        try:
+            line = self.process.stdout.readline()
+        finally:
+            watchdog.cancel()
+        assert line, "the shell has ended, or did not answer by its deadline"
         return line.rstrip("\n")
 
     def say(self, line):
@@ -371,13 +377,10 @@ def test_a_cluster_that_has_changed_is_followed(new_cluster):
             assert shell.ask(f"SET grown:{i} {i}") == "OK"
         cluster.add()
         cluster.wait_formed()
-        owners = cluster.owners()
-        elsewhere = cluster[1].direct_port
-        wait_until(lambda: elsewhere in {owner[0] for owner in cluster.owners().values()},
-                   what="the new node leads slots")
-        owners = cluster.owners()
-        moved = key_for(lambda slot: owners[slot][0] == elsewhere, prefix="moved")
-        assert slot_of(moved) in owners
+        newcomer = cluster[1]
+        wait_until(lambda: newcomer in cluster.primaries().values(), 20, "the new node leads slots")
+        table = cluster.primaries()
+        moved = key_for(lambda slot: table[slot] is newcomer, prefix="moved")
         assert shell.ask(f"SET {moved} x") == "OK"
         for i in range(50):
             assert shell.ask(f"GET grown:{i}") == str(i)

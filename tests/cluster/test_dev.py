@@ -78,7 +78,7 @@ def test_up_is_idempotent_grows_and_down_leaves_nothing(dev):
 
 
 def test_the_commands_that_up_suggests_work(dev):
-    code, text = dev("up", "--nodes", 1)
+    code, text = dev("up")
     assert code == 0, text
     suggested = [line.strip() for line in text[text.index("Try:"):].splitlines()[1:4]]
     assert len(suggested) == 3

@@ -212,7 +212,8 @@ START_TEST(test_welcome)
     struct welcome welcome = {.version = BUS_PROTOCOL_VERSION,
                               .node_id = {{7, 8, 9}},
                               .incarnation = 5,
-                              .position = 0x0102030405060708};
+                              .position = 0x0102030405060708,
+                              .skipped = 77};
     buf_append(&out, "before", 6); /* the frame is written behind what is queued already */
     welcome_encode(&out, &welcome);
     buf_consume(&out, 6);
@@ -222,6 +223,7 @@ START_TEST(test_welcome)
     ck_assert(node_id_equal(&decoded.node_id, &welcome.node_id));
     ck_assert_uint_eq(decoded.incarnation, welcome.incarnation);
     ck_assert_uint_eq(decoded.position, welcome.position);
+    ck_assert_uint_eq(decoded.skipped, 77);
     for (size_t size = 0; size < payload.size; size++) {
         ck_assert_int_eq(welcome_decode((struct bytes){payload.data, size}, &decoded),
                          TORC_ECORRUPT);

@@ -107,28 +107,48 @@ START_TEST(test_streams)
 }
 END_TEST
 
+/* What a connection does with what it brought; false if it may not. */
+static bool receive(struct peer *peer, unsigned shard, uint64_t connection, uint64_t position,
+                    uint64_t skipped)
+{
+    bool ours = peer_receive_apply_begin(peer, shard, connection);
+    if (ours) {
+        peer_receive_apply_end(peer, shard, position, skipped);
+    }
+    return ours;
+}
+
 START_TEST(test_receive)
 {
     struct peers *peers = peers_create();
     struct peer *peer = get(peers, 1);
-    ck_assert_uint_eq(peer_receive_begin(peer, 0, 5, 1, 100), 0);
-    ck_assert(peer_receive_advance(peer, 0, 100, 24));
-    ck_assert(peer_receive_advance(peer, 0, 100, 48));
-    ck_assert(!peer_receive_advance(peer, 0, 99, 72)); /* not the one that feeds it */
+    uint64_t skipped = 99;
+    ck_assert_uint_eq(peer_receive_begin(peer, 0, 5, 1, 100, &skipped), 0);
+    ck_assert(receive(peer, 0, 100, 24, 0));
+    ck_assert(receive(peer, 0, 100, 48, 0));
+    ck_assert(!receive(peer, 0, 99, 72, 0)); /* not the one that feeds it */
 
     /* A new connection of the same stream goes on; the old one is told so. */
-    ck_assert_uint_eq(peer_receive_begin(peer, 0, 5, 1, 101), 48);
-    ck_assert(!peer_receive_advance(peer, 0, 100, 72));
-    ck_assert(peer_receive_advance(peer, 0, 101, 72));
+    ck_assert_uint_eq(peer_receive_begin(peer, 0, 5, 1, 101, &skipped), 48);
+    ck_assert(!receive(peer, 0, 100, 72, 0));
+    ck_assert(receive(peer, 0, 101, 72, 0));
+
+    /* The last position skipped is remembered with it. */
+    ck_assert_uint_eq(skipped, 0);
+    ck_assert(receive(peer, 0, 101, 96, 96));
+    ck_assert(receive(peer, 0, 101, 120, 0));
+    ck_assert_uint_eq(peer_receive_begin(peer, 0, 5, 1, 101, &skipped), 120);
+    ck_assert_uint_eq(skipped, 96);
 
     /* Another shard, generation or incarnation is another stream. */
-    ck_assert_uint_eq(peer_receive_begin(peer, 1, 5, 1, 102), 0);
-    ck_assert_uint_eq(peer_receive_begin(peer, 0, 5, 1, 103), 72);
-    ck_assert_uint_eq(peer_receive_begin(peer, 0, 5, 2, 104), 0);
-    ck_assert(peer_receive_advance(peer, 0, 104, 24));
-    ck_assert_uint_eq(peer_receive_begin(peer, 0, 6, 2, 105), 0);
-    ck_assert_uint_eq(peer_receive_begin(get(peers, 2), 0, 6, 2, 106), 0);
-    ck_assert_uint_eq(peer_receive_begin(peer, WORKERS_MAX - 1, 6, 2, 107), 0);
+    ck_assert_uint_eq(peer_receive_begin(peer, 1, 5, 1, 102, &skipped), 0);
+    ck_assert_uint_eq(peer_receive_begin(peer, 0, 5, 1, 103, &skipped), 120);
+    ck_assert_uint_eq(peer_receive_begin(peer, 0, 5, 2, 104, &skipped), 0);
+    ck_assert_uint_eq(skipped, 0);
+    ck_assert(receive(peer, 0, 104, 24, 0));
+    ck_assert_uint_eq(peer_receive_begin(peer, 0, 6, 2, 105, &skipped), 0);
+    ck_assert_uint_eq(peer_receive_begin(get(peers, 2), 0, 6, 2, 106, &skipped), 0);
+    ck_assert_uint_eq(peer_receive_begin(peer, WORKERS_MAX - 1, 6, 2, 107, &skipped), 0);
     peers_destroy(peers);
 }
 END_TEST

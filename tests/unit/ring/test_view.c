@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Where the fields of encode_small() lie; see docs/protocol-view.md. */
+/* Where the fields of encode_small() lie; see docs/protocol.md. */
 #define AT_EPOCH 2
 #define AT_CLUSTER_NAME 30
 #define AT_COPIES 36 /* the name is "torc" */

@@ -70,7 +70,7 @@ START_TEST(a_dump_is_appended)
 }
 END_TEST
 
-/* The bytes of docs/protocol-object.md, so that the format cannot change unnoticed. */
+/* The bytes of docs/protocol.md, so that the format cannot change unnoticed. */
 START_TEST(the_format_is_the_documented_one)
 {
     static const uint8_t text[] = {1, 1, 0, 3, 0, 0, 0, 'a', 'b', 'c'};
