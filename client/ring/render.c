@@ -68,7 +68,7 @@ static void format_address(char out[CELL_SIZE], const struct view_node *node, si
         int tail = snprintf(port, sizeof(port), "~:%u", node->client_port);
         (void)snprintf(out, CELL_SIZE, "%.*s%s", (int)width - tail, text, port);
     } else {
-        (void)snprintf(out, CELL_SIZE, "%s", text);
+        (void)snprintf(out, CELL_SIZE, "%.*s", CELL_SIZE - 1, text);
     }
 }
 

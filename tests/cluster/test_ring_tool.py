@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from torc_cluster import BUILD, PATIENCE, listening_socket, pairs, slot_of, wait_until
+from torc_cluster import BUILD, PATIENCE, listening_socket, slot_of, wait_until
 
 RING = BUILD / "client" / "torc-ring"
 WELL, PROBLEM, USAGE, UNREACHABLE = 0, 1, 2, 3
@@ -24,16 +24,12 @@ def at(node, *arguments):
     return run("-s", f"127.0.0.1:{node.port}", *arguments)
 
 
-def owners_of(cluster):
-    """slot -> direct ports of its owners, primary first, as CLUSTER SHARDS has them."""
-    table = {}
-    for shard in map(pairs, cluster[0].ask("CLUSTER", "SHARDS")):
-        members = sorted(map(pairs, shard[b"nodes"]), key=lambda member: member[b"role"] != b"master")
-        bounds = [int(bound) for bound in shard[b"slots"]]
-        for first, last in zip(bounds[::2], bounds[1::2]):
-            for slot in range(first, last + 1):
-                table[slot] = [member[b"port"] for member in members]
-    return table
+def holders(cluster, key):
+    """Direct ports of the nodes that hold the key's slot, by asking each for its keys: the primary first."""
+    holding = [node for node in cluster.nodes
+               if node.ask("CLUSTER", "COUNTKEYSINSLOT", slot_of(key)) > 0]
+    primary = cluster.primary(key)
+    return [node.direct_port for node in sorted(holding, key=lambda node: node is not primary)]
 
 
 def node_at(cluster, direct_port):
@@ -68,26 +64,27 @@ def test_status_as_json_agrees_with_the_nodes(cluster):
     assert status["copies"] == 2 and status["warnings"] == []
     assert status["slots_without_owner"] == status["slots_short"] == 0
     assert sum(node["keys"] for node in status["nodes"]) == 200
-    owners = owners_of(cluster)
+    leaders = [node.direct_port for node in cluster.primaries().values()]
     for node in status["nodes"]:
-        led = sum(ports[0] == node["direct_port"] for ports in owners.values())
+        led = leaders.count(node["direct_port"])
         assert node["primaries"] == led
         assert node["id"] == node_at(cluster, node["direct_port"]).ask("CLUSTER", "MYID").decode()
 
 
 def test_slots_of_keys(cluster):
     keys = ["foo", "{user1}:a", "{user1}:b", "with blank", "--odd"]
+    cluster[0].client().mset(dict.fromkeys(keys, "x"))
+    cluster.wait_copied(keys)
     code, out, _ = at(cluster[1], "slots", "--json", "--", *keys)
     assert code == WELL
-    owners = owners_of(cluster)
     shown = json.loads(out)
     assert [entry["key"] for entry in shown] == keys
     for entry in shown:
         assert entry["slot"] == slot_of(entry["key"])
         ports = [entry["primary"]["direct_port"], *(r["direct_port"] for r in entry["replicas"])]
-        assert ports == owners[entry["slot"]]
+        assert ports == holders(cluster, entry["key"])
     code, out, _ = at(cluster[1], "slots", "foo")
-    primary, replica = (node_at(cluster, port).port for port in owners[12182])
+    primary, replica = (node_at(cluster, port).port for port in holders(cluster, "foo"))
     assert code == WELL
     assert out.splitlines()[1].split() == [
         "foo", "12182", f"127.0.0.1:{primary}", f"127.0.0.1:{replica}"]

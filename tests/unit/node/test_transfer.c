@@ -57,6 +57,7 @@ static struct fixture *setup(void)
     atomic_store(&node->epoch, EPOCH);
     for (unsigned i = 0; i < SLOT_COUNT; i++) {
         node->slots[i].index = (uint16_t)i;
+        node->slots[i].epoch = EPOCH;
         node->slots[i].source = PEER_NONE;
         node->slots[i].leader = PEER_NONE;
         node->slots[i].keys = store_keyspace(node->store, (uint16_t)i);
@@ -221,10 +222,17 @@ START_TEST(test_query)
     ck_assert_uint_eq(first.effect_epoch, 3);
     ck_assert_uint_eq(first.sequence, 77);
     ck_assert(!last.complete);
-    take_with(fixture, "query", "4", 2, buf_bytes(&slots)); /* an older view: it is installed */
-    bulk(fixture, 2 * STANDING_SIZE);
     take_with(fixture, "query", "5", 2, (struct bytes){NULL, 0});
     bulk(fixture, 0);
+    /* Only under the very same view is it sure that we serve none of these slots. */
+    static const char *const others[] = {"4", "6"};
+    for (size_t i = 0; i < 2; i++) {
+        take_with(fixture, "query", others[i], 2, buf_bytes(&slots));
+        ck_assert(reply_starts(fixture, "-TRYAGAIN "));
+    }
+    fixture->slot->epoch = EPOCH + 1; /* the next view is being installed */
+    take_with(fixture, "query", "5", 2, buf_bytes(&slots));
+    ck_assert(reply_starts(fixture, "-TRYAGAIN "));
     buf_deinit(&slots);
     teardown(fixture);
 }
@@ -430,7 +438,7 @@ START_TEST(test_later)
     ck_assert_int_eq(send_to(fixture, &nothing), SEND_LATER);
     atomic_store(&fixture->stream->backlog_size, 0);
 
-    slot->replica_count = COPIES_MAX - 1; /* all places are taken by others */
+    slot->replica_count = SLOT_REPLICAS_MAX; /* all places are taken by others */
     ck_assert_int_eq(send_to(fixture, &nothing), SEND_LATER);
     slot->replica_count = 0;
 
