@@ -27,7 +27,11 @@ static int begin(struct torc *handle, bool valid)
         return TORC_EINVAL;
     }
     handle_begin(handle);
-    return valid ? TORC_OK : handle_fail(handle, TORC_EINVAL, "an argument is NULL");
+    if (!valid) {
+        (void)handle_fail(handle, TORC_EINVAL, "an argument is NULL");
+        return TORC_EINVAL;
+    }
+    return TORC_OK;
 }
 
 /* The error of an error reply, with its text; TORC_EPROTOCOL for a reply that is of no expected

@@ -46,6 +46,11 @@ int torc_connect(const struct torc_options *options, struct torc **out)
     routing_init(&handle->routing);
     prng_init(&handle->prng, seed_of(handle));
     int result = client_options_read(&handle->options, options, handle->error_text);
+    if (result == TORC_ENOMEM) {
+        torc_close(handle);
+        *out = NULL;
+        return result;
+    }
     handle->error = result;
     handle->options_valid = result == TORC_OK;
     return result == TORC_OK ? discover_join(handle, clock_now_ms() + handle->options.timeout_ms)

@@ -13,6 +13,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define REPLY_SIZE_EXPECTED                                                                        \
+    (64u * 1024)        /* of a forwarded request, before the first ones are known */
 #define KEEP_BYTES 4096 /* of buffer, on a connection that is between two bursts */
 
 static void on_readable(struct ev_loop *loop, ev_io *watcher, int events);
@@ -29,6 +31,7 @@ void connection_open(struct worker *worker, int fd, enum session_access access)
     }
     net_tune(fd);
     connection->worker = worker;
+    connection->reply_size = REPLY_SIZE_EXPECTED;
     struct session *session = &connection->session;
     session->access = access;
     session->fd = fd;

@@ -81,8 +81,7 @@ bool execute_in_slot(struct worker *worker, const struct execution *execution)
 {
     const struct command *command = execution->command;
     struct slot *slot = &worker->node->slots[execution->slot];
-    bool no_memory =
-        (command->flags & COMMAND_DENYOOM) != 0 && !maintenance_make_room(worker, execution->slot);
+    bool no_memory = (command->flags & COMMAND_DENYOOM) != 0 && !maintenance_make_room(worker);
     struct reply_writer writer = {.out = execution->out, .protocol = execution->protocol};
 
     slot_lock(slot);

@@ -262,6 +262,7 @@ int main(int argc, char **argv)
     pthread_mutex_init(&node.gossip_lock, NULL);
     session_registry_init(&node.sessions);
     node.started_ms = clock_wall_ms();
+    node.led_share_permille = 1000;
     raise_file_limit(&node);
     int result = create_parts(&node);
     if (result == TORC_OK) {

@@ -7,7 +7,7 @@
 #include <time.h>
 
 #define EVICTIONS_PER_WRITE 64    /* more at once would be felt by the client that triggers them */
-#define EVICTION_SLOT_TRIES 256   /* slots looked at for one victim */
+#define EVICTION_SLOTS_SAMPLED 5  /* compared for one victim, as many as Redis samples keys */
 #define SWEEP_KEYS_PER_SLOT 64    /* deleted under one slot's lock */
 #define SWEEP_SLOTS_PER_TICK 4096 /* looked at; a look at a slot without work costs some 20 ns */
 #define SWEEP_BUDGET_NS 1000000   /* of a tick's 10 ms: expiry takes at most a tenth of a core */
@@ -28,47 +28,116 @@ static void delete_and_publish(struct worker *worker, struct slot *slot, struct 
     keyspace_delete(keys, key, hash);
 }
 
-static bool evict_one(struct worker *worker, uint16_t slot_index, enum eviction_policy policy)
+/* The next slot from `from` on, round and round, that this node leads and that has keys; SLOT_COUNT
+ * if there is none. */
+static unsigned next_filled_slot(struct node *node, unsigned from)
 {
-    struct slot *slot = &worker->node->slots[slot_index];
-    slot_lock(slot);
-    struct object *victim = NULL;
-    if (slot_serves(slot) && keyspace_count(slot->keys) > 0) {
-        victim = keyspace_evict_pick(slot->keys, policy, worker->now_wall_ms, &worker->prng);
+    for (unsigned i = 0; i < SLOT_COUNT; i++) {
+        struct slot *slot = &node->slots[(from + i) % SLOT_COUNT];
+        slot_lock(slot);
+        bool filled = slot_serves(slot) && keyspace_count(slot->keys) > 0;
+        slot_unlock(slot);
+        if (filled) {
+            return slot->index;
+        }
     }
-    if (victim != NULL) {
-        delete_and_publish(worker, slot, slot->keys, victim);
-        stat_add(&worker->stats.evicted, 1);
-    }
-    slot_unlock(slot);
-    return victim != NULL;
+    return SLOT_COUNT;
 }
 
-bool maintenance_make_room(struct worker *worker, uint16_t slot)
+/* Evicts the best of what some slots chosen at random would drop; another worker may come first.
+ * False: nothing may be dropped. */
+static bool evict_one(struct worker *worker, enum eviction_policy policy)
 {
-    const struct config *config = &worker->node->config;
+    struct node *node = worker->node;
+    struct slot *chosen = NULL;
+    uint64_t chosen_idle_ms = 0;
+    for (unsigned i = 0; i < EVICTION_SLOTS_SAMPLED; i++) {
+        unsigned index = next_filled_slot(node, (unsigned)prng_below(&worker->prng, SLOT_COUNT));
+        if (index == SLOT_COUNT) {
+            return false;
+        }
+        struct slot *slot = &node->slots[index];
+        slot_lock(slot);
+        const struct object *victim =
+            slot_serves(slot)
+                ? keyspace_evict_pick(slot->keys, policy, worker->now_wall_ms, &worker->prng)
+                : NULL;
+        if (victim != NULL) {
+            uint64_t idle_ms = object_idle_ms(victim, worker->now_wall_ms);
+            if (chosen == NULL || idle_ms > chosen_idle_ms) {
+                chosen = slot;
+                chosen_idle_ms = idle_ms;
+            }
+        }
+        slot_unlock(slot);
+    }
+    if (chosen == NULL) {
+        return false;
+    }
+    slot_lock(chosen);
+    struct object *victim =
+        slot_serves(chosen)
+            ? keyspace_evict_pick(chosen->keys, policy, worker->now_wall_ms, &worker->prng)
+            : NULL;
+    if (victim != NULL) {
+        delete_and_publish(worker, chosen, chosen->keys, victim);
+        stat_add(&worker->stats.evicted, 1);
+    }
+    slot_unlock(chosen);
+    return true;
+}
+
+/* True while what this node leads fits its share of --memory. Between two looks at all slots every
+ * change counts as one of what it leads. */
+static bool within_share(struct node *node, uint64_t limit)
+{
+    uint64_t memory = store_memory(node->store);
+    uint64_t led = atomic_load_explicit(&node->led_bytes, memory_order_relaxed) + memory;
+    uint64_t then = atomic_load_explicit(&node->led_seen_at_bytes, memory_order_relaxed);
+    uint64_t share = atomic_load_explicit(&node->led_share_permille, memory_order_relaxed);
+    return led < then + limit / 1000 * share;
+}
+
+bool maintenance_make_room(struct worker *worker)
+{
+    struct node *node = worker->node;
+    const struct config *config = &node->config;
     uint64_t limit = atomic_load_explicit(&config->memory_bytes_max, memory_order_relaxed);
-    if (TORC_LIKELY(limit == 0 || store_memory(worker->node->store) < limit)) {
+    if (TORC_LIKELY(limit == 0) || within_share(node, limit)) {
         return true;
     }
     enum eviction_policy policy =
         (enum eviction_policy)atomic_load_explicit(&config->eviction, memory_order_relaxed);
-    if (policy == EVICTION_NONE) {
-        return false;
-    }
     unsigned evicted = 0;
-    for (unsigned tries = 0; tries < EVICTION_SLOT_TRIES && evicted < EVICTIONS_PER_WRITE;
-         tries++) {
-        uint16_t victim_slot = (uint16_t)prng_below(&worker->prng, SLOT_COUNT);
-        if (evict_one(worker, tries == EVICTION_SLOT_TRIES - 1 ? slot : victim_slot, policy)) {
-            evicted++;
-            if (store_memory(worker->node->store) < limit) {
-                return true;
-            }
+    while (policy != EVICTION_NONE && evicted < EVICTIONS_PER_WRITE && evict_one(worker, policy)) {
+        evicted++;
+        if (within_share(node, limit)) {
+            return true;
         }
     }
     /* As long as there was something to evict the account comes down; refuse only when not. */
     return evicted > 0;
+}
+
+void maintenance_look_at_memory(struct node *node)
+{
+    uint64_t led = 0;
+    uint64_t led_slots = 0;
+    uint64_t copied_slots = 0;
+    uint64_t memory = store_memory(node->store);
+    for (unsigned i = 0; i < SLOT_COUNT; i++) {
+        struct slot *slot = &node->slots[i];
+        slot_lock(slot);
+        led += slot->role == SLOT_PRIMARY ? keyspace_memory(slot->keys) : 0;
+        led_slots += slot->role == SLOT_PRIMARY;
+        copied_slots += slot->role == SLOT_REPLICA;
+        slot_unlock(slot);
+    }
+    uint64_t all = led_slots + copied_slots;
+    atomic_store_explicit(&node->led_bytes, led, memory_order_relaxed);
+    atomic_store_explicit(&node->led_seen_at_bytes, memory, memory_order_relaxed);
+    atomic_store_explicit(&node->led_share_permille, all == 0 ? 1000 : led_slots * 1000 / all,
+                          memory_order_relaxed);
 }
 
 struct sweep {

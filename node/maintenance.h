@@ -10,11 +10,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct node;
 struct worker;
 
-/* Evicts, by the configured policy, until a write that may grow memory is within --memory. False if
- * it is not and nothing more may be evicted. No slot lock held. */
-bool maintenance_make_room(struct worker *worker, uint16_t slot) TORC_MUST_USE;
+/*
+ * Evicts, by the configured policy, until a write that may grow memory is within --memory. False if
+ * it is not and nothing more may be evicted. No slot lock held.
+ *
+ * --memory is shared between the slots a node leads and those it keeps copies of, by their number:
+ * it evicts from what it leads when that exceeds its part. Were it to look at the sum, a node full
+ * of other nodes' copies would have to drop all of its own keys.
+ */
+bool maintenance_make_room(struct worker *worker) TORC_MUST_USE;
+/* Takes stock of what the node leads; call every tenth of a second when there is a limit. */
+void maintenance_look_at_memory(struct node *node);
 /* Deletes expired keys in this worker's share of the slots, within a budget. */
 void maintenance_sweep(struct worker *worker);
 

@@ -78,7 +78,10 @@ struct node {
     _Atomic uint64_t pause_until_ms; /* CLIENT PAUSE; wall clock; 0 = not paused */
     _Atomic bool pause_writes_only;
     _Atomic bool stopping;
-    _Atomic size_t unserved_slots; /* that this node leads and has not taken over yet */
+    _Atomic uint64_t led_bytes;          /* of the slots it leads, at the last look */
+    _Atomic uint64_t led_seen_at_bytes;  /* store_memory at that look */
+    _Atomic uint64_t led_share_permille; /* of --memory, for the slots it leads */
+    _Atomic size_t unserved_slots;       /* that this node leads and has not taken over yet */
 };
 
 /* The present view, retained: release it after use. NULL before the node has joined. Any thread. */

@@ -18,6 +18,7 @@
 
 #define TICK_SECONDS 0.01     /* while something waits for it: held requests, keys that expire */
 #define IDLE_TICK_SECONDS 0.1 /* else */
+#define MEMORY_LOOK_MS 100
 #define ACCEPTS_PER_EVENT 64
 #define ACCEPT_PAUSE_MS 100 /* when there are no more file descriptors */
 
@@ -250,6 +251,11 @@ static void on_tick(struct ev_loop *loop, ev_timer *watcher, int events)
     worker->now_wall_ms = clock_wall_ms();
     worker_view(worker);
     maintenance_sweep(worker);
+    if (worker->index == 0 && now_ms >= worker->memory_look_at_ms &&
+        atomic_load_explicit(&worker->node->config.memory_bytes_max, memory_order_relaxed) != 0) {
+        worker->memory_look_at_ms = now_ms + MEMORY_LOOK_MS;
+        maintenance_look_at_memory(worker->node);
+    }
     operations_tick(worker, now_ms);
     bus_connections_tick(worker, now_ms);
     poll_streams(worker, now_ms);

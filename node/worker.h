@@ -79,7 +79,8 @@ struct worker {
     uint16_t held_count[SLOT_COUNT];
     uint16_t sweep_slot; /* where the expiry sweep goes on */
     uint64_t accept_paused_until_ms;
-    uint64_t pause_seen_ms; /* the last CLIENT PAUSE whose end was noticed */
+    uint64_t memory_look_at_ms; /* worker 0: when it next takes stock; monotonic */
+    uint64_t pause_seen_ms;     /* the last CLIENT PAUSE whose end was noticed */
 };
 
 struct worker *worker_create(struct node *node, unsigned index);

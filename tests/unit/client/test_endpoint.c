@@ -121,18 +121,19 @@ END_TEST
 
 START_TEST(lists_have_a_limit)
 {
-    char text[SEEDS_MAX * 4 + 8] = "";
+    char text[(SEEDS_MAX + 1) * 4];
     struct endpoint *list = NULL;
     size_t count = 0;
     struct bytes wrong;
-    for (int i = 0; i < SEEDS_MAX; i++) {
-        strcat(text, i == 0 ? "a:1" : ",a:1");
+    for (size_t i = 0; i <= SEEDS_MAX; i++) {
+        memcpy(text + 4 * i, "a:1,", 4);
     }
-    ck_assert_int_eq(endpoint_list_parse(&list, &count, bytes_of(text), &wrong), TORC_OK);
+    const struct bytes most = {text, 4 * SEEDS_MAX - 1};
+    const struct bytes more = {text, sizeof(text) - 1};
+    ck_assert_int_eq(endpoint_list_parse(&list, &count, most, &wrong), TORC_OK);
     ck_assert_uint_eq(count, SEEDS_MAX);
     free(list);
-    strcat(text, ",a:1");
-    ck_assert_int_eq(endpoint_list_parse(&list, &count, bytes_of(text), &wrong), TORC_ETOOBIG);
+    ck_assert_int_eq(endpoint_list_parse(&list, &count, more, &wrong), TORC_ETOOBIG);
 }
 END_TEST
 

@@ -53,10 +53,11 @@ END_TEST
 
 START_TEST(too_many_seeds)
 {
-    char text[4 * (SEEDS_MAX + 1) + 1] = "a:1";
-    for (int i = 0; i < SEEDS_MAX; i++) {
-        strcat(text, ",a:1");
+    char text[(SEEDS_MAX + 1) * 4];
+    for (size_t i = 0; i <= SEEDS_MAX; i++) {
+        memcpy(text + 4 * i, "a:1,", 4);
     }
+    text[sizeof(text) - 1] = '\0';
     refuse(&(struct torc_options){.seeds = text}, TORC_ETOOBIG, "seeds");
 }
 END_TEST

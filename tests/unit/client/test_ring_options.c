@@ -2,6 +2,7 @@
 #include "client/ring/options.h"
 
 #include <check.h>
+#include <stdio.h>
 #include <string.h>
 
 static struct ring_options options;
@@ -13,10 +14,10 @@ static char *argv[17];
 static int parse(const char *const *arguments)
 {
     int argc = 1;
-    strcpy(words[0], "torc-ring");
+    (void)snprintf(words[0], sizeof(words[0]), "torc-ring");
     argv[0] = words[0];
     for (; arguments[argc - 1] != NULL; argc++) {
-        strcpy(words[argc], arguments[argc - 1]);
+        (void)snprintf(words[argc], sizeof(words[argc]), "%s", arguments[argc - 1]);
         argv[argc] = words[argc];
     }
     argv[argc] = NULL;
