@@ -119,10 +119,6 @@ size_t batch_judge(struct batch *batch, bool *only_moved)
     for (size_t i = batch->count; i-- > 0;) {
         struct call *call = &batch->calls[i];
         const uint16_t slot = call->route.slot;
-        if (!call->this_round) {
-            continue;
-        }
-        call->this_round = false;
         if (call->state == CALL_DONE && slot != REQUEST_NO_SLOT) {
             slot_set_add(&executed, slot);
             if (!call->route.readonly) {

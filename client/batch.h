@@ -23,7 +23,6 @@ struct call {
     struct request_route route;
     enum call_state state;
     bool redirected; /* CALL_AGAIN: because of MOVED */
-    bool this_round; /* it was sent, or ended, in the round that is being judged */
     int error; /* CALL_DONE: why there is no reply; CALL_AGAIN: what happened, 0 if the reply says
                   it */
     redisReply *reply; /* owned; of CALL_AGAIN too, in case there is no time for another try */

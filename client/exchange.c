@@ -70,7 +70,6 @@ static void place(struct round *round, size_t index)
 {
     struct call *call = &round->batch->calls[index];
     struct endpoint target;
-    call->this_round = true;
     if (round->targets != NULL) {
         target = round->targets[index];
     } else if (!find_target(round, call, &target)) {

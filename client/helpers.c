@@ -320,7 +320,7 @@ int torc_mget(struct torc *handle, const struct torc_bytes *keys, size_t count,
         end = split_group_end(&spread.split, first);
         result = merge_group(&spread, first, end, spread.batch.calls[group].reply, values);
     }
-    for (size_t i = 0; i < count && result != TORC_OK; i++) {
+    for (size_t i = 0; values != NULL && i < count && result != TORC_OK; i++) {
         torc_value_free(&values[i]);
     }
     spread_deinit(&spread);

@@ -108,15 +108,15 @@ bool maintenance_make_room(struct worker *worker)
     }
     enum eviction_policy policy =
         (enum eviction_policy)atomic_load_explicit(&config->eviction, memory_order_relaxed);
-    unsigned evicted = 0;
-    while (policy != EVICTION_NONE && evicted < EVICTIONS_PER_WRITE && evict_one(worker, policy)) {
-        evicted++;
-        if (within_share(node, limit)) {
-            return true;
-        }
+    if (policy == EVICTION_NONE) {
+        return false;
     }
-    /* As long as there was something to evict the account comes down; refuse only when not. */
-    return evicted > 0;
+    /* As long as there is something to evict the account comes down; refuse only when not. */
+    bool possible = true;
+    for (unsigned i = 0; i < EVICTIONS_PER_WRITE && possible && !within_share(node, limit); i++) {
+        possible = evict_one(worker, policy);
+    }
+    return possible;
 }
 
 void maintenance_look_at_memory(struct node *node)

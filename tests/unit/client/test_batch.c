@@ -15,7 +15,6 @@ static struct call *add(uint16_t slot, bool readonly, enum call_state state)
     struct call *call = &batch.calls[batch.count - 1];
     call->route = (struct request_route){.slot = slot, .readonly = readonly};
     call->state = state;
-    call->this_round = true;
     return call;
 }
 
@@ -142,7 +141,6 @@ START_TEST(earlier_rounds_do_not_count)
     batch_renew(&batch);
     batch.calls[0].state = CALL_DONE;
     batch.calls[1].state = CALL_AGAIN;
-    batch.calls[0].this_round = batch.calls[1].this_round = true;
     ck_assert_uint_eq(judge(), 1);
     batch_deinit(&batch);
 }
@@ -154,7 +152,6 @@ START_TEST(tells_whether_all_were_redirected)
     add(7, false, CALL_AGAIN)->redirected = true;
     ck_assert_uint_eq(batch_judge(&batch, &only_moved), 1);
     ck_assert(only_moved);
-    batch.calls[0].this_round = true;
     add(8, false, CALL_AGAIN);
     ck_assert_uint_eq(batch_judge(&batch, &only_moved), 2);
     ck_assert(!only_moved);

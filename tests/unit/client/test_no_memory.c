@@ -214,7 +214,7 @@ static int use(const struct peer *peer)
 
 START_TEST(every_failed_allocation_is_an_error)
 {
-    struct peer peer;
+    static struct peer peer; /* its threads outlive the test */
     unsigned failures = 0;
     start(&peer);
     for (size_t granted = 0;; granted++) {
