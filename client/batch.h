@@ -23,8 +23,7 @@ struct call {
     struct request_route route;
     enum call_state state;
     bool redirected; /* CALL_AGAIN: because of MOVED */
-    int error; /* CALL_DONE: why there is no reply; CALL_AGAIN: what happened, 0 if the reply says
-                  it */
+    int error; /* CALL_DONE: why there is no reply; CALL_AGAIN: why, unless the reply says it */
     redisReply *reply; /* owned; of CALL_AGAIN too, in case there is no time for another try */
 };
 

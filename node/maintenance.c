@@ -87,15 +87,16 @@ static bool evict_one(struct worker *worker, enum eviction_policy policy)
     return true;
 }
 
-/* True while what this node leads fits its share of --memory. Between two looks at all slots every
- * change counts as one of what it leads. */
+/* True while what this node leads fits its share of --memory: as of the last look at all slots, and
+ * what has changed since but for the copies. */
 static bool within_share(struct node *node, uint64_t limit)
 {
-    uint64_t memory = store_memory(node->store);
-    uint64_t led = atomic_load_explicit(&node->led_bytes, memory_order_relaxed) + memory;
-    uint64_t then = atomic_load_explicit(&node->led_seen_at_bytes, memory_order_relaxed);
+    int64_t memory = (int64_t)store_memory(node->store);
+    int64_t then = (int64_t)atomic_load_explicit(&node->led_seen_at_bytes, memory_order_relaxed);
+    int64_t copied = atomic_load_explicit(&node->copied_since_bytes, memory_order_relaxed);
+    int64_t led = (int64_t)atomic_load_explicit(&node->led_bytes, memory_order_relaxed);
     uint64_t share = atomic_load_explicit(&node->led_share_permille, memory_order_relaxed);
-    return led < then + limit / 1000 * share;
+    return led + memory - then - copied < (int64_t)(limit / 1000 * share);
 }
 
 bool maintenance_make_room(struct worker *worker)
@@ -135,6 +136,7 @@ void maintenance_look_at_memory(struct node *node)
     }
     uint64_t all = led_slots + copied_slots;
     atomic_store_explicit(&node->led_bytes, led, memory_order_relaxed);
+    atomic_store_explicit(&node->copied_since_bytes, 0, memory_order_relaxed);
     atomic_store_explicit(&node->led_seen_at_bytes, memory, memory_order_relaxed);
     atomic_store_explicit(&node->led_share_permille, all == 0 ? 1000 : led_slots * 1000 / all,
                           memory_order_relaxed);

@@ -80,6 +80,7 @@ struct node {
     _Atomic bool stopping;
     _Atomic uint64_t led_bytes;          /* of the slots it leads, at the last look */
     _Atomic uint64_t led_seen_at_bytes;  /* store_memory at that look */
+    _Atomic int64_t copied_since_bytes;  /* growth since then of the slots it keeps copies of */
     _Atomic uint64_t led_share_permille; /* of --memory, for the slots it leads */
     _Atomic size_t unserved_slots;       /* that this node leads and has not taken over yet */
 };
