@@ -167,10 +167,18 @@ static enum verdict apply(struct bus_connection *bus, const struct op *op)
 {
     struct worker *worker = bus->worker;
     struct slot *slot = &worker->node->slots[op->slot];
+    enum verdict verdict = OP_SKIPPED;
     slot_lock(slot);
-    enum verdict verdict = op->kind == OP_EFFECT ? take_effect(worker, slot, op, bus->peer->index)
-                                                 : take_refill(worker, slot, op, bus->peer);
+    int64_t before = (int64_t)keyspace_memory(slot->keys);
+    if (op->kind == OP_EFFECT) {
+        verdict = take_effect(worker, slot, op, bus->peer->index);
+    } else {
+        verdict = take_refill(worker, slot, op, bus->peer);
+    }
+    int64_t after = (int64_t)keyspace_memory(slot->keys);
     slot_unlock(slot);
+    atomic_fetch_add_explicit(&worker->node->copied_since_bytes, after - before,
+                              memory_order_relaxed);
     return verdict;
 }
 
