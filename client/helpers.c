@@ -321,24 +321,6 @@ int torc_mget(struct torc *handle, const struct torc_bytes *keys, size_t count,
         result = merge_group(&spread, first, end, spread.batch.calls[i].reply, values);
         first = end;
     }
-    for (size_t i = 0; values != NULL && i < count; i++) {
-        values[i] = (struct torc_value){NULL, 0};
-    }
-    int result = begin(handle, (keys != NULL && values != NULL) || count == 0);
-    if (result != TORC_OK) {
-        return result;
-    }
-    struct spread spread = {.handle = handle,
-                            .name = "MGET",
-                            .first_key = keys,
-                            .stride = sizeof(struct torc_bytes),
-                            .count = count};
-    result = spread_run(&spread);
-    size_t group = 0;
-    for (size_t first = 0, end; first < count && result == TORC_OK; first = end, group++) {
-        end = split_group_end(&spread.split, first);
-        result = merge_group(&spread, first, end, spread.batch.calls[group].reply, values);
-    }
     for (size_t i = 0; values != NULL && i < count && result != TORC_OK; i++) {
         torc_value_free(&values[i]);
     }
