@@ -78,6 +78,7 @@ int buf_reserve(struct buf *buf, size_t size)
     } else {
         data = malloc(capacity);
         if (data != NULL) {
+            assert(buf->data != NULL); /* something was consumed from it */
             memcpy(data, buf->data + buf->start, readable);
             free(buf->data);
         }

@@ -30,7 +30,6 @@ static bool read_moved(struct answer *out, struct bytes text, const char *host)
 void answer_read(struct answer *out, const redisReply *reply, const char *host)
 {
     static const struct bytes moved = BYTES_LITERAL("MOVED ");
-    static const struct bytes unknown = BYTES_LITERAL("may or may not");
     out->kind = ANSWER_FINAL;
     if (reply->type != REDIS_REPLY_ERROR) {
         return;
@@ -43,10 +42,8 @@ void answer_read(struct answer *out, const redisReply *reply, const char *host)
         }
     } else if (begins(text, BYTES_LITERAL("TRYAGAIN")) ||
                begins(text, BYTES_LITERAL("CLUSTERDOWN"))) {
-        /* Both words are also used when a write was on its way and nobody knows what became of it.
-         */
-        out->kind = memmem(text.data, text.size, unknown.data, unknown.size) != NULL
-                        ? ANSWER_UNKNOWN
-                        : ANSWER_LATER;
+        out->kind = ANSWER_LATER;
+    } else if (begins(text, BYTES_LITERAL("UNCERTAIN"))) {
+        out->kind = ANSWER_UNKNOWN;
     }
 }

@@ -6,6 +6,7 @@
 #include "client/run.h"
 #include "client/split.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -285,6 +286,7 @@ int torc_mset(struct torc *handle, const struct torc_pair *pairs, size_t count)
 static int merge_group(const struct spread *spread, size_t first, size_t end,
                        const redisReply *reply, struct torc_value *values)
 {
+    assert(values != NULL);
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements != end - first) {
         return refuse_reply(spread->handle, spread->name, reply);
     }

@@ -15,7 +15,7 @@
 #include <stdlib.h>
 
 static const char unacknowledged[] =
-    "TRYAGAIN the replicas did not acknowledge in time; a write may or may not be kept";
+    "UNCERTAIN the replicas did not acknowledge in time; a write may or may not be kept";
 
 struct operation *operation_create(struct worker *worker, enum asker asker)
 {
@@ -192,16 +192,15 @@ static void on_response(struct link_request *request, int result, const struct f
     if (result == TORC_OK && frame->flags == RESPONSE_DONE) {
         buf_append(&operation->reply, frame->payload.data, frame->payload.size);
         operation_finish(operation);
+    } else if ((result == TORC_ETIMEOUT || result == TORC_ECLOSED) && !readonly) {
+        /* A word of its own, for clients repeat what fails with TRYAGAIN or CLUSTERDOWN. */
+        operation_fail(operation, result == TORC_ETIMEOUT
+                                      ? "UNCERTAIN the owner of the slot did not answer in time; "
+                                        "the write may or may not have been made"
+                                      : "UNCERTAIN the connection to the owner of the slot broke; "
+                                        "the write may or may not have been made");
     } else if (clock_monotonic_ms() >= operation->deadline_ms) {
-        if (result == TORC_ETIMEOUT && !readonly) {
-            operation_fail(operation, "CLUSTERDOWN the owner of the slot did not answer in time; "
-                                      "the write may or may not have been made");
-        } else {
-            fail_unreachable(operation);
-        }
-    } else if (result == TORC_ECLOSED && !readonly) {
-        operation_fail(operation, "CLUSTERDOWN the connection to the owner of the slot broke; the "
-                                  "write may or may not have been made");
+        fail_unreachable(operation);
     } else {
         hold(operation);
     }

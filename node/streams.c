@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,6 +43,7 @@ static void make_room(struct ack_set *set)
     if (set->count < capacity) {
         return;
     }
+    assert(capacity > 0);
     struct ack_range *many = realloc(set->many, 2 * capacity * sizeof(*many));
     if (many == NULL) {
         abort();

@@ -8,7 +8,7 @@ import redis
 from torc_cluster import PATIENCE, encode, slot_of, wait_until
 
 ANSWER_SECONDS = 12  # every command has an answer by then, whatever has happened
-CLEAR_ERRORS = ("CLUSTERDOWN", "TRYAGAIN", "LOADING", "MASTERDOWN", "NOREPLICAS")
+CLEAR_ERRORS = ("CLUSTERDOWN", "TRYAGAIN", "UNCERTAIN", "LOADING", "MASTERDOWN", "NOREPLICAS")
 
 
 def ask_clearly(node, *words):

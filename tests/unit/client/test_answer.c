@@ -71,7 +71,7 @@ END_TEST
 START_TEST(what_may_have_been_executed)
 {
     ck_assert_int_eq(
-        answer_to("-TRYAGAIN no acknowledgement in time; a write may or may not be kept\r\n").kind,
+        answer_to("-UNCERTAIN no acknowledgement in time; a write may or may not be kept\r\n").kind,
         ANSWER_UNKNOWN);
 }
 END_TEST
