@@ -410,6 +410,114 @@ START_TEST(test_three_copies)
 }
 END_TEST
 
+/* Replicas that were not counted for a while, or did not see every view, may lack effects. */
+static void expect_replicas_to_take(const struct fixture *fixture, bool wanted)
+{
+    size_t replicas = 0;
+    for (unsigned i = 0; i < SLOT_COUNT; i++) {
+        const struct slot *slot = &fixture->node.slots[i];
+        if (slot->role == SLOT_REPLICA) {
+            ck_assert_int_eq(slot->need_take, wanted);
+            replicas++;
+        }
+    }
+    ck_assert_uint_gt(replicas, 0);
+}
+
+START_TEST(test_replicas_that_missed_something)
+{
+    static const enum node_status self_down[NODES] = {NODE_DOWN, NODE_UP, NODE_UP};
+    struct fixture *fixture = setup();
+    ck_assert(install(fixture, 5, all_up, first_runs));
+    take_all(fixture);
+    ck_assert(install(fixture, 6, all_up, first_runs));
+    expect_replicas_to_take(fixture, false);
+    ck_assert(install(fixture, 8, all_up, first_runs)); /* what was 7? */
+    expect_replicas_to_take(fixture, true);
+    take_all(fixture);
+    ck_assert(install(fixture, 9, self_down, first_runs)); /* stopped, not restarted */
+    expect_replicas_to_take(fixture, true);
+    teardown(fixture);
+}
+END_TEST
+
+/* A replica of the view before is told everything until the new ones hold it all. */
+START_TEST(test_former_replicas)
+{
+    static const enum node_status second_syncing[NODES] = {NODE_UP, NODE_SYNCING, NODE_UP};
+    struct fixture *fixture = setup();
+    struct store *store = store_create();
+    size_t led = 0;
+    for (unsigned i = 0; i < SLOT_COUNT; i++) {
+        fixture->node.slots[i].keys = store_keyspace(store, (uint16_t)i);
+    }
+    ck_assert(install(fixture, 5, all_up, first_runs));
+    take_all(fixture);
+    for (unsigned i = 0; i < SLOT_COUNT; i++) {
+        struct slot *slot = &fixture->node.slots[i];
+        if (slot->role == SLOT_PRIMARY) {
+            /* As after a change of owners: one that is none of them any more is still told. */
+            uint16_t owners[COPIES_MAX];
+            placed(fixture, i, owners);
+            slot->replicas[1] = stream_to(fixture, owners[1] == 1 ? 2 : 1);
+            slot->replica_count = 2;
+            led++;
+        }
+    }
+    ck_assert_uint_gt(led, 0);
+    ck_assert(install(fixture, 6, second_syncing, first_runs));
+    for (unsigned i = 0; i < SLOT_COUNT; i++) {
+        const struct slot *slot = &fixture->node.slots[i];
+        uint16_t owners[COPIES_MAX];
+        placed(fixture, i, owners);
+        if (owners[0] == SELF) {
+            ck_assert_uint_eq(slot->replica_count, 2);
+        }
+    }
+    roles_drop_former(&fixture->node, fixture->node.view);
+    for (unsigned i = 0; i < SLOT_COUNT; i++) {
+        const struct slot *slot = &fixture->node.slots[i];
+        uint16_t owners[COPIES_MAX];
+        placed(fixture, i, owners);
+        if (owners[0] == SELF) {
+            ck_assert_uint_eq(slot->replica_count, 1);
+            ck_assert_uint_eq(slot->replicas[0]->peer, peer_of(fixture, owners[1]));
+        }
+    }
+    teardown(fixture);
+    store_destroy(store);
+}
+END_TEST
+
+/* What others own is dropped once they hold it, and never when nobody does. */
+START_TEST(test_foreign_data)
+{
+    struct fixture *fixture = setup();
+    struct store *store = store_create();
+    struct bytes key = BYTES_LITERAL("key");
+    for (unsigned i = 0; i < SLOT_COUNT; i++) {
+        struct slot *slot = &fixture->node.slots[i];
+        slot->keys = store_keyspace(store, (uint16_t)i);
+        slot->complete = true;
+        ck_assert_int_eq(
+            keyspace_set_string(slot->keys, key, key_hash(key), BYTES_LITERAL("v"), 0, NULL),
+            TORC_OK);
+    }
+    ck_assert(install(fixture, 5, nobody_up, first_runs));
+    roles_drop_former(&fixture->node, fixture->node.view);
+    ck_assert_uint_eq(store_key_count(store), SLOT_COUNT);
+    ck_assert(install(fixture, 6, all_up, first_runs));
+    roles_drop_former(&fixture->node, fixture->node.view);
+    for (unsigned i = 0; i < SLOT_COUNT; i++) {
+        const struct slot *slot = &fixture->node.slots[i];
+        ck_assert_uint_eq(keyspace_count(slot->keys), slot->role == SLOT_NONE ? 0 : 1);
+    }
+    ck_assert_uint_lt(store_key_count(store), SLOT_COUNT);
+    teardown(fixture);
+    store_destroy(store);
+}
+END_TEST
+
 /* The view speaks of an earlier run, whose data is gone. */
 START_TEST(test_a_view_of_an_earlier_run)
 {
@@ -437,6 +545,9 @@ int main(void)
     tcase_add_test(tests, test_nobody_to_follow);
     tcase_add_test(tests, test_three_copies);
     tcase_add_test(tests, test_a_view_of_an_earlier_run);
+    tcase_add_test(tests, test_replicas_that_missed_something);
+    tcase_add_test(tests, test_former_replicas);
+    tcase_add_test(tests, test_foreign_data);
     tcase_set_timeout(tests, 60);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
