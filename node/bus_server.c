@@ -383,7 +383,7 @@ void bus_connections_tick(struct worker *worker, uint64_t now_ms)
     struct bus_connection *bus = worker->bus_connections;
     while (bus != NULL) {
         struct bus_connection *next = bus->next;
-        if (bus->state == BUS_GREETING && now_ms - bus->opened_ms > GREETING_LIMIT_MS) {
+        if (bus->state == BUS_GREETING && now_ms > bus->opened_ms + GREETING_LIMIT_MS) {
             bus_connection_close(bus);
         } else if (bus->held) {
             bus->held = false;

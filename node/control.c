@@ -245,6 +245,8 @@ static void housekeeping(struct control *control)
         const struct view *view = node_view(node);
         if (view != NULL && all_ready(control, view)) {
             roles_drop_former(node, view);
+        } else {
+            control->exchange_at_ms = 1; /* now: somebody may be ready and unheard */
         }
         view_release(view);
     } else if (control->ready_epoch == atomic_load(&node->epoch)) {

@@ -320,7 +320,7 @@ static void on_readable(struct ev_loop *loop, ev_io *watcher, int events)
 void link_expire(struct link *link, uint64_t now_ms)
 {
     if ((link->state == LINK_CONNECTING || link->state == LINK_GREETING) &&
-        now_ms - link->opened_ms > GREETING_LIMIT_MS) {
+        now_ms > link->opened_ms + GREETING_LIMIT_MS) { /* it may have been opened since `now_ms` */
         link_break(link, TORC_ECONNECT);
         return;
     }

@@ -165,7 +165,7 @@ void stream_sender_poll(struct stream_sender *sender, uint64_t now_ms)
     atomic_store(&stream->dirty, false);
     if (sender->state == SENDER_IDLE) {
         sender_connect(sender, now_ms);
-    } else if (sender->state != SENDER_OPEN && now_ms - sender->opened_ms > CONNECT_LIMIT_MS) {
+    } else if (sender->state != SENDER_OPEN && now_ms > sender->opened_ms + CONNECT_LIMIT_MS) {
         sender_close(sender);
     } else if (sender->state == SENDER_OPEN) {
         sender_write(sender);
