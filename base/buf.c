@@ -68,7 +68,12 @@ int buf_reserve(struct buf *buf, size_t size)
     }
     /* At least one step up, also when compaction would have made the room: a buffer that is full
      * and not worth compacting would else be copied for every few bytes. */
-    size_t capacity = buf->data == NULL ? BUF_CAPACITY_MIN : grown(buf->capacity);
+    size_t capacity = BUF_CAPACITY_MIN;
+    if (buf->data != NULL) {
+        capacity = grown(buf->capacity);
+    } else if (size > capacity) {
+        capacity = size; /* many buffers are written once: no more than that */
+    }
     while (capacity - readable < size) {
         capacity = grown(capacity);
     }

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #define REPLY_SIZE_EXPECTED                                                                        \
-    (64u * 1024)        /* of a forwarded request, before the first ones are known */
+    (128u * 1024)       /* of a forwarded request, before the first ones are known */
 #define KEEP_BYTES 4096 /* of buffer, on a connection that is between two bursts */
 
 static void on_readable(struct ev_loop *loop, ev_io *watcher, int events);
