@@ -49,6 +49,24 @@ int frame_decode(struct bytes input, struct frame *out, size_t *consumed)
     return TORC_OK;
 }
 
+struct bytes frame_bulk(const struct frame *frame)
+{
+    struct bytes reply = frame->payload;
+    size_t at = 1;
+    size_t size = 0;
+    if (reply.size == 0 || reply.data[0] != '$') {
+        return (struct bytes){NULL, 0};
+    }
+    while (at < reply.size && reply.data[at] >= '0' && reply.data[at] <= '9') {
+        size = size * 10 + (size_t)(reply.data[at] - '0');
+        at++;
+    }
+    if (at == 1 || size > reply.size || at + 2 + size + 2 != reply.size) {
+        return (struct bytes){NULL, 0};
+    }
+    return (struct bytes){reply.data + at + 2, size};
+}
+
 /* Writes a frame whose payload size is known only once it is written. */
 static size_t begin_frame(struct buf *out, enum frame_kind kind)
 {

@@ -54,6 +54,9 @@ void frame_encode(struct buf *out, const struct frame *frame);
 /* 0, TORC_EAGAIN (incomplete), TORC_ECORRUPT. */
 int frame_decode(struct bytes input, struct frame *out, size_t *consumed) TORC_MUST_USE;
 
+/* What a response's payload holds when it is one bulk reply, borrowed; data NULL when it is not. */
+struct bytes frame_bulk(const struct frame *frame);
+
 struct hello {
     uint16_t version;
     uint8_t purpose;     /* enum bus_purpose */

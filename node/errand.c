@@ -7,7 +7,6 @@
 #include "node/request_text.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #define REQUEST_LIMIT_MS 2000
 
@@ -18,24 +17,12 @@ struct errand {
     errand_done *done;
 };
 
-/* The content of a bulk reply; NULL data when it is another reply. */
-static struct bytes reply_content(const struct frame *frame)
-{
-    const char *text = frame->payload.data;
-    size_t size = frame->payload.size;
-    const char *line_end = size > 0 && text[0] == '$' ? memchr(text, '\n', size) : NULL;
-    if (line_end == NULL || (size_t)(line_end + 3 - text) > size || text[1] == '-') {
-        return (struct bytes){NULL, 0};
-    }
-    return (struct bytes){line_end + 1, size - (size_t)(line_end + 1 - text) - 2};
-}
-
 static void on_errand_done(struct link_request *request, int result, const struct frame *frame)
 {
     struct errand *errand = (struct errand *)((char *)request - offsetof(struct errand, request));
     struct bytes content = {NULL, 0};
     if (result == TORC_OK) {
-        content = reply_content(frame);
+        content = frame_bulk(frame);
     }
     if (errand->done != NULL) {
         errand->done(errand->control, content);

@@ -161,25 +161,6 @@ static void note_send_answer(struct take *take, struct ask *ask, struct bytes an
     ask->count = 0;
 }
 
-/* The bulk in a reply of the peer; NULL data when it is none. */
-static struct bytes bulk_of(const struct frame *frame)
-{
-    struct bytes reply = frame->payload;
-    size_t at = 1;
-    size_t size = 0;
-    if (reply.size == 0 || reply.data[0] != '$') {
-        return (struct bytes){NULL, 0};
-    }
-    while (at < reply.size && reply.data[at] >= '0' && reply.data[at] <= '9') {
-        size = size * 10 + (size_t)(reply.data[at] - '0');
-        at++;
-    }
-    if (at + 2 + size + 2 != reply.size) {
-        return (struct bytes){NULL, 0};
-    }
-    return (struct bytes){reply.data + at + 2, size};
-}
-
 static void on_answer(struct link_request *request, int result, const struct frame *frame)
 {
     struct ask *ask = (struct ask *)((char *)request - offsetof(struct ask, request));
@@ -191,7 +172,7 @@ static void on_answer(struct link_request *request, int result, const struct fra
         return; /* about a view that is past */
     }
     struct bytes answer =
-        result == TORC_OK ? bulk_of(frame) : (struct bytes){.data = NULL, .size = 0};
+        result == TORC_OK ? frame_bulk(frame) : (struct bytes){.data = NULL, .size = 0};
     if (ask->sending && answer.data != NULL && answer.size == ask->count) {
         note_send_answer(take, ask, answer);
     } else if (ask->sending) {
