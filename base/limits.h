@@ -8,13 +8,19 @@
 #include <assert.h>
 
 /* Cluster */
-#define SLOT_COUNT 16384  /* as in Redis Cluster, so that its clients route to the same slots */
-#define COPIES_MAX 4      /* owners of a slot; more copies cost more than they save in a cache */
-#define NODES_MAX 4096    /* members of one view; a view stays under 1 MiB */
-#define VOTERS_MAX 5      /* two may fail; more voters only slow a decision down */
-#define NODE_ID_SIZE 20   /* bytes; 40 hex characters as in Redis Cluster */
-#define HOST_SIZE_MAX 255 /* a DNS name, without the terminating zero */
-#define ZONE_SIZE_MAX 31  /* without the terminating zero */
+#ifndef SLOT_BITS
+#define SLOT_BITS 14 /* the simulator of whole clusters is built with fewer slots */
+#endif
+#define SLOT_COUNT (1 << SLOT_BITS) /* 16384 as in Redis Cluster, whose clients route by them */
+#define COPIES_MAX 4     /* owners of a slot; more copies cost more than they save in a cache */
+#define NODES_MAX 4096   /* members of one view; a view stays under 1 MiB */
+#define VOTERS_MAX 5     /* two may fail; more voters only slow a decision down */
+#define LEASE_MS_MIN 100 /* shorter ones lapse whenever a machine is busy */
+#define LEASE_MS_MAX 60000
+#define REMOVED_MAX 256          /* removed nodes that a view remembers, so that they stay away */
+#define NODE_ID_SIZE 20          /* bytes; 40 hex characters as in Redis Cluster */
+#define HOST_SIZE_MAX 255        /* a DNS name, without the terminating zero */
+#define ZONE_SIZE_MAX 31         /* without the terminating zero */
 #define CLUSTER_NAME_SIZE_MAX 63 /* without the terminating zero */
 #define WEIGHT_UNIT 1000         /* a weight of 1.0; weights are stored in thousandths */
 #define WEIGHT_MAX (100 * WEIGHT_UNIT)

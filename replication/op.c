@@ -15,6 +15,7 @@ void op_encode(struct buf *out, const struct op *op)
     write_u8(out, op->kind);
     write_u8(out, op->flags);
     write_u16(out, op->slot);
+    write_u64(out, op->view_epoch);
     write_u64(out, op->epoch);
     write_u64(out, op->sequence);
     buf_append(out, op->payload.data, op->payload.size);
@@ -34,10 +35,11 @@ int op_decode(struct bytes input, struct op *out, size_t *consumed)
     out->kind = read_u8(&reader);
     out->flags = read_u8(&reader);
     out->slot = read_u16(&reader);
+    out->view_epoch = read_u64(&reader);
     out->epoch = read_u64(&reader);
     out->sequence = read_u64(&reader);
-    if (out->kind < OP_EFFECT || out->kind > OP_REFILL_END || out->slot >= SLOT_COUNT ||
-        (out->flags & ~(OP_FLAG_KEEP | OP_FLAG_FOLLOW)) != 0) {
+    if (out->kind < OP_EFFECT || out->kind > OP_REFILL_DROP || out->slot >= SLOT_COUNT ||
+        (out->flags & ~OP_FLAG_KEEP) != 0) {
         return TORC_ECORRUPT;
     }
     if (input.size < sizeof(uint32_t) + size) {

@@ -3,7 +3,8 @@
  * these, and a position in it is a count of bytes, so a position always lies between two
  * operations.
  *
- *      size u32 | kind u8 | flags u8 | slot u16 | epoch u64 | sequence u64 | payload
+ *      size u32 | kind u8 | flags u8 | slot u16 | view epoch u64 | epoch u64 | sequence u64 |
+ * payload
  *
  * `size` counts what follows it. docs/protocol.md, "Replication stream", is normative.
  */
@@ -17,25 +18,26 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define OP_HEADER_SIZE 24
+#define OP_HEADER_SIZE 32
 
 enum op_kind {
     OP_EFFECT = 1,       /* payload: one command, RESP; sequence: the one it brings the slot to */
-    OP_REFILL_BEGIN = 2, /* forget what you hold of the slot */
+    OP_REFILL_BEGIN = 2, /* a whole copy follows; what you hold stays until its end */
     OP_REFILL_KEY = 3,   /* payload: key bytes32, expire_at_ms u64, object dump bytes32 */
-    OP_REFILL_END = 4,   /* you now hold the slot as of `epoch`, `sequence` */
+    OP_REFILL_END = 4,   /* you now hold the slot as of `epoch`, `sequence`, and get every effect */
+    OP_REFILL_DROP = 5,  /* payload: a key that does not exist, whatever was said before */
 };
 
 enum op_flag {
-    OP_FLAG_KEEP = 1,   /* of an end without a begin: what you hold is already equal */
-    OP_FLAG_FOLLOW = 2, /* of an end: the sender goes on as your replica from exactly here */
+    OP_FLAG_KEEP = 1, /* of an end without a begin: what you hold is already equal */
 };
 
 struct op {
     uint8_t kind;
     uint8_t flags;
     uint16_t slot;
-    uint64_t epoch;
+    uint64_t view_epoch; /* of the sender's view when it was sent */
+    uint64_t epoch;      /* effect: under which it was made; end: of the last effect in the copy */
     uint64_t sequence;
     struct bytes payload; /* borrowed from the input */
 };

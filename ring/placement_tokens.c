@@ -8,7 +8,7 @@
 #include <xxhash.h>
 
 /* A slot is as wide as the circle divided by the slots. */
-#define SLOT_SHIFT 50
+#define SLOT_SHIFT (64 - SLOT_BITS)
 #define OFFSET_MASK ((UINT64_C(1) << SLOT_SHIFT) - 1)
 /* 2^64 divided by the golden ratio: multiples of it are spread more evenly than random numbers. */
 #define GOLDEN UINT64_C(0x9e3779b97f4a7c15)

@@ -6,8 +6,35 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
 #define NODE_CAPACITY_MIN 16
+#define LEASE_MS_DEFAULT 2000
+
+/* Views that follow each other mostly place alike: they share what was computed. */
+struct shared_placement {
+    struct placement placement; /* first, so that one is the other */
+    uint64_t signature;         /* of what it was computed from */
+    _Atomic unsigned references;
+};
+
+static struct placement *placement_retain(struct placement *placement)
+{
+    struct shared_placement *shared = (struct shared_placement *)placement;
+    if (shared != NULL) {
+        atomic_fetch_add_explicit(&shared->references, 1, memory_order_relaxed);
+    }
+    return placement;
+}
+
+static void placement_release(struct placement *placement)
+{
+    struct shared_placement *shared = (struct shared_placement *)placement;
+    if (shared != NULL &&
+        atomic_fetch_sub_explicit(&shared->references, 1, memory_order_acq_rel) == 1) {
+        free(shared);
+    }
+}
 
 struct view *view_create(void)
 {
@@ -15,6 +42,7 @@ struct view *view_create(void)
     if (view != NULL) {
         view->epoch = 1;
         view->copies = 1;
+        view->lease_ms = LEASE_MS_DEFAULT;
         atomic_init(&view->references, 1);
     }
     return view;
@@ -34,16 +62,30 @@ struct view *view_clone(const struct view *view)
         }
         memcpy(clone->nodes, view->nodes, view->node_count * sizeof(*clone->nodes));
     }
+    if (view->removed_count > 0) {
+        clone->removed = malloc(view->removed_count * sizeof(*clone->removed));
+        if (clone->removed == NULL) {
+            free(clone->nodes);
+            free(clone);
+            return NULL;
+        }
+        memcpy(clone->removed, view->removed, view->removed_count * sizeof(*clone->removed));
+        clone->removed_count = view->removed_count;
+    }
     clone->node_count = view->node_count;
     clone->node_capacity = view->node_count;
     clone->epoch = view->epoch;
     clone->cluster_id = view->cluster_id;
     memcpy(clone->cluster_name, view->cluster_name, sizeof(clone->cluster_name));
     clone->copies = view->copies;
+    clone->lease_ms = view->lease_ms;
+    clone->settled_epoch = view->settled_epoch;
     clone->changing = view->changing;
     memcpy(clone->moved, view->moved, sizeof(clone->moved));
     memcpy(clone->voters, view->voters, sizeof(clone->voters));
     clone->voter_count = view->voter_count;
+    clone->before[0] = placement_retain(view->current);
+    clone->before[1] = placement_retain(view->target);
     return clone;
 }
 
@@ -115,6 +157,47 @@ bool view_remove_node(struct view *view, const struct node_id *id)
     return true;
 }
 
+int view_note_removed(struct view *view, const struct node_id *id)
+{
+    assert(!is_sealed(view));
+    if (view_was_removed(view, id)) {
+        return 0;
+    }
+    if (view->removed_count == REMOVED_MAX) {
+        view->removed_count--;
+        memmove(&view->removed[0], &view->removed[1], view->removed_count * sizeof(*view->removed));
+    }
+    struct node_id *removed =
+        realloc(view->removed, (view->removed_count + 1) * sizeof(*view->removed));
+    if (removed == NULL) {
+        return TORC_ENOMEM;
+    }
+    view->removed = removed;
+    view->removed[view->removed_count++] = *id;
+    return 0;
+}
+
+bool view_was_removed(const struct view *view, const struct node_id *id)
+{
+    for (size_t i = 0; i < view->removed_count; i++) {
+        if (node_id_equal(&view->removed[i], id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void view_finish_change(struct view *view)
+{
+    assert(!is_sealed(view));
+    assert(view->changing);
+    for (size_t i = 0; i < view->node_count; i++) {
+        view->nodes[i].weight_current = view->nodes[i].weight_target;
+    }
+    view->changing = false;
+    memset(view->moved, 0, sizeof(view->moved));
+}
+
 bool view_is_voter(const struct view *view, const struct node_id *id)
 {
     for (size_t i = 0; i < view->voter_count; i++) {
@@ -158,6 +241,8 @@ static bool node_is_valid(const struct view *view, const struct view_node *node)
            text_is_clean(node->zone, sizeof(node->zone), '!') &&
            (node->status == NODE_UP || node->status == NODE_SYNCING || node->status == NODE_DOWN) &&
            node->weight_current <= WEIGHT_MAX && node->weight_target <= WEIGHT_MAX &&
+           (node->status != NODE_UP || (node->last_up == 0 && !node->lost)) &&
+           node->last_up < view->epoch &&
            (view->changing || node->weight_target == node->weight_current);
 }
 
@@ -165,14 +250,21 @@ static bool view_is_valid(const struct view *view)
 {
     if (view->epoch == 0 || view->copies < 1 || view->copies > COPIES_MAX ||
         view->node_count > NODES_MAX || view->voter_count > VOTERS_MAX ||
+        view->removed_count > REMOVED_MAX || view->lease_ms < LEASE_MS_MIN ||
+        view->lease_ms > LEASE_MS_MAX || view->settled_epoch >= view->epoch ||
         !text_is_clean(view->cluster_name, sizeof(view->cluster_name), ' ')) {
         return false;
     }
+    size_t preferred_count = 0;
     for (size_t i = 0; i < view->node_count; i++) {
-        if (!node_is_valid(view, &view->nodes[i]) ||
+        if (!node_is_valid(view, &view->nodes[i]) || view_was_removed(view, &view->nodes[i].id) ||
             (i > 0 && node_id_compare(&view->nodes[i - 1].id, &view->nodes[i].id) >= 0)) {
             return false;
         }
+        preferred_count += view->nodes[i].preferred;
+    }
+    if (preferred_count > 1) {
+        return false;
     }
     for (size_t i = 0; i < view->voter_count; i++) {
         for (size_t j = 0; j < i; j++) {
@@ -192,13 +284,32 @@ static bool view_is_valid(const struct view *view)
     return true;
 }
 
-static int build_placement(const struct view *view, bool target, struct placement **out)
+/* Of all that placement_build looks at. */
+static uint64_t placement_signature(const struct view *view, bool target)
 {
-    int error = TORC_ENOMEM;
-    struct placement *placement = malloc(sizeof(*placement));
+    XXH3_state_t *state = XXH3_createState();
+    if (state == NULL) {
+        return 0; /* like nothing else: it is computed */
+    }
+    XXH3_64bits_reset(state);
+    XXH3_64bits_update(state, &view->copies, sizeof(view->copies));
+    for (size_t i = 0; i < view->node_count; i++) {
+        const struct view_node *node = &view->nodes[i];
+        uint32_t weight = target ? node->weight_target : node->weight_current;
+        XXH3_64bits_update(state, node->id.bytes, NODE_ID_SIZE);
+        XXH3_64bits_update(state, &weight, sizeof(weight));
+        XXH3_64bits_update(state, node->zone, strlen(node->zone) + 1);
+    }
+    uint64_t signature = XXH3_64bits_digest(state);
+    XXH3_freeState(state);
+    return signature;
+}
+
+static int compute_placement(const struct view *view, bool target, struct placement *placement)
+{
     struct placement_member *members = malloc((view->node_count + 1) * sizeof(*members));
-    if (placement == NULL || members == NULL) {
-        goto fail;
+    if (members == NULL) {
+        return TORC_ENOMEM;
     }
     for (size_t i = 0; i < view->node_count; i++) {
         const struct view_node *node = &view->nodes[i];
@@ -208,22 +319,119 @@ static int build_placement(const struct view *view, bool target, struct placemen
             .zone = node->zone,
         };
     }
-    error = placement_build(placement, members, view->node_count, view->copies);
-    if (error != 0) {
-        goto fail;
-    }
+    int error = placement_build(placement, members, view->node_count, view->copies);
     free(members);
-    *out = placement;
-    return 0;
-fail:
-    free(members);
-    free(placement);
     return error;
+}
+
+static int build_placement(const struct view *view, bool target, struct placement **out)
+{
+    uint64_t signature = placement_signature(view, target);
+    for (size_t i = 0; i < 2; i++) {
+        const struct shared_placement *before = (struct shared_placement *)view->before[i];
+        if (before != NULL && signature != 0 && before->signature == signature) {
+            *out = placement_retain(view->before[i]);
+            return 0;
+        }
+    }
+    struct shared_placement *shared = malloc(sizeof(*shared));
+    if (shared == NULL) {
+        return TORC_ENOMEM;
+    }
+    int error = compute_placement(view, target, &shared->placement);
+    if (error != 0) {
+        free(shared);
+        return error;
+    }
+    shared->signature = signature;
+    atomic_init(&shared->references, 1);
+    *out = &shared->placement;
+    return 0;
+}
+
+static void forget_before(struct view *view)
+{
+    for (size_t i = 0; i < 2; i++) {
+        placement_release(view->before[i]);
+        view->before[i] = NULL;
+    }
 }
 
 static const struct placement *placement_of_slot(const struct view *view, uint16_t slot)
 {
     return view_slot_moved(view, slot) ? view->target : view->current;
+}
+
+/* Where the ring places the slot, whatever the status of the nodes. */
+static size_t list_placed(const struct view *view, const struct placement *placement, uint16_t slot,
+                          uint16_t out[COPIES_MAX])
+{
+    size_t count = 0;
+    while (count < view->copies && placement->owners[count][slot] != PLACEMENT_NONE) {
+        out[count] = placement->owners[count][slot];
+        count++;
+    }
+    return count;
+}
+
+/* 0 leads before 1, 1 before 2. */
+static int leading_rank(const struct view_node *node)
+{
+    return node->preferred ? 0 : node->leaving ? 2 : 1;
+}
+
+/* Of nodes none of which is up: those that hold what was acknowledged last. *lost: none does. */
+static size_t last_holders(const struct view *view, const uint16_t *placed, size_t placed_count,
+                           uint16_t out[COPIES_MAX], bool *lost)
+{
+    uint64_t last_up = 0;
+    size_t intact = 0;
+    size_t count = 0;
+    for (size_t i = 0; i < placed_count; i++) {
+        const struct view_node *node = &view->nodes[placed[i]];
+        last_up = node->last_up > last_up ? node->last_up : last_up;
+    }
+    for (size_t i = 0; i < placed_count; i++) {
+        const struct view_node *node = &view->nodes[placed[i]];
+        if (node->last_up == last_up && last_up > 0 && !node->lost) {
+            intact++;
+            if (node->status == NODE_SYNCING) {
+                out[count++] = placed[i];
+            }
+        }
+    }
+    *lost = intact == 0;
+    return count;
+}
+
+static void derive_owners(const struct view *view, uint16_t slot, uint16_t owners[COPIES_MAX])
+{
+    uint16_t placed[COPIES_MAX];
+    size_t placed_count = list_placed(view, placement_of_slot(view, slot), slot, placed);
+    size_t count = 0;
+    for (int rank = 0; rank <= 2; rank++) {
+        for (size_t i = 0; i < placed_count; i++) {
+            const struct view_node *node = &view->nodes[placed[i]];
+            if (node->status == NODE_UP && leading_rank(node) == rank) {
+                owners[count++] = placed[i];
+            }
+        }
+    }
+    if (count > 0) {
+        return;
+    }
+    uint16_t holders[COPIES_MAX];
+    bool lost = false;
+    size_t holder_count = last_holders(view, placed, placed_count, holders, &lost);
+    if (holder_count > 0) {
+        owners[0] = holders[0];
+    }
+    for (size_t i = 0; lost && i < placed_count; i++) {
+        if (view->nodes[placed[i]].status == NODE_SYNCING) {
+            owners[0] = placed[i];
+            return;
+        }
+    }
 }
 
 int view_seal(struct view *view)
@@ -248,19 +456,13 @@ int view_seal(struct view *view)
     }
     memset(owners, 0xff, SLOT_COUNT * sizeof(*owners));
     for (uint32_t slot = 0; slot < SLOT_COUNT; slot++) {
-        const struct placement *placement = placement_of_slot(view, (uint16_t)slot);
-        size_t count = 0;
-        for (size_t rank = 0; rank < view->copies; rank++) {
-            uint16_t node = placement->owners[rank][slot];
-            if (node != PLACEMENT_NONE && view->nodes[node].status == NODE_UP) {
-                owners[slot][count++] = node;
-            }
-        }
+        derive_owners(view, (uint16_t)slot, owners[slot]);
     }
     view->owners = owners;
+    forget_before(view);
     return 0;
 err_after_current:
-    free(view->current);
+    placement_release(view->current);
     view->current = NULL;
 err_after_owners:
     free(owners);
@@ -285,9 +487,11 @@ void view_release(const struct view *view)
     unsigned before = atomic_fetch_sub_explicit(&mutable_view->references, 1, memory_order_acq_rel);
     assert(before > 0);
     if (before == 1) {
+        forget_before(mutable_view);
         free(mutable_view->owners);
-        free(mutable_view->target);
-        free(mutable_view->current);
+        placement_release(mutable_view->target);
+        placement_release(mutable_view->current);
+        free(mutable_view->removed);
         free(mutable_view->nodes);
         free(mutable_view);
     }
@@ -310,11 +514,56 @@ size_t view_owners_placed(const struct view *view, uint16_t slot, uint16_t out[C
 {
     assert(is_sealed(view));
     assert(slot < SLOT_COUNT);
-    const struct placement *placement = placement_of_slot(view, slot);
+    return list_placed(view, placement_of_slot(view, slot), slot, out);
+}
+
+size_t view_owners_target(const struct view *view, uint16_t slot, uint16_t out[COPIES_MAX])
+{
+    assert(is_sealed(view));
+    assert(slot < SLOT_COUNT);
+    return view->target == NULL ? 0 : list_placed(view, view->target, slot, out);
+}
+
+size_t view_holders(const struct view *view, uint16_t slot, uint16_t out[COPIES_MAX])
+{
+    size_t count = view_owners(view, slot, out);
+    if (count == 0 || view->nodes[out[0]].status == NODE_UP) {
+        return count;
+    }
+    uint16_t placed[COPIES_MAX];
+    bool lost = false;
+    return last_holders(view, placed, view_owners_placed(view, slot, placed), out, &lost);
+}
+
+static size_t add_learner(const struct view *view, uint16_t slot, uint16_t node,
+                          uint16_t out[VIEW_LEARNERS_MAX], size_t count)
+{
+    uint16_t owners[COPIES_MAX];
+    size_t owner_count = view_owners(view, slot, owners);
+    bool known = view->nodes[node].status == NODE_DOWN || owner_count == 0;
+    for (size_t i = 0; i < owner_count; i++) {
+        known = known || owners[i] == node;
+    }
+    for (size_t i = 0; i < count; i++) {
+        known = known || out[i] == node;
+    }
+    if (!known) {
+        out[count++] = node;
+    }
+    return count;
+}
+
+size_t view_learners(const struct view *view, uint16_t slot, uint16_t out[VIEW_LEARNERS_MAX])
+{
+    uint16_t placed[COPIES_MAX];
+    size_t placed_count = view_owners_placed(view, slot, placed);
     size_t count = 0;
-    while (count < view->copies && placement->owners[count][slot] != PLACEMENT_NONE) {
-        out[count] = placement->owners[count][slot];
-        count++;
+    for (size_t i = 0; i < placed_count; i++) {
+        count = add_learner(view, slot, placed[i], out, count);
+    }
+    size_t target_count = view_slot_moved(view, slot) ? 0 : view_owners_target(view, slot, placed);
+    for (size_t i = 0; i < target_count; i++) {
+        count = add_learner(view, slot, placed[i], out, count);
     }
     return count;
 }

@@ -22,8 +22,8 @@
 #include <stdint.h>
 
 enum node_status {
-    NODE_UP = 1,      /* owns slots and serves */
-    NODE_SYNCING = 2, /* being refilled; owns nothing yet */
+    NODE_UP = 1,      /* holds every acknowledged write of the slots it owns, and serves */
+    NODE_SYNCING = 2, /* being refilled; owns nothing, but see view_owners */
     NODE_DOWN = 3,    /* not heard from; its copies count for nothing */
 };
 
@@ -37,6 +37,11 @@ struct view_node {
     uint16_t bus_port; /* TCP and UDP */
     char zone[ZONE_SIZE_MAX + 1];
     enum node_status status;
+    bool leaving;            /* is to be primary only of what nobody else holds */
+    bool preferred;          /* is to be primary of all that it owns; at most one node */
+    bool removing;           /* is to be removed once it owns nothing */
+    bool lost;               /* not up: what it held when it was last up is gone */
+    uint64_t last_up;        /* not up: the last epoch at which it was up; 0 = never. Up: 0 */
     uint32_t weight_current; /* thousandths; in the current ring */
     uint32_t weight_target;  /* in the target ring; equals weight_current unless changing */
 };
@@ -46,13 +51,20 @@ struct view {
     struct node_id cluster_id;
     char cluster_name[CLUSTER_NAME_SIZE_MAX + 1];
     uint8_t copies;
-    bool changing; /* a target ring is set */
+    uint32_t lease_ms;      /* the same for all, or leases would mean different things */
+    uint64_t settled_epoch; /* newest epoch known to have been carried out on every node that was
+                               up: what others took over under it, or before, may be dropped */
+    bool changing;          /* a target ring is set */
     struct view_node *nodes;
     size_t node_count;
     size_t node_capacity;
     uint8_t moved[SLOT_COUNT / 8];
     struct node_id voters[VOTERS_MAX];
     size_t voter_count;
+    struct node_id *removed; /* nodes that were removed and must not come back, oldest first */
+    size_t removed_count;    /* at most REMOVED_MAX */
+
+    struct placement *before[2]; /* of the view it was cloned from, until it is sealed */
 
     /* Derived by view_seal. */
     struct placement *current;
@@ -70,6 +82,12 @@ struct view *view_clone(const struct view *view);
 int view_put_node(struct view *view, const struct view_node *node) TORC_MUST_USE;
 /* True if it was there. Voters are the caller's to keep in step. */
 bool view_remove_node(struct view *view, const struct node_id *id);
+/* Notes that the node must not come back; of more than REMOVED_MAX the oldest is forgotten. 0 or
+ * TORC_ENOMEM. */
+int view_note_removed(struct view *view, const struct node_id *id) TORC_MUST_USE;
+bool view_was_removed(const struct view *view, const struct node_id *id);
+/* The target ring becomes the current one: before sealing, once every slot is moved. */
+void view_finish_change(struct view *view);
 /*
  * Checks the whole and computes the placements (about 40 ms with 1 000 nodes). From here on
  * immutable. TORC_EINVAL, with the view still unsealed: what view_decode refuses, and, unless
@@ -88,12 +106,28 @@ bool view_slot_moved(const struct view *view, uint16_t slot);
 void view_set_slot_moved(struct view *view, uint16_t slot); /* before sealing */
 
 /*
- * Owners of a slot, primary first: indexes into nodes[] of those that are up; returns how many
- * (0 .. copies). Sealed views only.
+ * Owners of a slot, primary first: indexes into nodes[]; returns how many (0 .. copies). Sealed
+ * views only. They are the nodes that the ring places there and that are up: a preferred one first,
+ * those that are leaving last, else in the ring's order. Every one of them holds every acknowledged
+ * write.
+ *
+ * When none of them is up, what was acknowledged is with the last that went down, those with the
+ * highest last_up, unless it is lost to all of these. Nobody else may lead: the first of them that
+ * is syncing does (so as to become up again; only nodes that are up serve), and nobody while they
+ * are all down. If it is lost, the first that is syncing leads, and begins empty.
  */
 size_t view_owners(const struct view *view, uint16_t slot, uint16_t out[COPIES_MAX]);
 /* The same whatever their status: who will own the slot once everybody is up. */
 size_t view_owners_placed(const struct view *view, uint16_t slot, uint16_t out[COPIES_MAX]);
+/* Of the owners, and of syncing nodes of a slot that no node that is up owns: those whose copies
+ * hold every acknowledged write. Returns how many; 0 = it is lost, or nobody leads. */
+size_t view_holders(const struct view *view, uint16_t slot, uint16_t out[COPIES_MAX]);
+/* Owners to be: nodes that the primary must send the slot to, because they are syncing or because
+ * the target ring places the slot there and it has not moved. Returns how many. */
+#define VIEW_LEARNERS_MAX (2 * COPIES_MAX)
+size_t view_learners(const struct view *view, uint16_t slot, uint16_t out[VIEW_LEARNERS_MAX]);
+/* Where the target ring places the slot; 0 unless changing. */
+size_t view_owners_target(const struct view *view, uint16_t slot, uint16_t out[COPIES_MAX]);
 
 /* Appends the encoding (docs/protocol.md, "View"). Sealed views only; out of memory shows in
  * out->failed. */

@@ -6,8 +6,13 @@
 #include <assert.h>
 #include <string.h>
 
-#define VIEW_ENCODING_VERSION 1
+#define VIEW_ENCODING_VERSION 2
 #define VIEW_FLAG_CHANGING 1
+#define NODE_FLAG_LEAVING 1
+#define NODE_FLAG_PREFERRED 2
+#define NODE_FLAG_REMOVING 4
+#define NODE_FLAG_LOST 8
+#define NODE_FLAGS 15
 
 void view_encode(const struct view *view, struct buf *out)
 {
@@ -17,6 +22,8 @@ void view_encode(const struct view *view, struct buf *out)
     buf_append(out, view->cluster_id.bytes, NODE_ID_SIZE);
     write_bytes16(out, bytes_of(view->cluster_name));
     write_u8(out, view->copies);
+    write_u32(out, view->lease_ms);
+    write_u64(out, view->settled_epoch);
     write_u8(out, view->changing ? VIEW_FLAG_CHANGING : 0);
     write_u16(out, (uint16_t)view->node_count);
     for (size_t i = 0; i < view->node_count; i++) {
@@ -30,6 +37,11 @@ void view_encode(const struct view *view, struct buf *out)
         write_u16(out, node->bus_port);
         write_bytes16(out, bytes_of(node->zone));
         write_u8(out, (uint8_t)node->status);
+        write_u8(out, (uint8_t)((node->leaving ? NODE_FLAG_LEAVING : 0) |
+                                (node->preferred ? NODE_FLAG_PREFERRED : 0) |
+                                (node->removing ? NODE_FLAG_REMOVING : 0) |
+                                (node->lost ? NODE_FLAG_LOST : 0)));
+        write_u64(out, node->last_up);
         write_u32(out, node->weight_current);
         if (view->changing) {
             write_u32(out, node->weight_target);
@@ -41,6 +53,10 @@ void view_encode(const struct view *view, struct buf *out)
     write_u8(out, (uint8_t)view->voter_count);
     for (size_t i = 0; i < view->voter_count; i++) {
         buf_append(out, view->voters[i].bytes, NODE_ID_SIZE);
+    }
+    write_u16(out, (uint16_t)view->removed_count);
+    for (size_t i = 0; i < view->removed_count; i++) {
+        buf_append(out, view->removed[i].bytes, NODE_ID_SIZE);
     }
 }
 
@@ -56,6 +72,13 @@ static void read_node(struct reader *reader, bool changing, struct view_node *no
     node->bus_port = read_u16(reader);
     read_text16(reader, node->zone, ZONE_SIZE_MAX);
     node->status = (enum node_status)read_u8(reader);
+    uint8_t flags = read_u8(reader);
+    node->leaving = (flags & NODE_FLAG_LEAVING) != 0;
+    node->preferred = (flags & NODE_FLAG_PREFERRED) != 0;
+    node->removing = (flags & NODE_FLAG_REMOVING) != 0;
+    node->lost = (flags & NODE_FLAG_LOST) != 0;
+    reader->failed = reader->failed || (flags & ~NODE_FLAGS) != 0;
+    node->last_up = read_u64(reader);
     node->weight_current = read_u32(reader);
     node->weight_target = changing ? read_u32(reader) : node->weight_current;
 }
@@ -95,6 +118,8 @@ static int read_view(struct reader *reader, struct view *view)
     read_raw(reader, view->cluster_id.bytes, NODE_ID_SIZE);
     read_text16(reader, view->cluster_name, CLUSTER_NAME_SIZE_MAX);
     view->copies = read_u8(reader);
+    view->lease_ms = read_u32(reader);
+    view->settled_epoch = read_u64(reader);
     uint8_t flags = read_u8(reader);
     if ((flags & ~VIEW_FLAG_CHANGING) != 0) {
         return TORC_ECORRUPT;
@@ -113,6 +138,21 @@ static int read_view(struct reader *reader, struct view *view)
     }
     for (size_t i = 0; i < view->voter_count; i++) {
         read_raw(reader, view->voters[i].bytes, NODE_ID_SIZE);
+    }
+    size_t removed_count = read_u16(reader);
+    if (removed_count > REMOVED_MAX) {
+        return TORC_ECORRUPT;
+    }
+    for (size_t i = 0; i < removed_count; i++) {
+        struct node_id id;
+        read_raw(reader, id.bytes, NODE_ID_SIZE);
+        if (reader->failed || view_was_removed(view, &id)) {
+            return TORC_ECORRUPT;
+        }
+        int error_noting = view_note_removed(view, &id);
+        if (error_noting != 0) {
+            return error_noting;
+        }
     }
     return reader_finish(reader);
 }

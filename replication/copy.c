@@ -1,0 +1,418 @@
+/* Roles, taking over, and the follower's side; the primary's is in copy_primary.c. */
+#include "replication/copy.h"
+
+#include "base/error.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+int standing_compare(const struct standing *a, const struct standing *b)
+{
+    if (a->complete != b->complete) {
+        return a->complete ? 1 : -1;
+    }
+    if (a->effect_epoch != b->effect_epoch) {
+        return a->effect_epoch > b->effect_epoch ? 1 : -1;
+    }
+    return (a->sequence > b->sequence) - (a->sequence < b->sequence);
+}
+
+void copy_init(struct copy *copy, uint16_t index)
+{
+    *copy = (struct copy){.index = index, .leader = COPY_PEER_NONE, .source = COPY_PEER_NONE};
+}
+
+void copy_deinit(struct copy *copy)
+{
+    free(copy->members);
+    copy->members = NULL;
+    copy->member_count = 0;
+}
+
+static void forget_members(struct copy *copy)
+{
+    copy_deinit(copy);
+    copy->movable = false;
+    copy->paused = false;
+    copy->stage = COPY_IDLE;
+}
+
+static void stop_receiving(struct copy *copy, const struct copy_rim *rim)
+{
+    if (copy->receiving) {
+        rim->incoming_drop(rim->context, copy->index);
+        copy->receiving = false;
+    }
+}
+
+static void forget_data(struct copy *copy, const struct copy_rim *rim)
+{
+    stop_receiving(copy, rim);
+    rim->data_clear(rim->context, copy->index);
+    copy->complete = false;
+    copy->attached = false;
+    copy->source = COPY_PEER_NONE;
+    copy->effect_epoch = 0;
+    copy->sequence = 0;
+}
+
+/* ---- views ---- */
+
+static bool contains(const uint16_t *nodes, size_t count, int node)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (nodes[i] == node) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct copy_member *find_member(const struct copy *copy, uint16_t peer)
+{
+    for (size_t i = 0; i < copy->member_count; i++) {
+        if (copy->members[i].peer == peer) {
+            return &copy->members[i];
+        }
+    }
+    return NULL;
+}
+
+/* The members a primary feeds under a view: owners first, then those that are to be. */
+static size_t list_members(const struct copy_view *installed, uint16_t slot,
+                           struct copy_member out[COPY_MEMBERS_MAX])
+{
+    uint16_t owners[COPIES_MAX];
+    uint16_t learners[VIEW_LEARNERS_MAX];
+    uint16_t targets[COPIES_MAX];
+    const struct view *view = installed->view;
+    size_t owner_count = view_owners(view, slot, owners);
+    size_t learner_count = view_learners(view, slot, learners);
+    size_t target_count = view_slot_moved(view, slot) ? 0 : view_owners_target(view, slot, targets);
+    size_t count = 0;
+    for (size_t i = 0; i < owner_count + learner_count; i++) {
+        uint16_t node = i < owner_count ? owners[i] : learners[i - owner_count];
+        if (node != installed->self && installed->peers[node] != COPY_PEER_NONE) {
+            out[count++] = (struct copy_member){.peer = installed->peers[node],
+                                                .owner = i < owner_count,
+                                                .target = contains(targets, target_count, node)};
+        }
+    }
+    return count;
+}
+
+/* The slot is to move, somebody who is up is to have it, and nobody is who may come back. */
+static bool is_movable(const struct view *view, uint16_t slot)
+{
+    uint16_t targets[COPIES_MAX];
+    size_t up = 0;
+    if (!view->changing || view_slot_moved(view, slot)) {
+        return false;
+    }
+    size_t count = view_owners_target(view, slot, targets);
+    for (size_t i = 0; i < count; i++) {
+        const struct view_node *node = &view->nodes[targets[i]];
+        if (node->status == NODE_DOWN && !node->lost) {
+            return false;
+        }
+        up += node->status == NODE_UP;
+    }
+    return up > 0;
+}
+
+/* True if the peer is up by the view: it may go on telling us what was under way. */
+static bool is_up(const struct copy_view *installed, uint16_t peer)
+{
+    for (size_t i = 0; i < installed->view->node_count; i++) {
+        if (installed->peers[i] == peer) {
+            return installed->view->nodes[i].status == NODE_UP;
+        }
+    }
+    return false;
+}
+
+static int install_primary(struct copy *copy, const struct copy_rim *rim,
+                           const struct copy_view *installed)
+{
+    struct copy_member listed[COPY_MEMBERS_MAX];
+    size_t count = list_members(installed, copy->index, listed);
+    bool goes_on = copy->role == COPY_PRIMARY && !installed->demoted;
+    bool joined = true;
+    for (size_t i = 0; i < count && goes_on; i++) {
+        const struct copy_member *before = find_member(copy, listed[i].peer);
+        if (before != NULL && before->stream != NULL &&
+            !rim->stream_ended(rim->context, before->stream)) {
+            bool owner = listed[i].owner;
+            bool target = listed[i].target;
+            listed[i] = *before;
+            listed[i].owner = owner;
+            listed[i].target = target;
+        }
+        joined = joined && (!listed[i].owner || listed[i].stage == MEMBER_ATTACHED);
+    }
+    struct copy_member *members = NULL;
+    if (count > 0) {
+        members = malloc(count * sizeof(*members));
+        if (members == NULL) {
+            return TORC_ENOMEM;
+        }
+        memcpy(members, listed, count * sizeof(*members));
+    }
+    uint8_t stage = copy->stage;
+    if (!goes_on) {
+        /* Until whoever led it before has answered, and so stopped, what it has under way is taken.
+         */
+        bool listens = copy->role == COPY_FOLLOWER && !installed->demoted &&
+                       copy->source != COPY_PEER_NONE && is_up(installed, copy->source);
+        copy->attached = copy->attached && listens;
+        stage = COPY_ASKING;
+    } else if (stage == COPY_FETCHING) {
+        stage = COPY_ASKING; /* whoever was sending may be gone */
+    } else if (stage == COPY_SERVING && !joined) {
+        stage = COPY_JOINING;
+    }
+    forget_members(copy);
+    copy->members = members;
+    copy->member_count = (uint8_t)count;
+    copy->role = COPY_PRIMARY;
+    copy->stage = stage;
+    copy->leader = COPY_PEER_NONE;
+    copy->movable = is_movable(installed->view, copy->index);
+    return TORC_OK;
+}
+
+static void install_follower(struct copy *copy, const struct copy_rim *rim,
+                             const struct copy_view *installed, uint16_t leader)
+{
+    bool was_primary = copy->role == COPY_PRIMARY;
+    forget_members(copy);
+    copy->role = COPY_FOLLOWER;
+    if (leader != copy->leader || was_primary || installed->demoted) {
+        stop_receiving(copy, rim);
+    }
+    /* Until the new primary attaches us we go on listening to the old one, so that what it had
+     * under way is not refused: the new one serves only once the old one has stopped. Not to one
+     * that is not up any more: it may not know. */
+    bool deposed =
+        copy->source != COPY_PEER_NONE && copy->source != leader && !is_up(installed, copy->source);
+    if (was_primary || installed->demoted || deposed || copy->source == COPY_PEER_NONE) {
+        copy->attached = false;
+        copy->source = leader;
+    }
+    copy->leader = leader;
+}
+
+static void install_none(struct copy *copy, const struct copy_rim *rim,
+                         const struct copy_view *installed, bool is_led)
+{
+    forget_members(copy);
+    stop_receiving(copy, rim);
+    if (copy->role != COPY_NONE) {
+        copy->none_since = installed->view->epoch;
+    }
+    copy->role = COPY_NONE;
+    copy->attached = false;
+    copy->source = COPY_PEER_NONE;
+    if (is_led && installed->view->settled_epoch >= copy->none_since) {
+        forget_data(copy, rim);
+    }
+}
+
+int copy_install(struct copy *copy, const struct copy_rim *rim, const struct copy_view *installed)
+{
+    const struct view *view = installed->view;
+    uint16_t owners[COPIES_MAX];
+    uint16_t others[VIEW_LEARNERS_MAX];
+    int self = installed->self;
+    size_t owner_count = view_owners(view, copy->index, owners);
+    bool owner = contains(owners, owner_count, self);
+    bool leads = owner && owners[0] == self;
+    bool learner = contains(others, view_learners(view, copy->index, others), self);
+    bool placed = contains(others, view_owners_placed(view, copy->index, others), self);
+    bool holds = contains(others, view_holders(view, copy->index, others), self);
+    uint16_t leader = leads || owner_count == 0 ? COPY_PEER_NONE : installed->peers[owners[0]];
+    if (leads) {
+        int result = install_primary(copy, rim, installed);
+        if (result != TORC_OK) {
+            return result;
+        }
+    } else if (owner || learner || placed) {
+        install_follower(copy, rim, installed, leader);
+    } else {
+        install_none(copy, rim, installed, owner_count > 0);
+        copy->leader = leader;
+    }
+    copy->epoch = view->epoch;
+    copy->owner = owner;
+    copy->holds = holds;
+    copy->needed = placed;
+    copy->may_serve = self >= 0 && view->nodes[self].status == NODE_UP;
+    return TORC_OK;
+}
+
+bool copy_is_ready(const struct copy *copy)
+{
+    switch ((enum copy_role)copy->role) {
+    case COPY_NONE: return true;
+    case COPY_PRIMARY:
+        return copy->stage == COPY_SERVING || (copy->stage == COPY_JOINING && !copy->may_serve);
+    case COPY_FOLLOWER: return !copy->needed || (copy->attached && copy->source == copy->leader);
+    }
+    return false;
+}
+
+/* ---- taking over ---- */
+
+bool copy_resolve(struct copy *copy, const struct copy_rim *rim, const struct standing *best,
+                  uint16_t best_peer, bool may_wait)
+{
+    if (copy->role != COPY_PRIMARY || copy->stage != COPY_ASKING) {
+        return true;
+    }
+    if (!copy->holds) {
+        forget_data(copy, rim); /* what we hold is older than what was lost */
+    }
+    struct standing ours = copy_standing(copy);
+    if (best->complete && standing_compare(&ours, best) < 0) {
+        if (may_wait && copy->attached && copy->source == best_peer) {
+            return false; /* the rest is on its way already */
+        }
+        copy->source = best_peer;
+        copy->attached = false;
+        copy->stage = COPY_FETCHING;
+        return true;
+    }
+    if (!copy->complete) {
+        forget_data(copy, rim); /* nobody holds it: it begins empty */
+        copy->complete = true;
+    }
+    stop_receiving(copy, rim);
+    copy->attached = false;
+    copy->source = COPY_PEER_NONE;
+    copy->stage = COPY_JOINING;
+    return true;
+}
+
+void copy_note_equal(struct copy *copy, uint16_t peer)
+{
+    struct copy_member *member = find_member(copy, peer);
+    if (member != NULL && member->stage == MEMBER_WANTED) {
+        member->equal = true;
+    }
+}
+
+/* ---- follower ---- */
+
+static enum copy_verdict receive_effect(struct copy *copy, const struct copy_rim *rim,
+                                        const struct op *op)
+{
+    if (op->sequence <= copy->sequence && op->epoch <= copy->effect_epoch) {
+        return COPY_APPLIED; /* sent again after a reconnect */
+    }
+    if (op->sequence != copy->sequence + 1) {
+        copy->attached = false; /* something is missing: the sender finds out and refills us */
+        return COPY_SKIPPED;
+    }
+    if (!rim->data_apply(rim->context, copy->index, op->payload)) {
+        return COPY_BROKEN;
+    }
+    copy->sequence = op->sequence;
+    copy->effect_epoch = op->epoch;
+    return COPY_APPLIED;
+}
+
+static enum copy_verdict receive_key(const struct copy *copy, const struct copy_rim *rim,
+                                     const struct op *op)
+{
+    struct copy_key key = {.dump = {NULL, 0}};
+    if (op->kind == OP_REFILL_DROP) {
+        key.key = op->payload;
+    } else if (op_decode_refill_key(op->payload, &key.key, &key.expire_at_ms, &key.dump) !=
+               TORC_OK) {
+        return COPY_BROKEN;
+    }
+    return rim->incoming_key(rim->context, copy->index, &key) ? COPY_APPLIED : COPY_BROKEN;
+}
+
+static enum copy_verdict receive_end(struct copy *copy, const struct copy_rim *rim,
+                                     const struct op *op, uint64_t generation)
+{
+    bool keep = (op->flags & OP_FLAG_KEEP) != 0;
+    struct standing ours = copy_standing(copy);
+    struct standing theirs = {true, op->epoch, op->sequence};
+    if (keep && standing_compare(&ours, &theirs) != 0) {
+        return COPY_SKIPPED;
+    }
+    if (!keep) {
+        rim->incoming_end(rim->context, copy->index);
+        copy->receiving = false;
+        copy->complete = true;
+        copy->sequence = op->sequence;
+        copy->effect_epoch = op->epoch;
+    }
+    copy->generation = generation;
+    if (copy->role == COPY_PRIMARY) {
+        copy->source = COPY_PEER_NONE;
+        copy->stage = COPY_JOINING;
+    } else {
+        copy->attached = true;
+    }
+    return COPY_APPLIED;
+}
+
+/* Whether a refill from that sender is wanted. */
+static bool may_refill(const struct copy *copy, uint16_t sender)
+{
+    return copy->role == COPY_FOLLOWER ? copy->leader == sender
+                                       : copy->role == COPY_PRIMARY &&
+                                             copy->stage == COPY_FETCHING && copy->source == sender;
+}
+
+static enum copy_verdict receive_refill(struct copy *copy, const struct copy_rim *rim,
+                                        const struct op *op, uint16_t sender, uint64_t generation)
+{
+    if (op->kind == OP_REFILL_BEGIN) {
+        stop_receiving(copy, rim);
+        rim->incoming_begin(rim->context, copy->index);
+        copy->receiving = true;
+        copy->attached = false;
+        copy->source = sender;
+        copy->generation = generation;
+        return COPY_APPLIED;
+    }
+    bool keep = op->kind == OP_REFILL_END && (op->flags & OP_FLAG_KEEP) != 0;
+    if (keep) {
+        copy->source = sender;
+        return receive_end(copy, rim, op, generation);
+    }
+    if (!copy->receiving || copy->generation != generation) {
+        return COPY_SKIPPED;
+    }
+    return op->kind == OP_REFILL_END ? receive_end(copy, rim, op, generation)
+                                     : receive_key(copy, rim, op);
+}
+
+enum copy_verdict copy_receive(struct copy *copy, const struct copy_rim *rim, const struct op *op,
+                               uint16_t sender, uint64_t generation, uint64_t own_epoch)
+{
+    if (op->kind != OP_EFFECT) {
+        if (may_refill(copy, sender)) {
+            return receive_refill(copy, rim, op, sender, generation);
+        }
+        return op->view_epoch > own_epoch ? COPY_LATER : COPY_SKIPPED;
+    }
+    bool listens =
+        copy->role == COPY_FOLLOWER || (copy->role == COPY_PRIMARY && copy->stage == COPY_ASKING);
+    bool from_source = copy->attached && copy->source == sender && copy->generation == generation;
+    if ((listens && from_source) || (rim->break_old_epoch && copy->complete)) {
+        return receive_effect(copy, rim, op);
+    }
+    if (op->epoch > own_epoch) {
+        return COPY_LATER; /* under that view the sender may be the one to listen to */
+    }
+    /* One that leads the slot by a newer view than its own, which does not count on us, need not
+     * wait for us. */
+    return copy->leader == sender && !copy->owner && op->epoch < own_epoch ? COPY_APPLIED
+                                                                           : COPY_SKIPPED;
+}

@@ -1,0 +1,218 @@
+/* The primary's side of a copy: telling its members, attaching them, draining before a move. */
+#include "replication/copy.h"
+
+#include "base/error.h"
+
+#include <assert.h>
+
+struct feed {
+    const struct copy_rim *rim;
+    const struct copy *copy;
+    struct copy_member *member;
+    struct buf payload;
+};
+
+static void append(const struct copy_rim *rim, const struct copy *copy, struct copy_member *member,
+                   struct op op)
+{
+    op.slot = copy->index;
+    op.view_epoch = copy->epoch;
+    rim->stream_append(rim->context, member->stream, &op, &member->position);
+}
+
+static void send_key(void *context, const struct copy_key *key)
+{
+    struct feed *feed = context;
+    if (key->dump.data == NULL) {
+        append(feed->rim, feed->copy, feed->member,
+               (struct op){.kind = OP_REFILL_DROP, .payload = key->key});
+        return;
+    }
+    buf_reset(&feed->payload, SIZE_MAX);
+    op_encode_refill_key(&feed->payload, key->key, key->expire_at_ms, key->dump);
+    append(feed->rim, feed->copy, feed->member,
+           (struct op){.kind = OP_REFILL_KEY, .payload = buf_bytes(&feed->payload)});
+}
+
+static void begin_refill(const struct copy_rim *rim, const struct copy *copy,
+                         struct copy_member *member)
+{
+    append(rim, copy, member, (struct op){.kind = OP_REFILL_BEGIN});
+    member->stage = MEMBER_REFILLING;
+    member->cursor = 0;
+}
+
+static void attach(const struct copy_rim *rim, const struct copy *copy, struct copy_member *member,
+                   bool equal)
+{
+    append(rim, copy, member,
+           (struct op){.kind = OP_REFILL_END,
+                       .flags = equal ? OP_FLAG_KEEP : 0,
+                       .epoch = copy->effect_epoch,
+                       .sequence = copy->sequence});
+    member->stage = MEMBER_ATTACHED;
+    member->attached_at = member->position;
+}
+
+/* ---- effects ---- */
+
+/* Whatever side of the cursor they are on: a key is sent as it is now, so twice does no harm. */
+static void send_changed(const struct copy_rim *rim, const struct copy *copy,
+                         struct copy_member *member, const struct bytes *keys, size_t key_count)
+{
+    if (rim->break_wrong_cursor_side) {
+        return;
+    }
+    if (keys == NULL) {
+        begin_refill(rim, copy, member);
+        return;
+    }
+    struct feed feed = {.rim = rim, .copy = copy, .member = member};
+    for (size_t i = 0; i < key_count; i++) {
+        rim->data_key(rim->context, copy->index, keys[i], send_key, &feed);
+    }
+    buf_deinit(&feed.payload);
+}
+
+void copy_publish(struct copy *copy, const struct copy_rim *rim, struct bytes effects,
+                  const struct bytes *keys, size_t key_count)
+{
+    copy->sequence++;
+    copy->effect_epoch = copy->epoch;
+    struct op op = {
+        .kind = OP_EFFECT, .epoch = copy->epoch, .sequence = copy->sequence, .payload = effects};
+    for (size_t i = 0; i < copy->member_count; i++) {
+        struct copy_member *member = &copy->members[i];
+        if (member->stage == MEMBER_ATTACHED) {
+            append(rim, copy, member, op);
+        } else if (member->stage == MEMBER_REFILLING) {
+            send_changed(rim, copy, member, keys, key_count);
+        } else {
+            member->equal = false;
+        }
+    }
+}
+
+/* ---- attaching ---- */
+
+static void refill(const struct copy_rim *rim, const struct copy *copy, struct copy_member *member,
+                   size_t budget)
+{
+    struct feed feed = {.rim = rim, .copy = copy, .member = member};
+    if (rim->break_attach_early && member->cursor != 0) {
+        attach(rim, copy, member, false);
+        return;
+    }
+    member->cursor =
+        rim->data_scan(rim->context, copy->index, member->cursor, budget, send_key, &feed);
+    buf_deinit(&feed.payload);
+    if (member->cursor == 0) {
+        attach(rim, copy, member, false);
+    }
+}
+
+/* True if there is more to do for the member. */
+static bool step_member(const struct copy_rim *rim, struct copy *copy, struct copy_member *member,
+                        size_t budget)
+{
+    if (member->stream != NULL && rim->stream_ended(rim->context, member->stream)) {
+        member->stream = NULL;
+        member->stage = MEMBER_WANTED;
+        member->equal = false;
+    }
+    if (member->stage == MEMBER_ATTACHED) {
+        bool skipped = rim->stream_acks(rim->context, member->stream, member->attached_at,
+                                        member->attached_at) == MEMBER_ACKS_SKIPPED ||
+                       rim->stream_acks(rim->context, member->stream, member->position,
+                                        member->position) == MEMBER_ACKS_SKIPPED;
+        if (!skipped) {
+            return false;
+        }
+        member->stage = MEMBER_WANTED; /* it lost its place, and says so */
+        member->equal = false;
+    }
+    if (member->stage == MEMBER_WANTED) {
+        member->stream = rim->stream_to(rim->context, member->peer, copy->index);
+        if (member->stream == NULL) {
+            return true;
+        }
+        if (member->equal) {
+            attach(rim, copy, member, true);
+            return false;
+        }
+        if (!rim->stream_has_room(rim->context, member->stream)) {
+            return true;
+        }
+        begin_refill(rim, copy, member);
+    }
+    if (rim->stream_has_room(rim->context, member->stream)) {
+        refill(rim, copy, member, budget);
+    }
+    return member->stage != MEMBER_ATTACHED;
+}
+
+bool copy_step(struct copy *copy, const struct copy_rim *rim, size_t budget)
+{
+    if (copy->role != COPY_PRIMARY || copy->stage < COPY_JOINING) {
+        return false; /* what comes next is the takeover's to do */
+    }
+    bool more = false;
+    bool joined = true;
+    for (size_t i = 0; i < copy->member_count; i++) {
+        more = step_member(rim, copy, &copy->members[i], budget) || more;
+        joined = joined && (!copy->members[i].owner || copy->members[i].stage == MEMBER_ATTACHED);
+    }
+    joined = joined || rim->break_serve_before_joined;
+    copy->stage = joined && copy->may_serve ? COPY_SERVING : COPY_JOINING;
+    return more;
+}
+
+/* ---- draining ---- */
+
+bool copy_drain(struct copy *copy, const struct copy_rim *rim, bool may_pause)
+{
+    if (!copy->movable || !copy_serves(copy)) {
+        return false;
+    }
+    if (rim->break_move_early) {
+        return true;
+    }
+    bool all_acked = true;
+    for (size_t i = 0; i < copy->member_count; i++) {
+        const struct copy_member *member = &copy->members[i];
+        if (member->target && (member->stage != MEMBER_ATTACHED ||
+                               rim->stream_acks(rim->context, member->stream, member->attached_at,
+                                                member->attached_at) != MEMBER_ACKS_DONE)) {
+            return false;
+        }
+        all_acked = all_acked && (member->stage != MEMBER_ATTACHED ||
+                                  rim->stream_acks(rim->context, member->stream, member->position,
+                                                   member->position) == MEMBER_ACKS_DONE);
+    }
+    if (!copy->paused && may_pause) {
+        copy->paused = true;
+    }
+    return copy->paused && all_acked;
+}
+
+void copy_resume(struct copy *copy)
+{
+    copy->paused = false;
+}
+
+/* ---- the whole at once, to a new primary that holds less ---- */
+
+bool copy_send_whole(struct copy *copy, const struct copy_rim *rim, uint16_t peer)
+{
+    struct copy_member receiver = {.peer = peer,
+                                   .stream = rim->stream_to(rim->context, peer, copy->index)};
+    if (receiver.stream == NULL || !copy->complete || copy->role == COPY_PRIMARY ||
+        !rim->stream_has_room(rim->context, receiver.stream)) {
+        return false;
+    }
+    begin_refill(rim, copy, &receiver);
+    while (receiver.stage != MEMBER_ATTACHED) {
+        refill(rim, copy, &receiver, SIZE_MAX);
+    }
+    return true;
+}

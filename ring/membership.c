@@ -1,0 +1,325 @@
+#include "ring/membership.h"
+
+#include "base/error.h"
+#include "ring/voters.h"
+
+#include <string.h>
+
+static const struct member_fact *fact_of(const struct membership_input *input,
+                                         const struct node_id *id)
+{
+    size_t low = 0;
+    size_t high = input->fact_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = node_id_compare(&input->facts[middle].node.id, id);
+        if (order == 0) {
+            return &input->facts[middle];
+        }
+        if (order < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return NULL;
+}
+
+static void describe(struct view_node *node, const struct member_fact *fact)
+{
+    node->incarnation = fact->node.incarnation;
+    memcpy(node->host, fact->node.host, sizeof(node->host));
+    memcpy(node->zone, fact->node.zone, sizeof(node->zone));
+    node->client_port = fact->node.client_port;
+    node->direct_port = fact->node.direct_port;
+    node->http_port = fact->node.http_port;
+    node->bus_port = fact->node.bus_port;
+}
+
+static void take_down(struct view_node *node, uint64_t epoch)
+{
+    if (node->status == NODE_UP) {
+        node->last_up = epoch;
+    }
+    node->status = NODE_DOWN;
+    node->preferred = false;
+}
+
+/* A process that started anew has nothing of what it held, whatever it remembers. */
+static bool restart(struct view_node *node, const struct member_state *state,
+                    const struct member_fact *fact, uint64_t epoch)
+{
+    bool described = fact != NULL && fact->node.incarnation > node->incarnation;
+    if (!described && state->incarnation <= node->incarnation) {
+        return false;
+    }
+    bool changed = node->status != NODE_DOWN || !node->lost || described;
+    take_down(node, epoch);
+    node->lost = true;
+    if (described) {
+        describe(node, fact);
+        node->status = NODE_SYNCING;
+        node->leaving = false;
+    }
+    return changed;
+}
+
+static bool update_status(struct view_node *node, const struct member_state *state, uint64_t epoch)
+{
+    if (node->status != NODE_DOWN && state->silent) {
+        take_down(node, epoch);
+        return true;
+    }
+    if (node->status == NODE_DOWN && state->heard && state->incarnation == node->incarnation) {
+        node->status = NODE_SYNCING;
+        node->leaving = false;
+        return true;
+    }
+    if (node->status == NODE_SYNCING && state->complete_epoch == epoch && state->heard) {
+        node->status = NODE_UP;
+        node->last_up = 0;
+        node->lost = false;
+        return true;
+    }
+    if (node->status == NODE_UP && state->accused) {
+        node->last_up = epoch;
+        node->status = NODE_SYNCING;
+        node->preferred = false;
+        return true;
+    }
+    return false;
+}
+
+static bool update_wishes(const struct membership_input *input, struct view *next, size_t index)
+{
+    struct view_node *node = &next->nodes[index];
+    bool changed = false;
+    if (input->states[index].leaving && !node->leaving && node->status != NODE_DOWN) {
+        node->leaving = true;
+        node->preferred = false;
+        changed = true;
+    }
+    if (input->forget != NULL && node_id_equal(input->forget, &node->id) && !node->removing &&
+        node->status == NODE_DOWN) {
+        node->removing = true;
+        node->lost = true;
+        changed = true;
+    }
+    bool given_up = input->replace_after_ms > 0 && node->status == NODE_DOWN && !node->lost &&
+                    input->states[index].down_ms >= input->replace_after_ms;
+    if (given_up) {
+        node->lost = true;
+        changed = true;
+    }
+    return changed;
+}
+
+static bool update_preferred(const struct membership_input *input, struct view *next)
+{
+    int wanted = input->prefer == NULL ? -1 : view_find(next, input->prefer);
+    if (wanted < 0 || next->nodes[wanted].status != NODE_UP || next->nodes[wanted].leaving ||
+        next->nodes[wanted].preferred) {
+        return false;
+    }
+    for (size_t i = 0; i < next->node_count; i++) {
+        next->nodes[i].preferred = (int)i == wanted;
+    }
+    return true;
+}
+
+static bool update_nodes(const struct membership_input *input, struct view *next)
+{
+    bool changed = false;
+    uint64_t epoch = input->view->epoch;
+    for (size_t i = 0; i < next->node_count; i++) {
+        struct view_node *node = &next->nodes[i];
+        const struct member_state *state = &input->states[i];
+        changed = restart(node, state, fact_of(input, &node->id), epoch) ||
+                  update_status(node, state, epoch) || changed;
+        changed = update_wishes(input, next, i) || changed;
+    }
+    return update_preferred(input, next) || changed;
+}
+
+/* Everybody that is up has carried out the present view. */
+static bool is_settled(const struct membership_input *input)
+{
+    for (size_t i = 0; i < input->view->node_count; i++) {
+        if (input->view->nodes[i].status == NODE_UP &&
+            input->states[i].complete_epoch != input->view->epoch) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- a ring change under way ---- */
+
+/* True if nothing of the slot is left with those the current ring gives it to. */
+static bool is_gone(const struct view *view, uint16_t slot)
+{
+    uint16_t placed[COPIES_MAX];
+    size_t count = view_owners_placed(view, slot, placed);
+    for (size_t i = 0; i < count; i++) {
+        const struct view_node *node = &view->nodes[placed[i]];
+        if (node->status != NODE_DOWN || !node->lost) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool may_move(const struct membership_input *input, uint16_t slot)
+{
+    uint16_t owners[COPIES_MAX];
+    if (view_owners(input->view, slot, owners) == 0) {
+        return is_gone(input->view, slot);
+    }
+    const uint8_t *drained = input->states[owners[0]].drained;
+    return drained != NULL && (drained[slot / 8] >> (slot % 8) & 1) != 0;
+}
+
+/* Slots move whose primary says so, and whose primary is the same in the next view. */
+static bool move_slots(const struct membership_input *input, struct view *next)
+{
+    size_t unmoved = 0;
+    bool changed = false;
+    for (uint32_t slot = 0; slot < SLOT_COUNT; slot++) {
+        if (view_slot_moved(input->view, (uint16_t)slot)) {
+            continue;
+        }
+        if (may_move(input, (uint16_t)slot)) {
+            view_set_slot_moved(next, (uint16_t)slot);
+            changed = true;
+        } else {
+            unmoved++;
+        }
+    }
+    if (!changed && unmoved == 0 && is_settled(input)) {
+        view_finish_change(next);
+        changed = true;
+    }
+    return changed;
+}
+
+/* ---- the beginning of a ring change ---- */
+
+/* True if the node leads slots that no other node that is up owns. */
+static bool leads_alone(const struct view *view, size_t index)
+{
+    for (uint32_t slot = 0; slot < SLOT_COUNT; slot++) {
+        uint16_t owners[COPIES_MAX];
+        if (view_owners(view, (uint16_t)slot, owners) == 1 && owners[0] == index) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static uint32_t wanted_weight(const struct membership_input *input, const struct view *next,
+                              size_t index)
+{
+    const struct view_node *node = &next->nodes[index];
+    if (node->removing ||
+        (node->status == NODE_DOWN && node->lost &&
+         input->states[index].down_ms >= input->replace_after_ms && input->replace_after_ms > 0)) {
+        return 0;
+    }
+    if (node->leaving) {
+        bool alone = node->weight_current > 0 && node->status == NODE_UP &&
+                     input->view->nodes[index].leaving && leads_alone(input->view, index);
+        return alone ? 0 : node->weight_current;
+    }
+    const struct member_fact *fact = fact_of(input, &node->id);
+    bool asks = node->status == NODE_UP && fact != NULL;
+    return asks ? fact->node.weight_current : node->weight_current;
+}
+
+/* Members that are not in the view yet, as they ask for. */
+static bool admit(const struct membership_input *input, struct view *next)
+{
+    bool admitted = false;
+    for (size_t i = 0; i < input->fact_count; i++) {
+        const struct view_node *fact = &input->facts[i].node;
+        if (view_find(input->view, &fact->id) >= 0 || view_was_removed(input->view, &fact->id)) {
+            continue;
+        }
+        struct view_node joiner = {
+            .id = fact->id, .status = NODE_UP, .weight_target = fact->weight_current};
+        describe(&joiner, &input->facts[i]);
+        admitted = view_put_node(next, &joiner) == TORC_OK || admitted;
+    }
+    return admitted;
+}
+
+/* True if some node that stays would have slots. */
+static bool anybody_left(const struct view *next)
+{
+    for (size_t i = 0; i < next->node_count; i++) {
+        if (next->nodes[i].weight_target > 0 && next->nodes[i].status != NODE_DOWN) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool remove_nodes(struct view *next)
+{
+    bool removed = false;
+    for (size_t i = next->node_count; i > 0; i--) {
+        struct node_id id = next->nodes[i - 1].id;
+        if (next->nodes[i - 1].removing && next->nodes[i - 1].weight_current == 0 &&
+            !view_is_voter(next, &id)) {
+            removed = view_note_removed(next, &id) == TORC_OK && view_remove_node(next, &id);
+        }
+    }
+    return removed;
+}
+
+static bool begin_change(const struct membership_input *input, struct view *next)
+{
+    bool differs = false;
+    for (size_t i = 0; i < next->node_count; i++) {
+        struct view_node *node = &next->nodes[i];
+        node->weight_target = wanted_weight(input, next, i);
+        differs = differs || node->weight_target != node->weight_current;
+    }
+    bool admitted = admit(input, next);
+    if ((differs || admitted) && anybody_left(next)) {
+        next->changing = true;
+        for (size_t i = 0; i < next->node_count; i++) {
+            next->nodes[i].preferred = false; /* the balance is made anew */
+        }
+        return true;
+    }
+    for (size_t i = 0; i < next->node_count; i++) {
+        next->nodes[i].weight_target = next->nodes[i].weight_current;
+    }
+    return remove_nodes(next);
+}
+
+struct view *membership_next(const struct membership_input *input)
+{
+    struct view *next = view_clone(input->view);
+    if (next == NULL) {
+        return NULL;
+    }
+    bool settled = is_settled(input);
+    bool changed = update_nodes(input, next);
+    /* Owners change for one reason at a time: who leads is then known to whoever takes over. */
+    if (!changed && input->view->changing) {
+        changed = move_slots(input, next);
+    } else if (!changed && settled) {
+        changed = begin_change(input, next);
+    }
+    changed = voters_choose(next) || changed;
+    if (!changed) {
+        view_release(next);
+        return NULL;
+    }
+    if (settled) {
+        next->settled_epoch = input->view->epoch;
+    }
+    next->epoch = input->view->epoch + 1;
+    return next;
+}

@@ -1,0 +1,217 @@
+#include "ring/quorum_message.h"
+
+#include "base/codec.h"
+#include "base/error.h"
+
+#include <string.h>
+
+#define QUORUM_VERSION 1
+#define VIEW_BYTES_MAX (4u * 1024 * 1024)
+#define FLAG_LEAVING 1
+#define FLAG_FAREWELL 2
+#define FLAG_GRANTED 4
+
+static const char magic[4] = {'T', 'O', 'R', 'Q'};
+
+static void write_id(struct buf *out, const struct node_id *id)
+{
+    buf_append(out, id->bytes, NODE_ID_SIZE);
+}
+
+static void read_id(struct reader *reader, struct node_id *id)
+{
+    read_raw(reader, id->bytes, NODE_ID_SIZE);
+}
+
+static void write_ids(struct buf *out, const struct node_id *ids, size_t count)
+{
+    write_u8(out, (uint8_t)count);
+    for (size_t i = 0; i < count; i++) {
+        write_id(out, &ids[i]);
+    }
+}
+
+static size_t read_ids(struct reader *reader, struct node_id *ids, size_t count_max)
+{
+    size_t count = read_u8(reader);
+    if (count > count_max) {
+        reader->failed = true;
+        return 0;
+    }
+    for (size_t i = 0; i < count; i++) {
+        read_id(reader, &ids[i]);
+    }
+    return count;
+}
+
+static void write_ballot(struct buf *out, const struct ballot *ballot)
+{
+    write_u64(out, ballot->number);
+    write_id(out, &ballot->node);
+}
+
+static void read_ballot(struct reader *reader, struct ballot *ballot)
+{
+    ballot->number = read_u64(reader);
+    read_id(reader, &ballot->node);
+}
+
+/* A view, or nothing. */
+static void write_view(struct buf *out, const struct view *view)
+{
+    struct buf encoded = {0};
+    if (view != NULL) {
+        view_encode(view, &encoded);
+    }
+    out->failed = out->failed || encoded.failed;
+    write_bytes32(out, buf_bytes(&encoded));
+    buf_deinit(&encoded);
+}
+
+static int read_view(struct reader *reader, const struct view **out)
+{
+    struct bytes bytes = read_bytes32(reader, VIEW_BYTES_MAX);
+    struct view *view = NULL;
+    int result = TORC_OK;
+    if (!reader->failed && bytes.size > 0) {
+        result = view_decode(&view, bytes);
+    }
+    *out = view;
+    return result;
+}
+
+static void write_agreement(struct buf *out, const struct agreement_message *message)
+{
+    write_u8(out, message->kind);
+    write_u64(out, message->instance);
+    write_ballot(out, &message->ballot);
+    write_ballot(out, &message->other);
+    write_view(out, message->view);
+}
+
+static int read_agreement(struct reader *reader, struct agreement_message *message)
+{
+    message->kind = read_u8(reader);
+    message->instance = read_u64(reader);
+    read_ballot(reader, &message->ballot);
+    read_ballot(reader, &message->other);
+    int result = read_view(reader, &message->view);
+    bool lawful = message->kind >= AGREEMENT_PREPARE && message->kind <= AGREEMENT_REFUSED &&
+                  message->ballot.number > 0 &&
+                  (message->kind == AGREEMENT_PROMISE
+                       ? (message->view != NULL) == (message->other.number > 0)
+                       : (message->view != NULL) == (message->kind == AGREEMENT_ACCEPT)) &&
+                  (message->view == NULL || message->view->epoch == message->instance);
+    return result == TORC_OK && !lawful ? TORC_ECORRUPT : result;
+}
+
+void quorum_wire_encode(const struct quorum_wire *wire, struct buf *out)
+{
+    buf_append(out, magic, sizeof(magic));
+    write_u8(out, QUORUM_VERSION);
+    write_u8(out, wire->kind);
+    write_u64(out, wire->cluster_tag);
+    write_id(out, &wire->sender);
+    write_u64(out, wire->incarnation);
+    write_u64(out, wire->epoch);
+    switch ((enum quorum_kind)wire->kind) {
+    case QUORUM_LEASE_REQUEST:
+    case QUORUM_LEASE_ANSWER:
+        write_u64(out, wire->asked_ms);
+        write_u64(out, wire->asker);
+        write_u8(out, (uint8_t)((wire->leaving ? FLAG_LEAVING : 0) |
+                                (wire->farewell ? FLAG_FAREWELL : 0) |
+                                (wire->granted ? FLAG_GRANTED : 0)));
+        write_u64(out, wire->complete_epoch);
+        write_ids(out, wire->silent, wire->silent_count);
+        return;
+    case QUORUM_AGREEMENT: write_agreement(out, &wire->agreement); return;
+    case QUORUM_VIEW: write_view(out, wire->view); return;
+    case QUORUM_REPORT:
+        write_u8(out, wire->has_drained);
+        if (wire->has_drained) {
+            buf_append(out, wire->drained, sizeof(wire->drained));
+        }
+        write_ids(out, wire->slow, wire->slow_count);
+        return;
+    case QUORUM_WISH:
+        write_id(out, &wire->prefer);
+        write_id(out, &wire->forget);
+        return;
+    }
+}
+
+static int read_body(struct reader *reader, struct quorum_wire *wire)
+{
+    uint8_t flags = 0;
+    switch ((enum quorum_kind)wire->kind) {
+    case QUORUM_LEASE_REQUEST:
+    case QUORUM_LEASE_ANSWER:
+        wire->asked_ms = read_u64(reader);
+        wire->asker = read_u64(reader);
+        flags = read_u8(reader);
+        wire->leaving = (flags & FLAG_LEAVING) != 0;
+        wire->farewell = (flags & FLAG_FAREWELL) != 0;
+        wire->granted = (flags & FLAG_GRANTED) != 0;
+        wire->complete_epoch = read_u64(reader);
+        wire->silent_count = read_ids(reader, wire->silent, QUORUM_SILENT_MAX);
+        return (flags & ~(FLAG_LEAVING | FLAG_FAREWELL | FLAG_GRANTED)) != 0 ? TORC_ECORRUPT
+                                                                             : TORC_OK;
+    case QUORUM_AGREEMENT: return read_agreement(reader, &wire->agreement);
+    case QUORUM_VIEW: {
+        int result = read_view(reader, &wire->view);
+        return result == TORC_OK && wire->view == NULL ? TORC_ECORRUPT : result;
+    }
+    case QUORUM_REPORT: {
+        uint8_t has_drained = read_u8(reader);
+        wire->has_drained = has_drained == 1;
+        if (wire->has_drained) {
+            read_raw(reader, wire->drained, sizeof(wire->drained));
+        }
+        wire->slow_count = read_ids(reader, wire->slow, QUORUM_SLOW_MAX);
+        return has_drained > 1 ? TORC_ECORRUPT : TORC_OK;
+    }
+    case QUORUM_WISH:
+        read_id(reader, &wire->prefer);
+        read_id(reader, &wire->forget);
+        return TORC_OK;
+    }
+    return TORC_ECORRUPT;
+}
+
+int quorum_wire_decode(struct quorum_wire *wire, struct bytes input)
+{
+    struct reader reader;
+    char seen[sizeof(magic)];
+    *wire = (struct quorum_wire){0};
+    reader_init(&reader, input);
+    read_raw(&reader, seen, sizeof(seen));
+    uint8_t version = read_u8(&reader);
+    if (reader.failed || memcmp(seen, magic, sizeof(magic)) != 0) {
+        return TORC_ECORRUPT;
+    }
+    if (version != QUORUM_VERSION) {
+        return TORC_EVERSION;
+    }
+    wire->kind = read_u8(&reader);
+    wire->cluster_tag = read_u64(&reader);
+    read_id(&reader, &wire->sender);
+    wire->incarnation = read_u64(&reader);
+    wire->epoch = read_u64(&reader);
+    int result = read_body(&reader, wire);
+    if (result == TORC_OK) {
+        result = node_id_is_zero(&wire->sender) ? TORC_ECORRUPT : reader_finish(&reader);
+    }
+    if (result != TORC_OK) {
+        quorum_wire_deinit(wire);
+    }
+    return result;
+}
+
+void quorum_wire_deinit(struct quorum_wire *wire)
+{
+    view_release(wire->agreement.view);
+    view_release(wire->view);
+    wire->agreement.view = NULL;
+    wire->view = NULL;
+}
