@@ -182,6 +182,8 @@ static bool greet(struct bus_connection *bus, const struct frame *frame)
         .version = BUS_PROTOCOL_VERSION, .node_id = node->id, .incarnation = node->incarnation};
     if (hello.purpose == BUS_STREAM) {
         bus->shard = hello.shard;
+        /* One of an earlier run of the sender may have had the same number. */
+        bus->generation = hello.incarnation << 32 ^ hello.generation;
         bus->position = peer_receive_begin(bus->peer, bus->shard, hello.incarnation,
                                            hello.generation, bus->number, &welcome.skipped);
         welcome.position = bus->position;
@@ -218,6 +220,8 @@ static void hold_request(struct bus_connection *bus, const struct frame *frame,
     if (executed) {
         operation->reply = *reply;
         operation->acks = *acks;
+        operation->guarded = bus->worker->guarded;
+        operation->term = bus->worker->term;
         buf_init(reply);
         *acks = (struct ack_set){0};
         operation_finish(operation);
@@ -290,12 +294,14 @@ static bool serve_request(struct bus_connection *bus, const struct frame *frame)
         executed = !operations_must_hold(worker, command, frame->slot) &&
                    execute_in_slot(worker, &execution);
     }
-    if (executed && ack_set_state(&acks, 0) == ACKS_DONE) {
+    bool may_answer = !worker->guarded || worker_may_answer(worker, worker->term);
+    if (executed && may_answer && ack_set_state(&acks, 0) == ACKS_DONE) {
         bus_respond(bus, frame->id, RESPONSE_DONE, buf_bytes(&worker->chunk));
         buf_reset(&worker->chunk, WORKER_READ_BUFFER_SIZE);
     } else {
         hold_request(bus, frame, &execution, &worker->chunk, &acks, executed);
     }
+    worker->guarded = false;
     ack_set_deinit(&acks);
     return true;
 }
@@ -337,7 +343,7 @@ static size_t serve_frames(struct bus_connection *bus, bool *broken)
 static bool consume_input(struct bus_connection *bus)
 {
     bool broken = false;
-    bus->worker->now_wall_ms = clock_wall_ms();
+    worker_begin(bus->worker);
     buf_consume(&bus->in, serve_frames(bus, &broken));
     if (!broken && bus->state == BUS_RECEIVING_STREAM && buf_size(&bus->in) > 0) {
         buf_consume(&bus->in, stream_receive(bus, buf_bytes(&bus->in), &broken));

@@ -34,6 +34,7 @@ struct bus_connection {
     struct buf out;
     struct peer *peer;
     unsigned shard;                         /* stream */
+    uint64_t generation;                    /* stream */
     uint64_t number;                        /* tells connections of one stream apart */
     uint64_t position;                      /* stream: everything before was applied or skipped */
     uint64_t opened_ms;                     /* monotonic */

@@ -38,7 +38,7 @@ void dispatch_prepare(struct worker *worker, struct prepared *prepared)
 void dispatch_prefetch_table(const struct worker *worker, const struct prepared *prepared)
 {
     if (prepared->slot != FRAME_NO_SLOT) {
-        keyspace_prefetch(store_keyspace(worker->node->store, prepared->slot), prepared->hash);
+        keyspace_prefetch(slot_keys(&worker->node->slots[prepared->slot]), prepared->hash);
     }
 }
 
@@ -47,7 +47,7 @@ void dispatch_prefetch_object(const struct worker *worker, const struct prepared
     if (prepared->slot != FRAME_NO_SLOT) {
         struct slot *slot = &worker->node->slots[prepared->slot];
         slot_lock(slot);
-        keyspace_prefetch_object(slot->keys, prepared->hash);
+        keyspace_prefetch_object(slot_keys(slot), prepared->hash);
         slot_unlock(slot);
     }
 }

@@ -14,8 +14,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const char unacknowledged[] =
-    "UNCERTAIN the replicas did not acknowledge in time; a write may or may not be kept";
+static const char unacknowledged[] = "UNCERTAIN the replicas did not acknowledge in time, or this "
+                                     "node lost its lease; a write may or "
+                                     "may not be kept";
 
 struct operation *operation_create(struct worker *worker, enum asker asker)
 {
@@ -96,12 +97,26 @@ static void replace_reply_by_error(struct operation *operation, const char *erro
     }
 }
 
+/* Whether the reply may leave: acknowledged, and the lease has not run out meanwhile. */
+static enum ack_state reply_state(const struct operation *operation)
+{
+    const struct worker *worker = operation->worker;
+    enum ack_state state = ack_set_state(&operation->acks, worker->bit);
+    if (!operation->guarded || state == ACKS_FAILED) {
+        return state;
+    }
+    if (atomic_load(&worker->node->term) != operation->term) {
+        return ACKS_FAILED; /* another node may have gone on without us since */
+    }
+    return worker_may_answer(worker, operation->term) ? state : ACKS_PENDING;
+}
+
 void operation_finish(struct operation *operation)
 {
     if (operation->silent) {
         buf_reset(&operation->reply, 0);
     }
-    enum ack_state state = ack_set_state(&operation->acks, operation->worker->bit);
+    enum ack_state state = reply_state(operation);
     if (state == ACKS_PENDING) {
         waiting_add(operation);
         return;
@@ -125,7 +140,7 @@ void operations_check_acks(struct worker *worker)
     while (operation != NULL) {
         /* Delivering never takes another operation out of this list. */
         struct operation *next = operation->wait_next;
-        enum ack_state state = ack_set_state(&operation->acks, worker->bit);
+        enum ack_state state = reply_state(operation);
         if (state != ACKS_PENDING) {
             waiting_remove(operation);
             if (state == ACKS_FAILED) {
@@ -247,12 +262,20 @@ static bool execute_request(struct operation *operation)
     if (operation->asker != ASKER_CLIENT) {
         execution.session = &worker->peer_session;
     }
+    /* Whoever is at it now has its own executions guarded. */
+    bool guarded = worker->guarded;
+    worker->guarded = false;
+    bool executed = true;
     if (operation->slot == FRAME_NO_SLOT) {
         execute_local(worker, &execution);
-        return true;
+    } else {
+        execution.hash = key_hash(argv[operation->command->first_key]);
+        executed = execute_in_slot(worker, &execution);
     }
-    execution.hash = key_hash(argv[operation->command->first_key]);
-    return execute_in_slot(worker, &execution);
+    operation->guarded = worker->guarded;
+    operation->term = worker->term;
+    worker->guarded = guarded;
+    return executed;
 }
 
 static void attempt(struct operation *operation)

@@ -46,6 +46,8 @@ struct operation {
     bool silent;          /* the client wants no reply (CLIENT REPLY) */
 
     struct ack_set acks; /* to be acknowledged before delivery */
+    bool guarded;        /* executed here: not delivered without a lease */
+    uint64_t term;       /* in which it was executed */
     struct operation *wait_next, *wait_previous;
     uint64_t deadline_ms; /* monotonic */
 

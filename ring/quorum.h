@@ -23,6 +23,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define QUORUM_MAGIC                                                                               \
+    "TORQ" /* how every message begins: datagrams share a port with those of gossip */
+
 struct quorum;
 
 struct quorum_options {

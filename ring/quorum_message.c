@@ -2,6 +2,7 @@
 
 #include "base/codec.h"
 #include "base/error.h"
+#include "ring/quorum.h"
 
 #include <string.h>
 
@@ -11,7 +12,7 @@
 #define FLAG_FAREWELL 2
 #define FLAG_GRANTED 4
 
-static const char magic[4] = {'T', 'O', 'R', 'Q'};
+#define MAGIC_SIZE 4
 
 static void write_id(struct buf *out, const struct node_id *id)
 {
@@ -107,7 +108,7 @@ static int read_agreement(struct reader *reader, struct agreement_message *messa
 
 void quorum_wire_encode(const struct quorum_wire *wire, struct buf *out)
 {
-    buf_append(out, magic, sizeof(magic));
+    buf_append(out, QUORUM_MAGIC, MAGIC_SIZE);
     write_u8(out, QUORUM_VERSION);
     write_u8(out, wire->kind);
     write_u64(out, wire->cluster_tag);
@@ -182,12 +183,12 @@ static int read_body(struct reader *reader, struct quorum_wire *wire)
 int quorum_wire_decode(struct quorum_wire *wire, struct bytes input)
 {
     struct reader reader;
-    char seen[sizeof(magic)];
+    char seen[MAGIC_SIZE];
     *wire = (struct quorum_wire){0};
     reader_init(&reader, input);
     read_raw(&reader, seen, sizeof(seen));
     uint8_t version = read_u8(&reader);
-    if (reader.failed || memcmp(seen, magic, sizeof(magic)) != 0) {
+    if (reader.failed || memcmp(seen, QUORUM_MAGIC, MAGIC_SIZE) != 0) {
         return TORC_ECORRUPT;
     }
     if (version != QUORUM_VERSION) {

@@ -88,6 +88,8 @@
     X(cluster_count_failure_reports)                                                               \
     X(cluster_countkeysinslot)                                                                     \
     X(cluster_getkeysinslot)                                                                       \
+    X(cluster_failover)                                                                            \
+    X(cluster_forget)                                                                              \
     X(cluster_help)                                                                                \
     X(cluster_info)                                                                                \
     X(cluster_keyslot)                                                                             \
@@ -125,6 +127,7 @@
     X(shutdown)                                                                                    \
     X(time)                                                                                        \
     X(torc_gossip)                                                                                 \
+    X(torc_quorum)                                                                                 \
     X(torc_take)                                                                                   \
     X(torc_view)                                                                                   \
     X(wait)
