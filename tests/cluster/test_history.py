@@ -119,6 +119,7 @@ def test_a_read_that_goes_back_is_found_at_once():
 
 
 def test_a_read_of_what_nobody_wrote_is_found_at_once():
+    """A value above everything that was sent is a violation."""
     made, writer, reader = scripted([b"9:"])
     exchange(reader, ("GET", writer.own[0].key), writer.own[0])
     assert "read 9" in made.violations[0]
@@ -144,6 +145,7 @@ def test_an_unknown_set_retires_its_key():
 
 
 def test_an_unexpected_error_is_a_violation():
+    """Errors of an unknown kind are not taken for an outcome in silence."""
     made, writer, _ = scripted([redis.ResponseError("ERR internal")])
     exchange(writer, ("INCR", "counter:0"), made.counters[0])
     assert "unexpected reply" in made.violations[0]

@@ -15,7 +15,7 @@ import pytest
 from history import History, endpoints
 from netns import NetCluster, Network
 from recovery import epoch, fast_arguments, lease_seconds, wait_recovered
-from torc_cluster import PATIENCE, parse_nodes
+from torc_cluster import PATIENCE, encode, parse_nodes, slot_of
 
 SEED = 7
 CLIENT_SECONDS = 0.7     # patience of a client: a node that is cut off may let it wait
@@ -160,6 +160,37 @@ def test_a_node_that_only_sends_or_only_receives_is_replaced(scene, direction, v
         isolated(made, victim, lambda: made.network.isolate(victim, both=False))
     else:
         isolated(made, victim, lambda: made.network.deafen(victim))
+
+
+def test_a_node_cut_off_and_then_killed_has_acknowledged_nothing_alone(scene):
+    """What a primary acknowledged is elsewhere already when the reply leaves: cut off, it acknowledges no
+    more, so that nothing is lost when it dies before anybody hears from it again. On one machine kill -9
+    alone would not tell: the kernel still delivers what a dead process has sent."""
+    made = scene()
+    cluster, victim = made.cluster, made.cluster[1]
+    primaries = cluster.primaries()
+    led = [key for key in map("alone:{}".format, range(150)) if primaries[slot_of(key)] is victim]
+    for key in led:
+        assert cluster[0].ask("SET", key, "before") == b"OK"
+    wait_recovered(cluster, [*made.keys(), *led])
+    before = max(made.epochs())
+    connections = [victim.raw(limit=5) for _ in led]
+    made.network.isolate(1)
+    for key, connection in zip(led, connections):
+        connection.send(encode("SET", key, "alone"))
+    made.during(0.7 * made.lease)
+    victim.kill()
+    acknowledged = [connection.rest() == b"+OK\r\n" for connection in connections]
+    for connection in connections:
+        connection.socket.close()
+    made.during(0.5 * made.lease)
+    made.network.heal()
+    victim.start().wait_answers()
+    made.heal(after=before)
+    made.check()
+    for key, known in zip(led, acknowledged):
+        value = cluster[0].ask("GET", key)
+        assert value == b"alone" or (value == b"before" and not known), f"{key}: {value}, {known}"
 
 
 @pytest.mark.parametrize("pair", [(1, 2), (0, 1)], ids=["others", "founder"])

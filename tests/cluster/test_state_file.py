@@ -92,6 +92,7 @@ def test_a_damaged_state_file_is_named_and_kept(state, name):
 
 
 def test_a_state_file_that_is_a_folder_is_named(state):
+    """What cannot be read at all is no reason for a new identity either."""
     path = state_file(state)
     path.unlink()
     path.mkdir()
