@@ -50,9 +50,11 @@ static void look(struct control *control, uint64_t now_ms)
 static bool drain_slot(struct control *control, struct slot *slot, size_t *paused)
 {
     slot_lock(slot);
-    bool may_pause = *paused < PAUSED_AT_ONCE_MAX;
+    /* Hardly anybody writes to an empty one. */
+    bool empty = keyspace_count(slot_keys(slot)) == 0;
+    bool may_pause = empty || *paused < PAUSED_AT_ONCE_MAX;
     bool drained = slot->copy.movable && copy_drain(&slot->copy, &control->rim.copies, may_pause);
-    *paused += slot->copy.paused;
+    *paused += slot->copy.paused && !empty;
     slot_unlock(slot);
     return drained;
 }
@@ -96,7 +98,7 @@ static void drain(struct control *control, uint64_t now_ms)
             report->any_drained = true;
         }
     }
-    if (paused > 0 && report->paused_ms == 0) {
+    if (report->any_drained && report->paused_ms == 0) {
         report->paused_ms = now_ms;
     }
 }

@@ -9,8 +9,9 @@
 
 #include <stdlib.h>
 
-#define OBJECT_BYTES_EXPECTED 64 /* of a key with its value, to turn a budget of bytes into keys   \
-                                  */
+#define OBJECT_BYTES_EXPECTED                                                                      \
+    64 /* of a key with its value, to turn a budget of bytes into keys                             \
+        */
 /* More waits, so that refills need bounded memory. */
 #define BACKLOG_WHILE_REFILLING (4u * 1024 * 1024)
 

@@ -243,6 +243,9 @@ int copy_install(struct copy *copy, const struct copy_rim *rim, const struct cop
         install_none(copy, rim, installed, owner_count > 0);
         copy->leader = leader;
     }
+    if (installed->demoted) {
+        copy->demoted_at = view->epoch;
+    }
     copy->epoch = view->epoch;
     copy->owner = owner;
     copy->holds = holds;
@@ -372,6 +375,10 @@ static bool may_refill(const struct copy *copy, uint16_t sender)
 static enum copy_verdict receive_refill(struct copy *copy, const struct copy_rim *rim,
                                         const struct op *op, uint16_t sender, uint64_t generation)
 {
+    bool keep = op->kind == OP_REFILL_END && (op->flags & OP_FLAG_KEEP) != 0;
+    if ((op->kind == OP_REFILL_BEGIN || keep) && op->view_epoch < copy->demoted_at) {
+        return COPY_SKIPPED; /* the sender does not know yet that we may have missed something */
+    }
     if (op->kind == OP_REFILL_BEGIN) {
         stop_receiving(copy, rim);
         rim->incoming_begin(rim->context, copy->index);
@@ -381,7 +388,6 @@ static enum copy_verdict receive_refill(struct copy *copy, const struct copy_rim
         copy->generation = generation;
         return COPY_APPLIED;
     }
-    bool keep = op->kind == OP_REFILL_END && (op->flags & OP_FLAG_KEEP) != 0;
     if (keep) {
         copy->source = sender;
         return receive_end(copy, rim, op, generation);
@@ -397,10 +403,11 @@ enum copy_verdict copy_receive(struct copy *copy, const struct copy_rim *rim, co
                                uint16_t sender, uint64_t generation, uint64_t own_epoch)
 {
     if (op->kind != OP_EFFECT) {
-        if (may_refill(copy, sender)) {
-            return receive_refill(copy, rim, op, sender, generation);
+        if (op->view_epoch > own_epoch) {
+            return COPY_LATER; /* that view may void it at once: it has to be installed first */
         }
-        return op->view_epoch > own_epoch ? COPY_LATER : COPY_SKIPPED;
+        return may_refill(copy, sender) ? receive_refill(copy, rim, op, sender, generation)
+                                        : COPY_SKIPPED;
     }
     bool listens =
         copy->role == COPY_FOLLOWER || (copy->role == COPY_PRIMARY && copy->stage == COPY_ASKING);

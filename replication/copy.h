@@ -86,6 +86,8 @@ struct copy {
     uint64_t generation;   /* of the stream that attached us, or refills us */
     uint64_t epoch;        /* of the view that gave the role */
     uint64_t none_since;   /* COPY_NONE: since that epoch */
+    uint64_t demoted_at;   /* of the last view that voided what had attached us: a refill begun under
+                              an older one does not count */
     uint64_t effect_epoch; /* standing */
     uint64_t sequence;
     struct copy_member *members; /* primary; owned */

@@ -141,6 +141,27 @@ void cluster_nodes_command(struct call *call)
     cluster_state_release(&state);
 }
 
+/* What a view still asks for, beyond what Redis would show. */
+static void write_unsettled(struct buf *out, const struct view *view)
+{
+    size_t syncing = 0;
+    size_t down = 0;
+    size_t moving = 0;
+    for (size_t i = 0; view != NULL && i < view->node_count; i++) {
+        syncing += view->nodes[i].status == NODE_SYNCING;
+        down += view->nodes[i].status == NODE_DOWN;
+    }
+    for (uint32_t slot = 0; view != NULL && view->changing && slot < SLOT_COUNT; slot++) {
+        moving += !view_slot_moved(view, (uint16_t)slot);
+    }
+    buf_append_format(out,
+                      "cluster_nodes_syncing:%zu\r\n"
+                      "cluster_nodes_down:%zu\r\n"
+                      "cluster_ring_changing:%d\r\n"
+                      "cluster_slots_to_move:%zu\r\n",
+                      syncing, down, view != NULL && view->changing, moving);
+}
+
 static void write_info(struct buf *out, struct node *node, const struct view *view,
                        const struct cluster_summary *summary)
 {
@@ -170,6 +191,7 @@ static void write_info(struct buf *out, struct node *node, const struct view *vi
                       summary->slots_suspect, summary->slots_dead,
                       view == NULL ? 1 : view->node_count, summary->primary_count, epoch, epoch,
                       (unsigned long long)counters.sent, (unsigned long long)counters.received);
+    write_unsettled(out, view);
 }
 
 void cluster_info_command(struct call *call)

@@ -374,6 +374,8 @@ class Cluster:
             info["cluster_state"] == "ok"
             and int(info["cluster_slots_ok"]) == SLOT_COUNT
             and int(info["cluster_known_nodes"]) == len(nodes)
+            and info["cluster_ring_changing"] == "0"
+            and info["cluster_nodes_syncing"] == info["cluster_nodes_down"] == "0"
             for info in infos
         )
 
