@@ -349,7 +349,7 @@ static bool consume_input(struct bus_connection *bus)
         buf_consume(&bus->in, stream_receive(bus, buf_bytes(&bus->in), &broken));
     }
     if (broken) {
-        if (bus->state != BUS_GREETING) {
+        if (bus->state != BUS_GREETING && !bus->superseded) {
             log_warning(&bus->worker->node->log, "bus: a peer sent what is not lawful: closing");
         }
         bus_connection_close(bus);

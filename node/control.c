@@ -78,14 +78,43 @@ static void learn_addresses(struct control *control, const struct view *view)
     }
 }
 
+static const char *status_text(enum node_status status)
+{
+    return status == NODE_UP ? "up" : status == NODE_SYNCING ? "syncing" : "down";
+}
+
+/* What an operator wants to know of a view: whom it treats otherwise than the one before. */
+static void log_view(struct node *node, const struct view *before, const struct view *view)
+{
+    log_info(&node->log, "view %llu: %zu nodes%s", (unsigned long long)view->epoch,
+             view->node_count, view->changing ? ", slots are moving" : "");
+    for (size_t i = 0; i < view->node_count; i++) {
+        const struct view_node *at = &view->nodes[i];
+        int index = before == NULL ? -1 : view_find(before, &at->id);
+        if (index < 0 || before->nodes[index].status != at->status ||
+            before->nodes[index].leaving != at->leaving) {
+            log_info(&node->log, "view %llu: node %02x%02x%02x%02x is %s%s",
+                     (unsigned long long)view->epoch, at->id.bytes[0], at->id.bytes[1],
+                     at->id.bytes[2], at->id.bytes[3], status_text(at->status),
+                     at->leaving ? ", leaving" : "");
+        }
+    }
+}
+
 void control_adopt_view(struct control *control, const struct view *view)
 {
     struct node *node = control->node;
     if (view->epoch <= atomic_load(&node->epoch)) {
         return;
     }
+    const struct view *before = node_view(node);
     learn_addresses(control, view);
-    if (!roles_install(node, &control->rim, view, control->peers_of_view)) {
+    bool installed_now = roles_install(node, &control->rim, view, control->peers_of_view);
+    if (installed_now) {
+        log_view(node, before, view);
+    }
+    view_release(before);
+    if (!installed_now) {
         return;
     }
     pthread_mutex_lock(&node->gossip_lock);
@@ -97,7 +126,6 @@ void control_adopt_view(struct control *control, const struct view *view)
     struct copy_view installed = {.view = view, .self = self, .peers = control->peers_of_view};
     report_view_changed(control);
     take_restart(control->take, &installed);
-    log_info(&node->log, "view %llu: %zu nodes", (unsigned long long)view->epoch, view->node_count);
     if (view_was_removed(view, &node->id)) {
         log_error(&node->log,
                   "this node was removed from the cluster: stopping. To have the machine "

@@ -17,6 +17,8 @@
 #define PAUSED_AT_ONCE_MAX 1024 /* slots: fewer wait for the same view */
 #define PAUSE_LIMIT_MS 1000     /* without a view that moves the slots they take writes again */
 #define REST_MS 200
+#define SLOW_LEASES 2 /* without an acknowledgement: TCP may need more than one under heavy loss   \
+                       */
 
 /* ---- has the view been carried out? ---- */
 
@@ -105,7 +107,7 @@ static void drain(struct control *control, uint64_t now_ms)
 
 /* ---- who holds up writes? ---- */
 
-/* True if the peer has had something to acknowledge for a lease, and has not. */
+/* True if the peer has had something to acknowledge for some leases, and has not. */
 static bool is_slow(struct control *control, struct peer *peer, uint64_t now_ms)
 {
     struct node *node = control->node;
@@ -123,7 +125,8 @@ static bool is_slow(struct control *control, struct peer *peer, uint64_t now_ms)
         progress->since_ms = now_ms;
     }
     progress->acked = acked;
-    return now_ms >= progress->since_ms + quorum_view(control->quorum)->lease_ms;
+    return now_ms >=
+           progress->since_ms + SLOW_LEASES * (uint64_t)quorum_view(control->quorum)->lease_ms;
 }
 
 static void find_slow(struct control *control, uint64_t now_ms)

@@ -63,6 +63,7 @@ size_t stream_receive(struct bus_connection *bus, struct bytes input, bool *brok
     uint64_t skipped = 0;
     if (!peer_receive_apply_begin(bus->peer, bus->shard, bus->number)) {
         *broken = true; /* a newer connection of the same stream has taken over */
+        bus->superseded = true;
         return 0;
     }
     size_t used = apply_all(bus, input, &skipped, broken);

@@ -118,6 +118,20 @@ static bool voters_equal(const struct view *a, const struct view *b)
     return equal;
 }
 
+/* Those who go on as voters have answered when they have. */
+static void keep_answered(struct quorum *quorum, const struct view *before, const struct view *view)
+{
+    uint64_t answered_ms[VOTERS_MAX] = {0};
+    for (size_t i = 0; i < view->voter_count; i++) {
+        for (size_t j = 0; j < before->voter_count; j++) {
+            if (node_id_equal(&view->voters[i], &before->voters[j])) {
+                answered_ms[i] = quorum->answered_ms[j];
+            }
+        }
+    }
+    memcpy(quorum->answered_ms, answered_ms, sizeof(answered_ms));
+}
+
 static void install(struct quorum *quorum, const struct view *view)
 {
     const struct view *before = quorum->view;
@@ -128,6 +142,7 @@ static void install(struct quorum *quorum, const struct view *view)
     if (view->epoch != before->epoch + 1 || !voters_equal(before, view)) {
         supports_grace(&quorum->supports, quorum->now_ms + view->lease_ms);
     }
+    keep_answered(quorum, before, view);
     lease_install(&quorum->lease, view);
     agreement_install(&quorum->agreement, view);
     view_release(before);

@@ -11,6 +11,8 @@
 #define FLAG_LEAVING 1
 #define FLAG_FAREWELL 2
 #define FLAG_GRANTED 4
+#define FLAG_ANSWERED 8
+#define FLAGS 15
 
 #define MAGIC_SIZE 4
 
@@ -120,9 +122,10 @@ void quorum_wire_encode(const struct quorum_wire *wire, struct buf *out)
     case QUORUM_LEASE_ANSWER:
         write_u64(out, wire->asked_ms);
         write_u64(out, wire->asker);
-        write_u8(out, (uint8_t)((wire->leaving ? FLAG_LEAVING : 0) |
-                                (wire->farewell ? FLAG_FAREWELL : 0) |
-                                (wire->granted ? FLAG_GRANTED : 0)));
+        write_u8(
+            out,
+            (uint8_t)((wire->leaving ? FLAG_LEAVING : 0) | (wire->farewell ? FLAG_FAREWELL : 0) |
+                      (wire->granted ? FLAG_GRANTED : 0) | (wire->answered ? FLAG_ANSWERED : 0)));
         write_u64(out, wire->complete_epoch);
         write_ids(out, wire->silent, wire->silent_count);
         return;
@@ -154,10 +157,10 @@ static int read_body(struct reader *reader, struct quorum_wire *wire)
         wire->leaving = (flags & FLAG_LEAVING) != 0;
         wire->farewell = (flags & FLAG_FAREWELL) != 0;
         wire->granted = (flags & FLAG_GRANTED) != 0;
+        wire->answered = (flags & FLAG_ANSWERED) != 0;
         wire->complete_epoch = read_u64(reader);
         wire->silent_count = read_ids(reader, wire->silent, QUORUM_SILENT_MAX);
-        return (flags & ~(FLAG_LEAVING | FLAG_FAREWELL | FLAG_GRANTED)) != 0 ? TORC_ECORRUPT
-                                                                             : TORC_OK;
+        return (flags & ~FLAGS) != 0 ? TORC_ECORRUPT : TORC_OK;
     case QUORUM_AGREEMENT: return read_agreement(reader, &wire->agreement);
     case QUORUM_VIEW: {
         int result = read_view(reader, &wire->view);
