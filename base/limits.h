@@ -51,6 +51,9 @@
                            */
 #define STREAM_BACKLOG_SIZE_MAX (256u * 1024 * 1024)
 #endif
+/* Bytes of a list's values with their sizes: its dump is one argument of RESTORE, and one operation
+ * of a refill. Some room for what is around them. */
+#define LIST_SIZE_MAX (REQUEST_BULK_SIZE_MAX - 1024u)
 
 /* Between nodes */
 /* The largest request a client may send, and room for what is put around it. */

@@ -1,6 +1,7 @@
 #include "node/store/object.h"
 
 #include "node/store/allocate.h"
+#include "node/store/container.h"
 #include "node/store/integer.h"
 
 #include <assert.h>
@@ -73,6 +74,12 @@ enum object_width object_width_for(size_t key_size, size_t value_size)
     return value_size > UINT8_MAX ? WIDTH_KEY8_VALUE16 : WIDTH_KEY8_VALUE8;
 }
 
+/* All of a kind but the encoding. */
+static unsigned kind_of(enum object_type type, bool has_expiry, enum object_width width)
+{
+    return (unsigned)type | (has_expiry ? OBJECT_KIND_EXPIRY : 0u) | (unsigned)width << 6;
+}
+
 struct object *object_create(const struct object_draft *draft)
 {
     enum object_width width = object_width_for(draft->key.size, draft->value.size);
@@ -83,8 +90,8 @@ struct object *object_create(const struct object_draft *draft)
     if (object == NULL) {
         return NULL;
     }
-    object->kind = (uint8_t)((unsigned)draft->type | (unsigned)draft->encoding << 3 |
-                             (has_expiry ? OBJECT_KIND_EXPIRY : 0u) | (unsigned)width << 6);
+    object->kind =
+        (uint8_t)(kind_of(draft->type, has_expiry, width) | (unsigned)draft->encoding << 3);
     memset(object->clock, 0, sizeof(object->clock));
     write_key_size(object, draft->key.size);
     write_value_size(object, draft->value.size);
@@ -101,11 +108,20 @@ struct object *object_create(const struct object_draft *draft)
     return object;
 }
 
+void object_destroy(struct object *object)
+{
+    if (TORC_UNLIKELY(object_is_outside(object))) {
+        container_destroy(object_type(object), object_outside(object));
+    }
+    store_release(object);
+}
+
 bool object_overwrite(struct object *object, const struct object_draft *draft)
 {
     size_t key_size = object_key_size(object);
-    if (object_width_for(key_size, draft->value.size) != object_width(object) ||
-        object_has_expiry(object) != (draft->expire_at_ms != 0)) {
+    unsigned kind = kind_of(OBJECT_STRING, draft->expire_at_ms != 0,
+                            object_width_for(key_size, draft->value.size));
+    if ((object->kind & ~(3u << 3)) != kind || draft->type != OBJECT_STRING) {
         return false;
     }
     size_t offset = object_offset_of_key(object_width(object), object_has_expiry(object));
@@ -147,6 +163,12 @@ bool object_resize(struct object *object, size_t size)
     write_value_size(object, size);
     write_encoding(object, ENCODING_EDITED);
     return true;
+}
+
+void object_truncate(struct object *object, size_t size)
+{
+    assert(size <= object_value_size(object));
+    write_value_size(object, size);
 }
 
 struct object *object_enlarge(struct object *object, size_t size, size_t slack)
@@ -211,6 +233,14 @@ char *object_value_data(struct object *object)
            object_key_size(object);
 }
 
+void *object_outside(const struct object *object)
+{
+    assert(object_is_outside(object));
+    void *outside;
+    memcpy((void *)&outside, object_value(object).data, sizeof(outside));
+    return outside;
+}
+
 void object_touch(struct object *object, uint64_t now_ms)
 {
     uint64_t now_s = now_ms / 1000;
@@ -237,18 +267,29 @@ const char *object_type_name(const struct object *object)
 {
     switch (object_type(object)) {
     case OBJECT_STRING: return "string";
+    case OBJECT_LIST: return "list";
     }
     return "unknown";
 }
 
-const char *object_encoding_name(const struct object *object)
+static const char *string_encoding_name(const struct object *object)
 {
     switch (object_encoding(object)) {
     case ENCODING_INTEGER: return "int";
     case ENCODING_EDITED: return "raw";
+    case ENCODING_OUTSIDE:
     case ENCODING_TEXT: break;
     }
     return object_value_size(object) <= EMBEDDED_SIZE_MAX ? "embstr" : "raw";
+}
+
+const char *object_encoding_name(const struct object *object)
+{
+    switch (object_type(object)) {
+    case OBJECT_STRING: break;
+    case OBJECT_LIST: return object_is_outside(object) ? "quicklist" : "listpack";
+    }
+    return string_encoding_name(object);
 }
 
 struct bytes object_key(const struct object *object)
@@ -269,7 +310,11 @@ uint64_t object_expire_at_ms(const struct object *object)
 
 size_t object_memory(const struct object *object)
 {
-    return store_allocated_size(object);
+    size_t memory = store_allocated_size(object);
+    if (TORC_UNLIKELY(object_is_outside(object))) {
+        memory += container_memory(object_type(object), object_outside(object));
+    }
+    return memory;
 }
 
 struct bytes object_string(const struct object *object, char scratch[OBJECT_SCRATCH_SIZE])
