@@ -74,12 +74,6 @@ enum object_width object_width_for(size_t key_size, size_t value_size)
     return value_size > UINT8_MAX ? WIDTH_KEY8_VALUE16 : WIDTH_KEY8_VALUE8;
 }
 
-/* All of a kind but the encoding. */
-static unsigned kind_of(enum object_type type, bool has_expiry, enum object_width width)
-{
-    return (unsigned)type | (has_expiry ? OBJECT_KIND_EXPIRY : 0u) | (unsigned)width << 6;
-}
-
 struct object *object_create(const struct object_draft *draft)
 {
     enum object_width width = object_width_for(draft->key.size, draft->value.size);
@@ -90,8 +84,8 @@ struct object *object_create(const struct object_draft *draft)
     if (object == NULL) {
         return NULL;
     }
-    object->kind =
-        (uint8_t)(kind_of(draft->type, has_expiry, width) | (unsigned)draft->encoding << 3);
+    object->kind = (uint8_t)((unsigned)draft->type | (unsigned)draft->encoding << 3 |
+                             (has_expiry ? OBJECT_KIND_EXPIRY : 0u) | (unsigned)width << 6);
     memset(object->clock, 0, sizeof(object->clock));
     write_key_size(object, draft->key.size);
     write_value_size(object, draft->value.size);
@@ -119,9 +113,10 @@ void object_destroy(struct object *object)
 bool object_overwrite(struct object *object, const struct object_draft *draft)
 {
     size_t key_size = object_key_size(object);
-    unsigned kind = kind_of(OBJECT_STRING, draft->expire_at_ms != 0,
-                            object_width_for(key_size, draft->value.size));
-    if ((object->kind & ~(3u << 3)) != kind || draft->type != OBJECT_STRING) {
+    /* Types begin at 1, which is a string's: the bits of both are its own only if both are one. */
+    if (((unsigned)object_type(object) | (unsigned)draft->type) != OBJECT_STRING ||
+        object_width_for(key_size, draft->value.size) != object_width(object) ||
+        object_has_expiry(object) != (draft->expire_at_ms != 0)) {
         return false;
     }
     size_t offset = object_offset_of_key(object_width(object), object_has_expiry(object));
