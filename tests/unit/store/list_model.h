@@ -214,9 +214,24 @@ static inline void world_grant(struct list_world *world)
     }
 }
 
+static inline size_t model_size(const struct list_world *world)
+{
+    size_t size = 0;
+    for (size_t i = 0; i < world->count; i++) {
+        size += packed_entry_size(world->values[i].size);
+    }
+    return size;
+}
+
 /* True if the operation was done. */
 static inline bool world_done(struct list_world *world, int result)
 {
+    if (result == TORC_ETOOBIG) {
+        /* Only tiny limits are ever met; one operation brings at most eight values. */
+        list_require(world, model_size(world) + 8 * packed_entry_size(MODEL_VALUE_SIZE_MAX) >
+                                LIST_SIZE_MAX);
+        return false;
+    }
     if (world->allocations_left != NULL) {
         *world->allocations_left = SIZE_MAX;
         if (result == TORC_ENOMEM) {
