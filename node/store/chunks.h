@@ -1,7 +1,7 @@
 /*
  * A large list: packed runs of up to 8 KiB each, and an index of them. Both ends are as cheap to
  * add to as to take from; a place in the middle is found by adding up the counts in the index,
- * which are next to each other, so that a list of a gigabyte is searched in some hundred
+ * which are next to each other, so that half a gigabyte is searched in some tens of
  * microseconds and no chunk is touched but the one that was looked for. Internal to the store; the
  * caller holds the slot's lock, and accounts for `memory`, which changes also where a function
  * fails.
