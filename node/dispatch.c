@@ -56,7 +56,7 @@ void dispatch_prefetch_object(const struct worker *worker, const struct prepared
 static bool keys_in_one_slot(const struct command *command, const struct bytes *argv, size_t argc,
                              uint16_t slot)
 {
-    size_t end = command_keys_end(command, argc);
+    size_t end = command_keys_end(command, argv, argc);
     size_t step = (size_t)command->key_step;
     for (size_t i = (size_t)command->first_key + step; i < end; i += step) {
         if (slot_of_key(argv[i]) != slot) {
