@@ -18,7 +18,7 @@ import time
 
 from torc_cluster import PATIENCE, encode, wait_until
 
-REQUIRE_LISTS = False  # True once every node has RPUSH: a build without it then fails the tests
+REQUIRE_LISTS = True  # True once every node has RPUSH: a build without it then fails the tests
 
 REFUSALS = ("TRYAGAIN", "CLUSTERDOWN", "LOADING", "MOVED", "ASK", "MASTERDOWN", "NOREPLICAS")
 ACKNOWLEDGED, NOT_DONE, UNKNOWN = "acknowledged", "not done", "unknown"
