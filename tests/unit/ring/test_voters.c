@@ -126,6 +126,19 @@ START_TEST(a_weak_voter_stays_without_another)
 }
 END_TEST
 
+START_TEST(the_dead_give_way_before_the_leaving)
+{
+    for (size_t dead = 0; dead < 3; dead++) {
+        struct view *view = make_three_of(4);
+        view->nodes[dead].status = NODE_DOWN;
+        view->nodes[(dead + 1) % 3].leaving = true;
+        ck_assert(voters_choose(view));
+        ck_assert_uint_eq(voters_of(view) & 2u << dead, 0);
+        view_release(view);
+    }
+}
+END_TEST
+
 START_TEST(a_syncing_voter_stays)
 {
     struct view *view = make_three_of(4);
@@ -211,6 +224,7 @@ int main(void)
     tcase_add_test(tcase, they_are_spread_over_the_zones);
     tcase_add_test(tcase, a_weak_voter_gives_way_when_another_can_take_its_place);
     tcase_add_test(tcase, a_weak_voter_stays_without_another);
+    tcase_add_test(tcase, the_dead_give_way_before_the_leaving);
     tcase_add_test(tcase, a_syncing_voter_stays);
     tcase_add_test(tcase, fewer_voters_only_when_nodes_are_given_up);
     tcase_add_test(tcase, two_weak_ones_are_replaced_at_once);
