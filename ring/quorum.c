@@ -11,8 +11,9 @@
 #define LEASE_ASKS 8        /* requests in the time of a lease: some may be lost */
 #define REPORT_PERIOD_MS 50 /* while there is something to report */
 #define WISH_PERIOD_MS 200
-#define FINISH_DELAY_MS 100 /* for whoever began a decision to end it; again for each lower voter  \
-                             */
+#define FINISH_DELAY_MS                                                                            \
+    100 /* for whoever began a decision to end it; again for each lower voter                      \
+         */
 #define DURABLE_VERSION 1
 #define DURABLE_VIEW_MAX (4u * 1024 * 1024)
 
@@ -231,8 +232,10 @@ static void handle_agreement(struct quorum *quorum, const struct quorum_wire *wi
             return;
         }
         may_accept = quorum_may_accept(quorum, message->view);
-        if (!may_accept && quorum->withheld_for == NULL) {
+        if (!may_accept) {
+            view_release(quorum->withheld_for);
             quorum->withheld_for = view_retain(message->view);
+            quorum->withheld_until_ms = quorum->now_ms + quorum->view->lease_ms;
         }
     }
     agreement_receive(&quorum->agreement, &wire->sender, message, may_accept, quorum->now_ms);
