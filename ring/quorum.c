@@ -128,6 +128,7 @@ static void install(struct quorum *quorum, const struct view *view)
     if (view->epoch != before->epoch + 1 || !voters_equal(before, view)) {
         supports_grace(&quorum->supports, quorum->now_ms + view->lease_ms);
     }
+    supports_expect(&quorum->supports, view, quorum->now_ms);
     lease_install(&quorum->lease, view);
     agreement_install(&quorum->agreement, view);
     view_release(before);

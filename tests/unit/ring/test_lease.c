@@ -204,6 +204,31 @@ START_TEST(silence_is_counted_from_the_last_request)
 }
 END_TEST
 
+START_TEST(who_is_new_in_a_view_has_a_lease_of_time_to_speak)
+{
+    struct supports supports;
+    struct view *view = make_view(3, 3);
+    supports_init(&supports);
+    note(&supports, 1, 10, LENGTH, 100);
+    view->nodes[2].status = NODE_DOWN;
+    supports_expect(&supports, view, 500);
+    ck_assert(!silent(&supports, 2, 1499));
+    ck_assert(silent(&supports, 2, 1500));
+    ck_assert(!forbids(&supports, NODE_DOWN, 501)); /* heard, not supported */
+    ck_assert(silent(&supports, 1, 1100)); /* who was known before has no more than it had */
+    ck_assert(silent(&supports, 3, 501));  /* nor who is down */
+    note(&supports, 2, 10, LENGTH, 600);
+    view->nodes[1].incarnation = 11;
+    supports_expect(&supports, view, 700);
+    ck_assert(!forbids(&supports, NODE_DOWN, 701)); /* the older run is gone by the view */
+    struct node_id id = id_of(2);
+    ck_assert(!supports_silent(&supports, &id, 11, LENGTH, 1699));
+    ck_assert(supports_silent(&supports, &id, 11, LENGTH, 1700));
+    view_release(view);
+    supports_deinit(&supports);
+}
+END_TEST
+
 START_TEST(many_nodes_are_kept_apart)
 {
     struct supports supports;
@@ -337,6 +362,7 @@ int main(void)
     tcase_add_test(tcase, a_farewell_ends_the_support_of_that_run_for_good);
     tcase_add_test(tcase, a_newer_incarnation_ends_the_support_of_the_older);
     tcase_add_test(tcase, silence_is_counted_from_the_last_request);
+    tcase_add_test(tcase, who_is_new_in_a_view_has_a_lease_of_time_to_speak);
     tcase_add_test(tcase, many_nodes_are_kept_apart);
     tcase_add_test(tcase, a_majority_of_grants_makes_a_lease);
     tcase_add_test(tcase, half_of_an_even_number_is_no_majority);
