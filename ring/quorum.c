@@ -143,6 +143,7 @@ static void install(struct quorum *quorum, const struct view *view)
         supports_grace(&quorum->supports, quorum->now_ms + view->lease_ms);
     }
     keep_answered(quorum, before, view);
+    supports_expect(&quorum->supports, view, quorum->now_ms);
     lease_install(&quorum->lease, view);
     agreement_install(&quorum->agreement, view);
     view_release(before);
@@ -247,8 +248,10 @@ static void handle_agreement(struct quorum *quorum, const struct quorum_wire *wi
             return;
         }
         may_accept = quorum_may_accept(quorum, message->view);
-        if (!may_accept && quorum->withheld_for == NULL) {
+        if (!may_accept) {
+            view_release(quorum->withheld_for);
             quorum->withheld_for = view_retain(message->view);
+            quorum->withheld_until_ms = quorum->now_ms + quorum->view->lease_ms;
         }
     }
     agreement_receive(&quorum->agreement, &wire->sender, message, may_accept, quorum->now_ms);

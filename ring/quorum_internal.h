@@ -32,8 +32,11 @@ struct quorum {
     struct quorum_peers peers;
 
     /* A view that this voter was asked to accept and could not, for it supports a node that the
-     * view takes down: it renews that support no more, or neither side would ever get its way. */
+     * view takes down: it renews that support no more, or neither side would ever get its way. For
+     * as long as it is asked, and a lease: a proposal that was dropped may not cost that node its
+     * lease for ever. */
     const struct view *withheld_for; /* retained; NULL = none */
+    uint64_t withheld_until_ms;
 
     /* What this node says. */
     uint64_t complete_epoch;

@@ -4,17 +4,23 @@
 
 #include <string.h>
 
-/* As a voter: nodes of the view that it has not heard from for a lease. */
+/* As a voter: nodes of the view that are not down and silent, then those that are down and heard.
+ */
 static size_t list_silent(const struct quorum *quorum, struct node_id out[QUORUM_SILENT_MAX])
 {
     const struct view *view = quorum->view;
     size_t count = 0;
-    for (size_t i = 0; i < view->node_count && count < QUORUM_SILENT_MAX; i++) {
-        const struct view_node *node = &view->nodes[i];
-        if (node->status != NODE_DOWN && !node_id_equal(&node->id, &quorum->options.self) &&
-            supports_silent(&quorum->supports, &node->id, node->incarnation, view->lease_ms,
-                            quorum->now_ms)) {
-            out[count++] = node->id;
+    for (int down = 0; down < 2; down++) {
+        for (size_t i = 0; i < view->node_count && count < QUORUM_SILENT_MAX; i++) {
+            const struct view_node *node = &view->nodes[i];
+            bool differs = down == 1
+                               ? quorum_hears(quorum, &node->id)
+                               : supports_silent(&quorum->supports, &node->id, node->incarnation,
+                                                 view->lease_ms, quorum->now_ms);
+            if (differs && (node->status == NODE_DOWN) == (down == 1) &&
+                !node_id_equal(&node->id, &quorum->options.self)) {
+                out[count++] = node->id;
+            }
         }
     }
     return count;
@@ -60,7 +66,8 @@ static bool may_support(const struct quorum *quorum, const struct quorum_wire *w
         !quorum->options.break_renew_after_accept) {
         return false; /* support belongs to an epoch, and this voter has voted to end this one */
     }
-    if (quorum->withheld_for != NULL && lease_is_taken(&view->nodes[index], quorum->withheld_for)) {
+    if (quorum->withheld_for != NULL && quorum->now_ms < quorum->withheld_until_ms &&
+        lease_is_taken(&view->nodes[index], quorum->withheld_for)) {
         return false;
     }
     return wire->epoch > view->epoch ||

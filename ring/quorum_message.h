@@ -43,7 +43,9 @@ struct quorum_wire {
     bool farewell; /* it serves nothing any more */
     bool granted;
     uint64_t complete_epoch;
-    size_t silent_count; /* of a voter: nodes it has not heard from for a lease */
+    /* Of a voter: nodes whose status is another than it hears: not down, and not heard from for a
+     * lease; or down, and heard. */
+    size_t silent_count;
     struct node_id silent[QUORUM_SILENT_MAX];
 
     struct agreement_message agreement; /* its view is retained by the decoder */
