@@ -31,10 +31,9 @@ struct quorum {
     struct lease lease;
     struct quorum_peers peers;
 
-    /* A view that this voter was asked to accept and could not, for it supports a node that the
-     * view takes down: it renews that support no more, or neither side would ever get its way. For
-     * as long as it is asked, and a lease: a proposal that was dropped may not cost that node its
-     * lease for ever. */
+    /* The last view that this voter was asked to accept and could not, for it supports a node that
+     * the view takes down: it renews that support no more, or neither side would ever get its way.
+     * It does again when nobody asks any more. */
     const struct view *withheld_for; /* retained; NULL = none */
     uint64_t withheld_until_ms;
 
@@ -71,6 +70,8 @@ void quorum_note_ahead(struct quorum *quorum, const struct node_id *who, uint64_
 bool quorum_is_voter(const struct quorum *quorum);
 /* Whether this voter's supports allow the view. */
 bool quorum_may_accept(const struct quorum *quorum, const struct view *next);
+/* The node's lease is not renewed, so that a view can be accepted. */
+bool quorum_withholds(const struct quorum *quorum, const struct view_node *node);
 
 /* quorum_lease.c */
 void quorum_ask_lease(struct quorum *quorum, bool farewell);
