@@ -51,8 +51,9 @@ static bool replicas_overloaded(const struct slot *slot)
 {
     for (unsigned i = 0; i < slot->copy.member_count; i++) {
         const struct replica_stream *stream = slot->copy.members[i].stream;
-        if (stream != NULL && atomic_load_explicit(&stream->backlog_size, memory_order_relaxed) >
-                                  STREAM_BACKLOG_SIZE_MAX) {
+        bool waited_for = slot->copy.members[i].stage == MEMBER_ATTACHED;
+        if (waited_for && atomic_load_explicit(&stream->backlog_size, memory_order_relaxed) >
+                              STREAM_BACKLOG_SIZE_MAX) {
             return true;
         }
     }

@@ -17,8 +17,9 @@
 #define PAUSED_AT_ONCE_MAX 1024 /* slots: fewer wait for the same view */
 #define PAUSE_LIMIT_MS 1000     /* without a view that moves the slots they take writes again */
 #define REST_MS 200
-#define SLOW_LEASES 2 /* without an acknowledgement: TCP may need more than one under heavy loss   \
-                       */
+#define SLOW_LEASES                                                                                \
+    2 /* without an acknowledgement: TCP may need more than one under heavy loss                   \
+       */
 
 /* ---- has the view been carried out? ---- */
 
@@ -129,6 +130,23 @@ static bool is_slow(struct control *control, struct peer *peer, uint64_t now_ms)
            progress->since_ms + SLOW_LEASES * (uint64_t)quorum_view(control->quorum)->lease_ms;
 }
 
+/* True if writes wait for the peer: for one that is up they may at any time, for one that is
+ * syncing once it has caught up somewhere. */
+static bool is_waited_for(struct node *node, enum node_status status, uint16_t peer)
+{
+    bool waited_for = status == NODE_UP;
+    for (unsigned i = 0; i < SLOT_COUNT && !waited_for && status == NODE_SYNCING; i++) {
+        struct slot *slot = &node->slots[i];
+        slot_lock(slot);
+        for (unsigned j = 0; j < slot->copy.member_count; j++) {
+            const struct copy_member *member = &slot->copy.members[j];
+            waited_for = waited_for || (member->peer == peer && member->stage == MEMBER_ATTACHED);
+        }
+        slot_unlock(slot);
+    }
+    return waited_for;
+}
+
 static void find_slow(struct control *control, uint64_t now_ms)
 {
     struct node *node = control->node;
@@ -141,8 +159,9 @@ static void find_slow(struct control *control, uint64_t now_ms)
     const struct view *view = quorum_view(control->quorum);
     for (size_t i = 0; i < view->node_count; i++) {
         struct peer *peer = peers_find(node->peers, &view->nodes[i].id);
-        if (peer != NULL && view->nodes[i].status == NODE_UP &&
-            !node_id_equal(&peer->id, &node->id) && is_slow(control, peer, now_ms) &&
+        if (peer != NULL && !node_id_equal(&peer->id, &node->id) &&
+            is_slow(control, peer, now_ms) &&
+            is_waited_for(node, view->nodes[i].status, peer->index) &&
             report->slow_count < REPORT_SLOW_MAX) {
             report->slow[report->slow_count++] = peer->id;
         }

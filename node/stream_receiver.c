@@ -49,8 +49,9 @@ static size_t apply_all(struct bus_connection *bus, struct bytes input, uint64_t
         }
         used += consumed;
         bus->position += consumed;
-        /* Nobody waits for the middle of a refill, so only effects and ends are worth a word. */
-        if (verdict == COPY_SKIPPED && (op.kind == OP_EFFECT || op.kind == OP_REFILL_END)) {
+        /* Nobody waits for the middle of a refill. */
+        bool awaited = op.kind == OP_EFFECT || op.kind == OP_REFILL_END || op.kind == OP_CONFIRM;
+        if (verdict == COPY_SKIPPED && awaited) {
             *skipped = bus->position;
             ack_encode(&bus->out, ACK_SKIPPED, *skipped);
             stat_add(&worker->stats.effects_refused, 1);

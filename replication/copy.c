@@ -38,6 +38,12 @@ static void forget_members(struct copy *copy)
     copy->stage = COPY_IDLE;
 }
 
+static void detach(struct copy *copy)
+{
+    copy->attached = false;
+    copy->confirmed = false;
+}
+
 static void stop_receiving(struct copy *copy, const struct copy_rim *rim)
 {
     if (copy->receiving) {
@@ -51,7 +57,7 @@ static void forget_data(struct copy *copy, const struct copy_rim *rim)
     stop_receiving(copy, rim);
     rim->data_clear(rim->context, copy->index);
     copy->complete = false;
-    copy->attached = false;
+    detach(copy);
     copy->source = COPY_PEER_NONE;
     copy->effect_epoch = 0;
     copy->sequence = 0;
@@ -96,8 +102,7 @@ static size_t list_members(const struct copy_view *installed, uint16_t slot,
         if (node != installed->self && installed->peers[node] != COPY_PEER_NONE) {
             out[count++] = (struct copy_member){.peer = installed->peers[node],
                                                 .owner = i < owner_count,
-                                                .syncing =
-                                                    view->nodes[node].status == NODE_SYNCING,
+                                                .syncing = view->nodes[node].status == NODE_SYNCING,
                                                 .target = contains(targets, target_count, node)};
         }
     }
@@ -167,7 +172,9 @@ static int install_primary(struct copy *copy, const struct copy_rim *rim,
          */
         bool listens = copy->role == COPY_FOLLOWER && !installed->demoted &&
                        copy->source != COPY_PEER_NONE && is_up(installed, copy->source);
-        copy->attached = copy->attached && listens;
+        if (!listens) {
+            detach(copy);
+        }
         stage = COPY_ASKING;
     } else if (stage == COPY_FETCHING) {
         stage = COPY_ASKING; /* whoever was sending may be gone */
@@ -199,7 +206,7 @@ static void install_follower(struct copy *copy, const struct copy_rim *rim,
     bool deposed =
         copy->source != COPY_PEER_NONE && copy->source != leader && !is_up(installed, copy->source);
     if (was_primary || installed->demoted || deposed || copy->source == COPY_PEER_NONE) {
-        copy->attached = false;
+        detach(copy);
         copy->source = leader;
     }
     copy->leader = leader;
@@ -214,7 +221,7 @@ static void install_none(struct copy *copy, const struct copy_rim *rim,
         copy->none_since = installed->view->epoch;
     }
     copy->role = COPY_NONE;
-    copy->attached = false;
+    detach(copy);
     copy->source = COPY_PEER_NONE;
     if (is_led && installed->view->settled_epoch >= copy->none_since) {
         forget_data(copy, rim);
@@ -262,7 +269,7 @@ bool copy_is_ready(const struct copy *copy)
     case COPY_NONE: return true;
     case COPY_PRIMARY:
         return copy->stage == COPY_SERVING || (copy->stage == COPY_JOINING && !copy->may_serve);
-    case COPY_FOLLOWER: return !copy->needed || (copy->attached && copy->source == copy->leader);
+    case COPY_FOLLOWER: return !copy->needed || (copy->confirmed && copy->source == copy->leader);
     }
     return false;
 }
@@ -284,7 +291,7 @@ bool copy_resolve(struct copy *copy, const struct copy_rim *rim, const struct st
             return false; /* the rest is on its way already */
         }
         copy->source = best_peer;
-        copy->attached = false;
+        detach(copy);
         copy->stage = COPY_FETCHING;
         return true;
     }
@@ -293,7 +300,7 @@ bool copy_resolve(struct copy *copy, const struct copy_rim *rim, const struct st
         copy->complete = true;
     }
     stop_receiving(copy, rim);
-    copy->attached = false;
+    detach(copy);
     copy->source = COPY_PEER_NONE;
     copy->stage = COPY_JOINING;
     return true;
@@ -316,7 +323,7 @@ static enum copy_verdict receive_effect(struct copy *copy, const struct copy_rim
         return COPY_APPLIED; /* sent again after a reconnect */
     }
     if (op->sequence != copy->sequence + 1) {
-        copy->attached = false; /* something is missing: the sender finds out and refills us */
+        detach(copy); /* something is missing: the sender finds out and refills us */
         return COPY_SKIPPED;
     }
     if (!rim->data_apply(rim->context, copy->index, op->payload)) {
@@ -341,7 +348,8 @@ static enum copy_verdict receive_key(const struct copy *copy, const struct copy_
 }
 
 /* What we hold is whole, and all that follows comes from the sender. */
-static enum copy_verdict end_refill(struct copy *copy, uint16_t sender, uint64_t generation)
+static enum copy_verdict end_refill(struct copy *copy, uint16_t sender, uint64_t generation,
+                                    bool confirmed)
 {
     copy->source = sender;
     copy->generation = generation;
@@ -350,6 +358,7 @@ static enum copy_verdict end_refill(struct copy *copy, uint16_t sender, uint64_t
         copy->stage = COPY_JOINING;
     } else {
         copy->attached = true;
+        copy->confirmed = confirmed;
     }
     return COPY_APPLIED;
 }
@@ -362,7 +371,7 @@ static enum copy_verdict receive_end(struct copy *copy, const struct copy_rim *r
     copy->complete = true;
     copy->sequence = op->sequence;
     copy->effect_epoch = op->epoch;
-    return end_refill(copy, sender, generation);
+    return end_refill(copy, sender, generation, (op->flags & OP_FLAG_CONFIRM) != 0);
 }
 
 /* The sender takes our copy to be equal to its own. */
@@ -375,7 +384,7 @@ static enum copy_verdict receive_keep(struct copy *copy, const struct copy_rim *
         return COPY_SKIPPED;
     }
     stop_receiving(copy, rim);
-    return end_refill(copy, sender, generation);
+    return end_refill(copy, sender, generation, (op->flags & OP_FLAG_CONFIRM) != 0);
 }
 
 /* Whether a refill from that sender is wanted. */
@@ -386,14 +395,28 @@ static bool may_refill(const struct copy *copy, uint16_t sender)
                                              copy->stage == COPY_FETCHING && copy->source == sender;
 }
 
+/* From now on nothing is acknowledged without us. */
+static enum copy_verdict receive_confirm(struct copy *copy, uint16_t sender, uint64_t generation)
+{
+    if (copy->role != COPY_FOLLOWER || !copy->attached || copy->source != sender ||
+        copy->generation != generation) {
+        return COPY_SKIPPED;
+    }
+    copy->confirmed = true;
+    return COPY_APPLIED;
+}
+
 static enum copy_verdict receive_refill(struct copy *copy, const struct copy_rim *rim,
                                         const struct op *op, uint16_t sender, uint64_t generation)
 {
+    if (op->kind == OP_CONFIRM) {
+        return receive_confirm(copy, sender, generation);
+    }
     if (op->kind == OP_REFILL_BEGIN) {
         stop_receiving(copy, rim);
         rim->incoming_begin(rim->context, copy->index);
         copy->receiving = true;
-        copy->attached = false;
+        detach(copy);
         copy->source = sender;
         copy->generation = generation;
         return COPY_APPLIED;

@@ -4,11 +4,14 @@
  * streams are reached through a rim of callbacks. Whoever calls holds the slot's lock.
  *
  *   primary    ASKING ─► (FETCHING) ─► JOINING ─► SERVING          one stage after another, by view
- *     member   WANTED ─► REFILLING ─► ATTACHED                     an owner, or one that is to be
- *   follower   listens to its source; attached: gets every effect, in order
+ *     member   WANTED ─► REFILLING ─► FOLLOWING ─► ATTACHED        an owner, or one that is to be
+ *   follower   listens to its source; attached: gets every effect, in order; confirmed: nothing is
+ *              acknowledged without it
  *
  * Invariant: every owner by the view that is up holds every acknowledged write. So a primary serves
- * only when all owners are attached, and a reply waits for every attached member.
+ * only when all owners are attached, and a reply waits for every attached member. One that is to be
+ * an owner is not waited for until it has caught up: it may be out of reach. Only once it has been
+ * told that it is waited for does it call itself ready, and a view can make it an owner.
  */
 #ifndef TORC_REPLICATION_COPY_H
 #define TORC_REPLICATION_COPY_H
@@ -52,7 +55,12 @@ enum copy_stage { /* of a primary */
                   COPY_SERVING,
 };
 
-enum member_stage { MEMBER_WANTED, MEMBER_REFILLING, MEMBER_ATTACHED };
+enum member_stage {
+    MEMBER_WANTED,
+    MEMBER_REFILLING,
+    MEMBER_FOLLOWING, /* gets every effect; has not acknowledged the end of its refill */
+    MEMBER_ATTACHED,  /* is waited for */
+};
 
 struct copy_member {
     struct replica_stream *stream; /* NULL: none as yet */
@@ -74,6 +82,7 @@ struct copy {
     bool receiving; /* between the begin and the end of a refill; the data before it stays until
                        then */
     bool attached;  /* follower: it gets every effect from its source */
+    bool confirmed; /* follower: and is waited for */
     bool needed;    /* follower: the node is not ready without it */
     bool owner;     /* follower: an owner by the view */
     bool may_serve; /* the node is up by the view */

@@ -45,11 +45,22 @@ static void begin_refill(const struct copy_rim *rim, const struct copy *copy,
 static void attach(const struct copy_rim *rim, const struct copy *copy, struct copy_member *member,
                    bool equal)
 {
+    /* An owner is waited for in any case; one that is to be, once it has caught up. */
+    bool confirm = member->owner || member->stage == MEMBER_ATTACHED;
     append(rim, copy, member,
            (struct op){.kind = OP_REFILL_END,
-                       .flags = equal ? OP_FLAG_KEEP : 0,
+                       .flags =
+                           (uint8_t)((equal ? OP_FLAG_KEEP : 0) | (confirm ? OP_FLAG_CONFIRM : 0)),
                        .epoch = copy->effect_epoch,
                        .sequence = copy->sequence});
+    member->stage = confirm ? MEMBER_ATTACHED : MEMBER_FOLLOWING;
+    member->attached_at = member->position;
+}
+
+/* It has caught up: it is waited for from here on, and told so. */
+static void confirm(const struct copy_rim *rim, const struct copy *copy, struct copy_member *member)
+{
+    append(rim, copy, member, (struct op){.kind = OP_CONFIRM});
     member->stage = MEMBER_ATTACHED;
     member->attached_at = member->position;
 }
@@ -58,7 +69,7 @@ void copy_attach_again(struct copy *copy, const struct copy_rim *rim, bool misse
 {
     for (size_t i = 0; i < copy->member_count; i++) {
         const struct copy_member *member = &copy->members[i];
-        if (member->stage == MEMBER_ATTACHED && (missed || member->syncing)) {
+        if (member->stage >= MEMBER_FOLLOWING && (missed || member->syncing)) {
             attach(rim, copy, &copy->members[i], true);
         }
     }
@@ -93,7 +104,11 @@ void copy_publish(struct copy *copy, const struct copy_rim *rim, struct bytes ef
         .kind = OP_EFFECT, .epoch = copy->epoch, .sequence = copy->sequence, .payload = effects};
     for (size_t i = 0; i < copy->member_count; i++) {
         struct copy_member *member = &copy->members[i];
-        if (member->stage == MEMBER_ATTACHED) {
+        if (member->stage == MEMBER_FOLLOWING &&
+            !rim->stream_has_room(rim->context, member->stream)) {
+            member->stage = MEMBER_WANTED; /* out of reach: it is refilled when it is not */
+            member->equal = false;
+        } else if (member->stage >= MEMBER_FOLLOWING) {
             append(rim, copy, member, op);
         } else if (member->stage == MEMBER_REFILLING) {
             send_changed(rim, copy, member, keys, key_count);
@@ -121,6 +136,17 @@ static void refill(const struct copy_rim *rim, const struct copy *copy, struct c
     }
 }
 
+/* What the member has acknowledged of what attached it and of the last that it was sent. */
+static enum member_acks look(const struct copy_rim *rim, const struct copy_member *member)
+{
+    enum member_acks attached =
+        rim->stream_acks(rim->context, member->stream, member->attached_at, member->attached_at);
+    bool skipped = attached == MEMBER_ACKS_SKIPPED ||
+                   rim->stream_acks(rim->context, member->stream, member->position,
+                                    member->position) == MEMBER_ACKS_SKIPPED;
+    return skipped ? MEMBER_ACKS_SKIPPED : attached;
+}
+
 /* True if there is more to do for the member. */
 static bool step_member(const struct copy_rim *rim, struct copy *copy, struct copy_member *member,
                         size_t budget)
@@ -130,13 +156,13 @@ static bool step_member(const struct copy_rim *rim, struct copy *copy, struct co
         member->stage = MEMBER_WANTED;
         member->equal = false;
     }
-    if (member->stage == MEMBER_ATTACHED) {
-        bool skipped = rim->stream_acks(rim->context, member->stream, member->attached_at,
-                                        member->attached_at) == MEMBER_ACKS_SKIPPED ||
-                       rim->stream_acks(rim->context, member->stream, member->position,
-                                        member->position) == MEMBER_ACKS_SKIPPED;
-        if (!skipped) {
-            return false;
+    if (member->stage >= MEMBER_FOLLOWING) {
+        enum member_acks acks = look(rim, member);
+        if (acks == MEMBER_ACKS_DONE && member->stage == MEMBER_FOLLOWING) {
+            confirm(rim, copy, member);
+        }
+        if (acks != MEMBER_ACKS_SKIPPED) {
+            return member->stage == MEMBER_FOLLOWING;
         }
         member->stage = MEMBER_WANTED; /* it lost its place, and says so */
         member->equal = false;
@@ -148,14 +174,14 @@ static bool step_member(const struct copy_rim *rim, struct copy *copy, struct co
         }
         if (member->equal) {
             attach(rim, copy, member, true);
-            return false;
+            return member->stage == MEMBER_FOLLOWING;
         }
         if (!rim->stream_has_room(rim->context, member->stream)) {
             return true;
         }
         begin_refill(rim, copy, member);
     }
-    if (rim->stream_has_room(rim->context, member->stream)) {
+    if (member->stage == MEMBER_REFILLING && rim->stream_has_room(rim->context, member->stream)) {
         refill(rim, copy, member, budget);
     }
     return member->stage != MEMBER_ATTACHED;
@@ -221,7 +247,7 @@ bool copy_send_whole(struct copy *copy, const struct copy_rim *rim, uint16_t pee
         return false;
     }
     begin_refill(rim, copy, &receiver);
-    while (receiver.stage != MEMBER_ATTACHED) {
+    while (receiver.stage == MEMBER_REFILLING) {
         refill(rim, copy, &receiver, SIZE_MAX);
     }
     return true;

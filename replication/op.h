@@ -26,10 +26,12 @@ enum op_kind {
     OP_REFILL_KEY = 3,   /* payload: key bytes32, expire_at_ms u64, object dump bytes32 */
     OP_REFILL_END = 4,   /* you now hold the slot as of `epoch`, `sequence`, and get every effect */
     OP_REFILL_DROP = 5,  /* payload: a key that does not exist, whatever was said before */
+    OP_CONFIRM = 6,      /* from here on nothing is acknowledged without you */
 };
 
 enum op_flag {
-    OP_FLAG_KEEP = 1, /* of an end without a begin: what you hold is already equal */
+    OP_FLAG_KEEP = 1,    /* of an end without a begin: what you hold is already equal */
+    OP_FLAG_CONFIRM = 2, /* of an end: and it confirms at once */
 };
 
 struct op {

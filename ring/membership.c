@@ -66,7 +66,8 @@ static bool restart(struct view_node *node, const struct member_state *state,
 
 static bool update_status(struct view_node *node, const struct member_state *state, uint64_t epoch)
 {
-    if (node->status != NODE_DOWN && state->silent) {
+    bool in_the_way = node->status == NODE_SYNCING && state->accused;
+    if (node->status != NODE_DOWN && (state->silent || in_the_way)) {
         take_down(node, epoch);
         return true;
     }

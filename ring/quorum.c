@@ -11,8 +11,9 @@
 #define LEASE_ASKS 8        /* requests in the time of a lease: some may be lost */
 #define REPORT_PERIOD_MS 50 /* while there is something to report */
 #define WISH_PERIOD_MS 200
-#define FINISH_DELAY_MS 100 /* for whoever began a decision to end it; again for each lower voter  \
-                             */
+#define FINISH_DELAY_MS                                                                            \
+    100                  /* for whoever began a decision to end it; again for each lower voter     \
+                          */
 #define WITHHOLD_MS 1000 /* after a refusal; whoever wants the view asks again sooner */
 #define DURABLE_VERSION 1
 #define DURABLE_VIEW_MAX (4u * 1024 * 1024)

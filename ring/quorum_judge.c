@@ -51,7 +51,7 @@ bool quorum_is_accused(const struct quorum *quorum, const struct node_id *id)
     }
     for (size_t i = 0; i < quorum->view->node_count; i++) {
         const struct view_node *other = &quorum->view->nodes[i];
-        size_t theirs = other->status == NODE_UP && !node_id_equal(&other->id, id)
+        size_t theirs = other->status != NODE_DOWN && !node_id_equal(&other->id, id)
                             ? count_accusers(quorum, &other->id)
                             : 0;
         if (theirs > accusers || (theirs == accusers && node_id_compare(&other->id, id) > 0)) {
