@@ -132,6 +132,15 @@ static bool is_up(const struct copy_view *installed, uint16_t peer)
     return false;
 }
 
+/* True if the member may be taken on as it is. One that was an owner and is none any more, or that
+ * may have been down in a view that we did not see, takes itself for detached: if nothing is
+ * written, nobody else would tell us. */
+static bool is_kept(const struct copy *copy, const struct copy_view *installed,
+                    const struct copy_member *before, bool owner)
+{
+    return owner || (!before->owner && installed->view->epoch == copy->epoch + 1);
+}
+
 static int install_primary(struct copy *copy, const struct copy_rim *rim,
                            const struct copy_view *installed)
 {
@@ -142,6 +151,7 @@ static int install_primary(struct copy *copy, const struct copy_rim *rim,
     for (size_t i = 0; i < count && goes_on; i++) {
         const struct copy_member *before = find_member(copy, listed[i].peer);
         if (before != NULL && before->stream != NULL &&
+            is_kept(copy, installed, before, listed[i].owner) &&
             !rim->stream_ended(rim->context, before->stream)) {
             bool owner = listed[i].owner;
             bool target = listed[i].target;
@@ -397,10 +407,13 @@ enum copy_verdict copy_receive(struct copy *copy, const struct copy_rim *rim, co
                                uint16_t sender, uint64_t generation, uint64_t own_epoch)
 {
     if (op->kind != OP_EFFECT) {
+        if (op->view_epoch > own_epoch) {
+            return COPY_LATER; /* that view may end what a refill brings about under ours */
+        }
         if (may_refill(copy, sender)) {
             return receive_refill(copy, rim, op, sender, generation);
         }
-        return op->view_epoch > own_epoch ? COPY_LATER : COPY_SKIPPED;
+        return COPY_SKIPPED;
     }
     bool listens =
         copy->role == COPY_FOLLOWER || (copy->role == COPY_PRIMARY && copy->stage == COPY_ASKING);
