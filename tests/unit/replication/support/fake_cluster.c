@@ -50,7 +50,10 @@ static void stream_append(void *context, struct replica_stream *stream, const st
         *position = ++stream->appended; /* nobody ever gets it */
         return;
     }
-    stream->ops = realloc(stream->ops, (stream->count + 1) * sizeof(*stream->ops));
+    if ((stream->count & (stream->count - 1)) == 0) { /* doubles at powers of two */
+        size_t capacity = stream->count == 0 ? 1 : 2 * stream->count;
+        stream->ops = realloc(stream->ops, capacity * sizeof(*stream->ops));
+    }
     struct fake_op *made = &stream->ops[stream->count++];
     *made = (struct fake_op){.op = *op};
     char *payload = malloc(op->payload.size + 1);
@@ -67,15 +70,20 @@ static enum member_acks stream_acks(void *context, struct replica_stream *stream
 {
     (void)context;
     enum member_acks acks = stream->ended ? MEMBER_ACKS_PENDING : MEMBER_ACKS_DONE;
-    for (size_t i = 0; i < stream->count; i++) {
-        const struct fake_op *op = &stream->ops[i];
-        if (op->end < first || op->end > last) {
-            continue;
+    size_t low = 0;
+    for (size_t high = stream->count; low < high;) {
+        size_t middle = low + (high - low) / 2;
+        if (stream->ops[middle].end < first) {
+            low = middle + 1;
+        } else {
+            high = middle;
         }
-        if (op->skipped) {
+    }
+    for (size_t i = low; i < stream->count && stream->ops[i].end <= last; i++) {
+        if (stream->ops[i].skipped) {
             return MEMBER_ACKS_SKIPPED;
         }
-        acks = op->answered ? acks : MEMBER_ACKS_PENDING;
+        acks = stream->ops[i].answered ? acks : MEMBER_ACKS_PENDING;
     }
     return acks;
 }
