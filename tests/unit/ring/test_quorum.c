@@ -624,6 +624,7 @@ START_TEST(what_was_withheld_for_a_proposal_is_given_again_when_it_is_dropped)
     quorum_wire_encode(&wire, &bytes);
     for (size_t i = 1; i < 3; i++) {
         ck_assert_int_eq(quorum_receive(net.nodes[i], buf_bytes(&bytes), net.now_ms), TORC_OK);
+        ck_assert(!quorum_must_write(net.nodes[i])); /* it has accepted nothing */
     }
     ck_assert(has_lease(&net, 3));
     run(&net, 4 * LEASE);
