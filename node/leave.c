@@ -10,6 +10,7 @@
 #include "node/node.h"
 #include "node/quorum_driver.h"
 #include "node/roles.h"
+#include "node/worker.h"
 #include "ring/quorum.h"
 
 #define LOOK_PERIOD_MS 20
@@ -37,6 +38,16 @@ static size_t count_led(struct node *node)
         slot_unlock(&node->slots[i]);
     }
     return led;
+}
+
+/* Replies that wait for acknowledgements would not be given any more after the goodbye. */
+static size_t count_waiting(const struct node *node)
+{
+    size_t waiting = 0;
+    for (unsigned i = 0; i < node->worker_count; i++) {
+        waiting += atomic_load_explicit(&node->workers[i]->waiting_count, memory_order_relaxed);
+    }
+    return waiting;
 }
 
 /* Without a lease there is no majority that could give the slots to anybody. */
@@ -84,7 +95,7 @@ void leave_tick(struct control *control, uint64_t now_ms)
     size_t led = count_led(node);
     struct roles_state state = roles_look(node);
     if ((view->nodes[self].leaving || view->nodes[self].status != NODE_UP) && led == 0 &&
-        (state.unready == 0 || view->nodes[self].status != NODE_UP)) {
+        count_waiting(node) == 0 && (state.unready == 0 || view->nodes[self].status != NODE_UP)) {
         say_goodbye(control, now_ms);
     } else if (late) {
         log_warning(&node->log,

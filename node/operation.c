@@ -75,10 +75,12 @@ static void waiting_add(struct operation *operation)
         worker->waiting->wait_previous = operation;
     }
     worker->waiting = operation;
+    atomic_fetch_add_explicit(&worker->waiting_count, 1, memory_order_relaxed);
 }
 
 static void waiting_remove(struct operation *operation)
 {
+    atomic_fetch_sub_explicit(&operation->worker->waiting_count, 1, memory_order_relaxed);
     if (operation->wait_previous != NULL) {
         operation->wait_previous->wait_next = operation->wait_next;
     } else {

@@ -6,6 +6,7 @@
 #include "node/node.h"
 #include "node/peers.h"
 #include "node/roles.h"
+#include "node/take.h"
 #include "node/worker.h"
 #include "ring/quorum.h"
 
@@ -108,7 +109,7 @@ static void drain(struct control *control, uint64_t now_ms)
 
 /* ---- who holds up writes? ---- */
 
-/* True if the peer has had something to acknowledge for some leases, and has not. */
+/* True if the peer has had something to acknowledge or to answer for some leases, and has not. */
 static bool is_slow(struct control *control, struct peer *peer, uint64_t now_ms)
 {
     struct node *node = control->node;
@@ -122,7 +123,8 @@ static bool is_slow(struct control *control, struct peer *peer, uint64_t now_ms)
             backlog += atomic_load_explicit(&stream->backlog_size, memory_order_relaxed);
         }
     }
-    if (backlog == 0 || acked != progress->acked || progress->since_ms == 0) {
+    bool waits = backlog > 0 || take_waits_for(control->take, peer->index);
+    if (!waits || acked != progress->acked || progress->since_ms == 0) {
         progress->since_ms = now_ms;
     }
     progress->acked = acked;

@@ -143,6 +143,11 @@ void take_tick(struct take *take, uint64_t now_ms)
     }
 }
 
+bool take_waits_for(const struct take *take, uint16_t peer)
+{
+    return takeover_waits_for(take->takeover, peer);
+}
+
 /* torc.take NODE-ID REQUEST: the answering side. */
 void torc_take_command(struct call *call)
 {

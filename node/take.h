@@ -7,6 +7,7 @@
 
 #include "replication/copy.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct control;
@@ -19,5 +20,8 @@ void take_destroy(struct take *take);
 void take_restart(struct take *take, const struct copy_view *installed);
 /* Does what is due; call every few milliseconds. */
 void take_tick(struct take *take, uint64_t now_ms);
+
+/* True while slots are not taken over because that peer has not answered. */
+bool take_waits_for(const struct take *take, uint16_t peer);
 
 #endif

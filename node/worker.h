@@ -50,6 +50,7 @@ struct worker {
     _Atomic bool streams_dirty;   /* a stream that it sends has something new */
     _Atomic bool refills_due;     /* some slot of its share has members to attach */
     _Atomic bool view_came;       /* what is held may find its way now */
+    _Atomic size_t waiting_count; /* operations in `waiting`; the worker writes it */
 
     /* this worker */
     struct worker_stats stats;

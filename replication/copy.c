@@ -139,6 +139,14 @@ static bool is_up(const struct copy_view *installed, uint16_t peer)
     return false;
 }
 
+/* True if the member is taken on as it is. One that was an owner and is none any more takes itself
+ * for detached. Any other must go on being waited for: it may have told the voters already that it
+ * is. */
+static bool is_kept(const struct copy_member *before, bool owner)
+{
+    return owner || !before->owner;
+}
+
 static int install_primary(struct copy *copy, const struct copy_rim *rim,
                            const struct copy_view *installed)
 {
@@ -148,7 +156,7 @@ static int install_primary(struct copy *copy, const struct copy_rim *rim,
     bool joined = true;
     for (size_t i = 0; i < count && goes_on; i++) {
         const struct copy_member *before = find_member(copy, listed[i].peer);
-        if (before != NULL && before->stream != NULL &&
+        if (before != NULL && before->stream != NULL && is_kept(before, listed[i].owner) &&
             !rim->stream_ended(rim->context, before->stream)) {
             struct copy_member now = listed[i];
             listed[i] = *before;

@@ -69,10 +69,11 @@ struct copy_member {
     uint64_t cursor;               /* where its refill goes on */
     uint16_t peer;
     uint8_t stage; /* enum member_stage */
-    bool owner;    /* nothing is served without it */
-    bool target;   /* the slot is to move to it */
-    bool syncing;  /* by the view */
-    bool equal;    /* holds exactly what we hold: nothing need be sent */
+    bool owner;  /* nothing is served without it: an owner by the view, or one that was attached and
+                    lost its place, for a view that counts on it may be under way */
+    bool target; /* the slot is to move to it */
+    bool syncing; /* by the view */
+    bool equal;   /* holds exactly what we hold: nothing need be sent */
 };
 
 struct copy {

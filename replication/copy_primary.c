@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 
-#include <assert.h>
+#include <stdlib.h>
 
 struct feed {
     const struct copy_rim *rim;
@@ -30,6 +30,9 @@ static void send_key(void *context, const struct copy_key *key)
     }
     buf_reset(&feed->payload, SIZE_MAX);
     op_encode_refill_key(&feed->payload, key->key, key->expire_at_ms, key->dump);
+    if (feed->payload.failed) {
+        abort(); /* a copy with a key missing would look whole */
+    }
     append(feed->rim, feed->copy, feed->member,
            (struct op){.kind = OP_REFILL_KEY, .payload = buf_bytes(&feed->payload)});
 }
@@ -164,6 +167,7 @@ static bool step_member(const struct copy_rim *rim, struct copy *copy, struct co
         if (acks != MEMBER_ACKS_SKIPPED) {
             return member->stage == MEMBER_FOLLOWING;
         }
+        member->owner = member->owner || member->stage == MEMBER_ATTACHED;
         member->stage = MEMBER_WANTED; /* it lost its place, and says so */
         member->equal = false;
     }

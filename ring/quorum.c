@@ -15,6 +15,7 @@
     100                  /* for whoever began a decision to end it; again for each lower voter     \
                           */
 #define WITHHOLD_MS 1000 /* after a refusal; whoever wants the view asks again sooner */
+#define AHEAD_MS 500     /* for which a node is asked for the newer view that it spoke of */
 #define DURABLE_VERSION 1
 #define DURABLE_VIEW_MAX (4u * 1024 * 1024)
 
@@ -224,16 +225,18 @@ static void adopt_decided(struct quorum *quorum)
 
 void quorum_note_ahead(struct quorum *quorum, const struct node_id *who, uint64_t epoch)
 {
-    if (epoch > quorum->view->epoch && epoch >= quorum->ahead_epoch) {
+    bool stale = quorum->now_ms >= quorum->ahead_until_ms; /* it may have been mistaken */
+    if (epoch > quorum->view->epoch && (stale || epoch >= quorum->ahead_epoch)) {
         quorum->ahead = *who;
         quorum->ahead_epoch = epoch;
+        quorum->ahead_until_ms = quorum->now_ms + AHEAD_MS;
     }
 }
 
 bool quorum_behind(const struct quorum *quorum, struct node_id *who)
 {
     *who = quorum->ahead;
-    return quorum->ahead_epoch > quorum->view->epoch;
+    return quorum->ahead_epoch > quorum->view->epoch && quorum->now_ms < quorum->ahead_until_ms;
 }
 
 /* ---- agreement ---- */
@@ -252,6 +255,10 @@ static void send_agreement(struct quorum *quorum)
 static void handle_agreement(struct quorum *quorum, const struct quorum_wire *wire)
 {
     const struct agreement_message *message = &wire->agreement;
+    bool asks = message->kind == AGREEMENT_PREPARE || message->kind == AGREEMENT_ACCEPT;
+    if (message->instance <= quorum->view->epoch && !asks) {
+        return; /* a late answer */
+    }
     if (message->instance <= quorum->view->epoch) {
         struct quorum_wire reply = quorum_wire_begin(quorum, QUORUM_VIEW); /* decided already */
         reply.view = quorum->view;

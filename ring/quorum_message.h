@@ -38,7 +38,7 @@ struct quorum_wire {
     /* lease request; answer: the first two repeated, and granted */
     uint64_t asked_ms; /* by the clock of who asks; means nothing to others */
     uint64_t asker;    /* answer: incarnation of who asked */
-    bool answered; /* request: the receiver has answered this node within the last lease */
+    bool answered;     /* request: the receiver has answered this node within the last lease */
     bool leaving;
     bool farewell; /* it serves nothing any more */
     bool granted;

@@ -494,6 +494,45 @@ START_TEST(a_newer_view_is_taken_over_and_an_older_is_not)
 }
 END_TEST
 
+/* Support belongs to an epoch: who has voted to end this one renews none under it. */
+START_TEST(a_voter_renews_nothing_under_an_epoch_it_has_voted_to_end)
+{
+    struct net net;
+    net_init(&net, 4, 3);
+    run(&net, 50);
+    struct quorum_message message;
+    struct quorum_wire wire;
+    while (quorum_take(net.nodes[3], &message)) {
+        buf_deinit(&message.bytes);
+    }
+    quorum_tick(net.nodes[3], net.now_ms + 500); /* asks for its lease */
+    ck_assert(quorum_take(net.nodes[3], &message));
+    uint64_t grants = quorum_counters(net.nodes[1])->lease_grants;
+    struct bytes request = buf_bytes(&message.bytes);
+    ck_assert_int_eq(quorum_receive(net.nodes[1], request, net.now_ms), TORC_OK);
+    ck_assert_uint_eq(quorum_counters(net.nodes[1])->lease_grants, grants + 1);
+
+    struct view *next = view_clone(view_of(&net, 1));
+    next->epoch++;
+    next->nodes[2].leaving = true;
+    ck_assert_int_eq(view_seal(next), 0);
+    ck_assert_int_eq(quorum_wire_decode(&wire, request), TORC_OK);
+    wire.kind = QUORUM_AGREEMENT;
+    wire.sender = id_of(0);
+    wire.agreement = (struct agreement_message){
+        .kind = AGREEMENT_ACCEPT, .instance = 6, .ballot = {9, id_of(0)}, .view = next};
+    struct buf bytes = {0};
+    quorum_wire_encode(&wire, &bytes);
+    ck_assert_int_eq(quorum_receive(net.nodes[1], buf_bytes(&bytes), net.now_ms), TORC_OK);
+    ck_assert_int_eq(quorum_receive(net.nodes[1], request, net.now_ms), TORC_OK);
+    ck_assert_uint_eq(quorum_counters(net.nodes[1])->lease_grants, grants + 1);
+    buf_deinit(&bytes);
+    buf_deinit(&message.bytes);
+    view_release(next);
+    net_deinit(&net);
+}
+END_TEST
+
 /* ---- what must not happen ---- */
 
 /* It has had no time to ask yet when the view that admits it comes. */
@@ -585,6 +624,7 @@ START_TEST(what_was_withheld_for_a_proposal_is_given_again_when_it_is_dropped)
     quorum_wire_encode(&wire, &bytes);
     for (size_t i = 1; i < 3; i++) {
         ck_assert_int_eq(quorum_receive(net.nodes[i], buf_bytes(&bytes), net.now_ms), TORC_OK);
+        ck_assert(!quorum_must_write(net.nodes[i])); /* it has accepted nothing */
     }
     ck_assert(has_lease(&net, 3));
     run(&net, 4 * LEASE);
@@ -616,6 +656,7 @@ int main(void)
     tcase_add_test(tcase, wishes_are_heard);
     tcase_add_test(tcase, a_farewell_spares_the_wait);
     tcase_add_test(tcase, a_newer_view_is_taken_over_and_an_older_is_not);
+    tcase_add_test(tcase, a_voter_renews_nothing_under_an_epoch_it_has_voted_to_end);
     tcase_add_test(tcase, a_joiner_is_not_called_silent_before_it_could_speak);
     tcase_add_test(tcase, views_do_not_follow_each_other_without_end);
     tcase_add_test(tcase, what_was_withheld_for_a_proposal_is_given_again_when_it_is_dropped);
