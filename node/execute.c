@@ -46,6 +46,26 @@ void slot_collect_acks(const struct worker *worker, const struct slot *slot, str
     }
 }
 
+/* A forwarded write that was made already is answered as it was then. Slot lock held. True if so.
+ */
+static bool answer_again(const struct slot *slot, const struct execution *execution,
+                         struct reply_writer *writer)
+{
+    if (execution->once == NULL) {
+        return false;
+    }
+    struct bytes reply = outcomes_find(slot->copy.outcomes, execution->once);
+    if (reply.data == NULL) {
+        return false;
+    }
+    if (reply.size == 0) {
+        reply_error(writer, "UNCERTAIN the write was made, and its reply was too long to keep");
+    } else {
+        buf_append(execution->out, reply.data, reply.size);
+    }
+    return true;
+}
+
 /* True when a replica is so far behind that another write would only make it worse. */
 static bool replicas_overloaded(const struct slot *slot)
 {
@@ -84,7 +104,10 @@ bool execute_in_slot(struct worker *worker, const struct execution *execution)
                         .session = execution->session,
                         .worker = worker,
                         .effects = slot->copy.member_count > 0 ? &worker->effects : NULL};
-    if (TORC_UNLIKELY(no_memory)) {
+    size_t before = buf_size(execution->out);
+    if (TORC_UNLIKELY(answer_again(slot, execution, &writer))) {
+        /* Nothing to do; who asks waits for the members as for any write. */
+    } else if (TORC_UNLIKELY(no_memory)) {
         call_reply_no_memory(&call);
     } else if (TORC_UNLIKELY((command->flags & COMMAND_WRITE) != 0 && replicas_overloaded(slot))) {
         reply_error(&writer, "TRYAGAIN a replica of slot %u is too far behind", execution->slot);
@@ -97,8 +120,11 @@ bool execute_in_slot(struct worker *worker, const struct execution *execution)
             abort();
         }
         /* Any argument may be a key: one that is none does no harm. */
-        slot_publish(worker, slot, buf_bytes(&worker->effects), execution->argv + 1,
-                     execution->argc - 1);
+        copy_publish_once(
+            &slot->copy, &worker->rim.copies, buf_bytes(&worker->effects), execution->argv + 1,
+            execution->argc - 1, execution->once,
+            (struct bytes){buf_head(execution->out) + before, buf_size(execution->out) - before});
+        stat_add(&worker->stats.effects_sent, slot->copy.member_count);
         buf_reset(&worker->effects, WORKER_READ_BUFFER_SIZE);
     }
     if (slot->copy.member_count > 0) {

@@ -85,6 +85,9 @@ struct worker {
     bool acks_arrived;                        /* look at `waiting` before sleeping */
     struct operation *waiting;                /* for acknowledgements */
     struct operation *held_first, *held_last; /* for a view or a take-over, oldest first */
+    struct operation *once_first, *once_last; /* writes with a name, oldest first */
+    uint64_t once_origin, once_last_id;
+    uint64_t age_at_ms; /* when outcomes are aged next; monotonic */
     uint16_t held_count[SLOT_COUNT];
     uint16_t sweep_slot; /* where the expiry sweep goes on */
     uint64_t accept_paused_until_ms;
