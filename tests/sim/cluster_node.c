@@ -561,6 +561,7 @@ void sim_packet(struct sim_node *node, struct packet *packet)
         return;
     }
     if (node->state == SIM_RUNNING) {
+        sim_install_newer(node);
         handle(node, packet);
         settle(node);
     }
