@@ -96,6 +96,8 @@ static size_t list_members(const struct copy_view *installed, uint16_t slot,
         if (node != installed->self && installed->peers[node] != COPY_PEER_NONE) {
             out[count++] = (struct copy_member){.peer = installed->peers[node],
                                                 .owner = i < owner_count,
+                                                .syncing =
+                                                    view->nodes[node].status == NODE_SYNCING,
                                                 .target = contains(targets, target_count, node)};
         }
     }
@@ -143,11 +145,11 @@ static int install_primary(struct copy *copy, const struct copy_rim *rim,
         const struct copy_member *before = find_member(copy, listed[i].peer);
         if (before != NULL && before->stream != NULL &&
             !rim->stream_ended(rim->context, before->stream)) {
-            bool owner = listed[i].owner;
-            bool target = listed[i].target;
+            struct copy_member now = listed[i];
             listed[i] = *before;
-            listed[i].owner = owner;
-            listed[i].target = target;
+            listed[i].owner = now.owner;
+            listed[i].target = now.target;
+            listed[i].syncing = now.syncing;
         }
         joined = joined && (!listed[i].owner || listed[i].stage == MEMBER_ATTACHED);
     }
@@ -244,10 +246,12 @@ int copy_install(struct copy *copy, const struct copy_rim *rim, const struct cop
         copy->leader = leader;
     }
     copy->epoch = view->epoch;
+    copy->demoted_at = installed->demoted ? view->epoch : copy->demoted_at;
     copy->owner = owner;
     copy->holds = holds;
     copy->needed = placed;
     copy->may_serve = self >= 0 && view->nodes[self].status == NODE_UP;
+    copy_attach_again(copy, rim);
     return TORC_OK;
 }
 
@@ -335,22 +339,10 @@ static enum copy_verdict receive_key(const struct copy *copy, const struct copy_
     return rim->incoming_key(rim->context, copy->index, &key) ? COPY_APPLIED : COPY_BROKEN;
 }
 
-static enum copy_verdict receive_end(struct copy *copy, const struct copy_rim *rim,
-                                     const struct op *op, uint64_t generation)
+/* What we hold is whole, and all that follows comes from the sender. */
+static enum copy_verdict end_refill(struct copy *copy, uint16_t sender, uint64_t generation)
 {
-    bool keep = (op->flags & OP_FLAG_KEEP) != 0;
-    struct standing ours = copy_standing(copy);
-    struct standing theirs = {true, op->epoch, op->sequence};
-    if (keep && standing_compare(&ours, &theirs) != 0) {
-        return COPY_SKIPPED;
-    }
-    if (!keep) {
-        rim->incoming_end(rim->context, copy->index);
-        copy->receiving = false;
-        copy->complete = true;
-        copy->sequence = op->sequence;
-        copy->effect_epoch = op->epoch;
-    }
+    copy->source = sender;
     copy->generation = generation;
     if (copy->role == COPY_PRIMARY) {
         copy->source = COPY_PEER_NONE;
@@ -359,6 +351,30 @@ static enum copy_verdict receive_end(struct copy *copy, const struct copy_rim *r
         copy->attached = true;
     }
     return COPY_APPLIED;
+}
+
+static enum copy_verdict receive_end(struct copy *copy, const struct copy_rim *rim,
+                                     const struct op *op, uint16_t sender, uint64_t generation)
+{
+    rim->incoming_end(rim->context, copy->index);
+    copy->receiving = false;
+    copy->complete = true;
+    copy->sequence = op->sequence;
+    copy->effect_epoch = op->epoch;
+    return end_refill(copy, sender, generation);
+}
+
+/* The sender takes our copy to be equal to its own. */
+static enum copy_verdict receive_keep(struct copy *copy, const struct copy_rim *rim,
+                                      const struct op *op, uint16_t sender, uint64_t generation)
+{
+    struct standing ours = copy_standing(copy);
+    struct standing theirs = {true, op->epoch, op->sequence};
+    if (standing_compare(&ours, &theirs) != 0) {
+        return COPY_SKIPPED;
+    }
+    stop_receiving(copy, rim);
+    return end_refill(copy, sender, generation);
 }
 
 /* Whether a refill from that sender is wanted. */
@@ -383,13 +399,12 @@ static enum copy_verdict receive_refill(struct copy *copy, const struct copy_rim
     }
     bool keep = op->kind == OP_REFILL_END && (op->flags & OP_FLAG_KEEP) != 0;
     if (keep) {
-        copy->source = sender;
-        return receive_end(copy, rim, op, generation);
+        return receive_keep(copy, rim, op, sender, generation);
     }
     if (!copy->receiving || copy->generation != generation) {
         return COPY_SKIPPED;
     }
-    return op->kind == OP_REFILL_END ? receive_end(copy, rim, op, generation)
+    return op->kind == OP_REFILL_END ? receive_end(copy, rim, op, sender, generation)
                                      : receive_key(copy, rim, op);
 }
 
@@ -397,10 +412,14 @@ enum copy_verdict copy_receive(struct copy *copy, const struct copy_rim *rim, co
                                uint16_t sender, uint64_t generation, uint64_t own_epoch)
 {
     if (op->kind != OP_EFFECT) {
-        if (may_refill(copy, sender)) {
-            return receive_refill(copy, rim, op, sender, generation);
+        /* Under a view that is not installed here it may be undone by that view; by one older than
+         * the view that took our standing from us it may lack what others did without us. */
+        if (op->view_epoch > copy->epoch) {
+            return COPY_LATER;
         }
-        return op->view_epoch > own_epoch ? COPY_LATER : COPY_SKIPPED;
+        return may_refill(copy, sender) && op->view_epoch >= copy->demoted_at
+                   ? receive_refill(copy, rim, op, sender, generation)
+                   : COPY_SKIPPED;
     }
     bool listens =
         copy->role == COPY_FOLLOWER || (copy->role == COPY_PRIMARY && copy->stage == COPY_ASKING);

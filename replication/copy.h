@@ -63,6 +63,7 @@ struct copy_member {
     uint8_t stage; /* enum member_stage */
     bool owner;    /* nothing is served without it */
     bool target;   /* the slot is to move to it */
+    bool syncing;  /* by the view */
     bool equal;    /* holds exactly what we hold: nothing need be sent */
 };
 
@@ -86,6 +87,7 @@ struct copy {
     uint64_t generation;   /* of the stream that attached us, or refills us */
     uint64_t epoch;        /* of the view that gave the role */
     uint64_t none_since;   /* COPY_NONE: since that epoch */
+    uint64_t demoted_at;   /* epoch of the view that last did away with what had attached it */
     uint64_t effect_epoch; /* standing */
     uint64_t sequence;
     struct copy_member *members; /* primary; owned */
@@ -194,6 +196,10 @@ bool copy_step(struct copy *copy, const struct copy_rim *rim, size_t budget);
  * all is acknowledged and it may move. */
 bool copy_drain(struct copy *copy, const struct copy_rim *rim, bool may_pause);
 void copy_resume(struct copy *copy);
+/* After a newer view: members that are attached and not up may have been attached no longer by
+ * their own reckoning (one that has missed a view in between cannot know), so they are told again.
+ */
+void copy_attach_again(struct copy *copy, const struct copy_rim *rim);
 
 /* ---- follower ---- */
 

@@ -54,6 +54,15 @@ static void attach(const struct copy_rim *rim, const struct copy *copy, struct c
     member->attached_at = member->position;
 }
 
+void copy_attach_again(struct copy *copy, const struct copy_rim *rim)
+{
+    for (size_t i = 0; i < copy->member_count; i++) {
+        if (copy->members[i].stage == MEMBER_ATTACHED && copy->members[i].syncing) {
+            attach(rim, copy, &copy->members[i], true);
+        }
+    }
+}
+
 /* ---- effects ---- */
 
 /* Whatever side of the cursor they are on: a key is sent as it is now, so twice does no harm. */
