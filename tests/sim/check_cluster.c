@@ -219,6 +219,37 @@ void check_healed(struct cluster *cluster, char *why, size_t size)
     }
 }
 
+/* What stands in the way, for whoever reads a failure. */
+void check_describe(struct cluster *cluster)
+{
+    for (size_t i = 0; i < cluster->node_count; i++) {
+        const struct sim_node *node = cluster->nodes[i];
+        for (uint16_t slot = 0; slot < SLOT_COUNT && node->state == SIM_RUNNING; slot++) {
+            const struct copy *copy = &node->copies[slot];
+            char text[300] = "";
+            size_t size = 0;
+            for (size_t j = 0; j < copy->member_count; j++) {
+                const struct copy_member *member = &copy->members[j];
+                size += (size_t)snprintf(text + size, sizeof(text) - size, " [%u stage %u%s%s%s]",
+                                         member->peer, member->stage, member->owner ? " owner" : "",
+                                         member->target ? " target" : "",
+                                         member->stream == NULL ? " no stream" : "");
+            }
+            if (!copy_is_ready(copy) || (copy->role == COPY_PRIMARY && !copy_serves(copy)) ||
+                copy->movable) {
+                cluster_note(cluster,
+                             "  node %u slot %u: role %u stage %u complete %d receiving %d "
+                             "attached %d holds %d movable %d paused %d leader %d source %d "
+                             "generation %llu%s",
+                             node->index, slot, copy->role, copy->stage,
+                             copy->complete, copy->receiving, copy->attached, copy->holds,
+                             copy->movable, copy->paused, (int16_t)copy->leader,
+                             (int16_t)copy->source, (unsigned long long)copy->generation, text);
+            }
+        }
+    }
+}
+
 void check_equal(struct cluster *cluster)
 {
     const struct view *view = any_running(cluster)->view;

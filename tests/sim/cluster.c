@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define START_US 1000000
-#define LINES_MAX 400
+#define LINES_MAX 1000
 #define SETTLE_US 1000000
 #define HEAL_LIMIT_US 30000000
 #define WISH_US 600000
@@ -246,6 +246,7 @@ static void wait_healed(struct cluster *cluster)
     uint64_t wish_us = 0;
     while (cluster->failure == NULL && why[0] != '\0') {
         if (cluster->network.now_us >= limit_us) {
+            check_describe(cluster);
             cluster_fail(cluster, "healing: after %.1f s without faults %s",
                          (double)HEAL_LIMIT_US / 1e6, why);
             return;

@@ -162,6 +162,7 @@ void check_losses(struct cluster *cluster);
 void check_durable(struct cluster *cluster);
 /* Empty when all has healed, else what has not. */
 void check_healed(struct cluster *cluster, char *why, size_t why_size);
+void check_describe(struct cluster *cluster);
 void check_equal(struct cluster *cluster);
 void check_bounds(struct cluster *cluster);
 

@@ -319,7 +319,8 @@ void cluster_forget_gone(struct cluster *cluster)
     const struct view *view = cluster->views[cluster->newest_epoch];
     for (size_t i = 0; i < cluster->node_count; i++) {
         const struct sim_node *gone = cluster->nodes[i];
-        if (gone->state != SIM_GONE || view_find(view, &gone->id) < 0) {
+        int index = view_find(view, &gone->id);
+        if (gone->state != SIM_GONE || index < 0 || view->nodes[index].removing) {
             continue;
         }
         uint16_t by = any(cluster);

@@ -293,6 +293,20 @@ static void write_ack(struct buf *acks, enum ack_kind kind, uint64_t position)
     write_u64(acks, position);
 }
 
+static void note_op(struct sim_node *node, uint16_t from, const struct op *op,
+                    enum copy_verdict verdict)
+{
+    static const char *const kinds[] = {"?", "effect", "begin", "key", "end", "drop"};
+    bool quiet = verdict == COPY_APPLIED && op->kind != OP_REFILL_BEGIN && op->kind != OP_REFILL_END;
+    if (!quiet) {
+        cluster_note(node->cluster, "node %u from %u: slot %u %s%s %llu.%llu (epoch %llu) %s",
+                     node->index, from, op->slot, kinds[op->kind],
+                     (op->flags & OP_FLAG_KEEP) != 0 ? " keep" : "", (unsigned long long)op->epoch,
+                     (unsigned long long)op->sequence, (unsigned long long)op->view_epoch,
+                     verdict == COPY_APPLIED ? "applied" : "SKIPPED");
+    }
+}
+
 /* Applies what is all there, until an operation has to wait for a view. */
 static void apply_all(struct sim_node *node, uint16_t from)
 {
@@ -323,6 +337,7 @@ static void apply_all(struct sim_node *node, uint16_t from)
         }
         receiver->position += consumed;
         any = true;
+        note_op(node, from, &op, verdict);
         if (verdict == COPY_SKIPPED && (op.kind == OP_EFFECT || op.kind == OP_REFILL_END)) {
             receiver->skipped = receiver->position;
             write_ack(&acks, ACK_SKIPPED, receiver->position);
