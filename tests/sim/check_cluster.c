@@ -212,8 +212,16 @@ void check_healed(struct cluster *cluster, char *why, size_t size)
         }
         for (size_t i = 1; i < count && why[0] == '\0'; i++) {
             const struct sim_node *replica = sim_find(cluster, &view->nodes[owners[i]].id);
+            struct standing ours = copy_standing(&primary->copies[slot]);
+            struct standing theirs = copy_standing(&replica->copies[slot]);
             if (!copy_is_ready(&replica->copies[slot])) {
                 snprintf(why, size, "slot %u is not ready at node %u", slot, replica->index);
+            } else if (standing_compare(&ours, &theirs) != 0) {
+                snprintf(why, size, "slot %u goes less far at node %u (%llu.%llu) than at %u "
+                         "(%llu.%llu)", slot, replica->index,
+                         (unsigned long long)theirs.effect_epoch,
+                         (unsigned long long)theirs.sequence, primary->index,
+                         (unsigned long long)ours.effect_epoch, (unsigned long long)ours.sequence);
             }
         }
     }

@@ -142,6 +142,8 @@ static void attempt(struct cluster *cluster, uint32_t client)
     struct sim_request *request = (void *)(uintptr_t)self->request.data;
     request->attempt = ++self->attempt;
     struct packet head = {.to = self->target, .kind = PACKET_REQUEST};
+    network_trace(&cluster->network, (uint64_t)request->argument);
+    network_trace(&cluster->network, (uint64_t)request->kind << 32 | request->key);
     network_client(&cluster->network, network_packet(&head, self->request));
     wake(cluster, client, ANSWER_LIMIT_US);
 }
@@ -221,7 +223,7 @@ void cluster_client_reply(struct cluster *cluster, const struct packet *packet)
         return;
     }
     switch ((enum reply_status)answer->status) {
-    case REPLY_DONE: finish(cluster, packet->to, OUTCOME_DONE, answer->result); return;
+    case REPLY_DONE: network_trace(&cluster->network, (uint64_t)answer->result); finish(cluster, packet->to, OUTCOME_DONE, answer->result); return;
     case REPLY_UNCERTAIN: finish(cluster, packet->to, OUTCOME_UNKNOWN, 0); return;
     case REPLY_ELSEWHERE: break;
     }
