@@ -13,6 +13,7 @@
 #define WISH_PERIOD_MS 200
 #define FINISH_DELAY_MS 100 /* for whoever began a decision to end it; again for each lower voter  \
                              */
+#define WITHHOLD_MS 1000 /* after a refusal; whoever wants the view asks again sooner */
 #define DURABLE_VERSION 1
 #define DURABLE_VIEW_MAX (4u * 1024 * 1024)
 
@@ -106,6 +107,25 @@ bool quorum_may_accept(const struct quorum *quorum, const struct view *next)
 {
     return quorum->options.break_lease_wait ||
            !supports_forbid(&quorum->supports, quorum->view, next, quorum->now_ms);
+}
+
+/* Whether the view may be accepted; if not, it will be, once the leases it takes have run out. */
+static bool accept_or_withhold(struct quorum *quorum, const struct view *next)
+{
+    if (quorum_may_accept(quorum, next)) {
+        return true;
+    }
+    const struct view *before = quorum->withheld_for;
+    quorum->withheld_for = view_retain(next);
+    quorum->withheld_until_ms = quorum->now_ms + WITHHOLD_MS;
+    view_release(before);
+    return false;
+}
+
+bool quorum_withholds(const struct quorum *quorum, const struct view_node *node)
+{
+    return quorum->withheld_for != NULL && quorum->now_ms < quorum->withheld_until_ms &&
+           lease_is_taken(node, quorum->withheld_for);
 }
 
 static bool voters_equal(const struct view *a, const struct view *b)
@@ -230,10 +250,7 @@ static void handle_agreement(struct quorum *quorum, const struct quorum_wire *wi
         if (message->instance != quorum->view->epoch + 1 || !ours) {
             return;
         }
-        may_accept = quorum_may_accept(quorum, message->view);
-        if (!may_accept && quorum->withheld_for == NULL) {
-            quorum->withheld_for = view_retain(message->view);
-        }
+        may_accept = accept_or_withhold(quorum, message->view);
     }
     agreement_receive(&quorum->agreement, &wire->sender, message, may_accept, quorum->now_ms);
     send_agreement(quorum);
@@ -410,7 +427,7 @@ void quorum_tick(struct quorum *quorum, uint64_t now_ms)
         repeat_wish(quorum);
     }
     const struct view *value = quorum->agreement.value;
-    agreement_tick(&quorum->agreement, value == NULL || quorum_may_accept(quorum, value), now_ms);
+    agreement_tick(&quorum->agreement, value == NULL || accept_or_withhold(quorum, value), now_ms);
     finish_overdue(quorum);
     send_agreement(quorum);
     adopt_decided(quorum);

@@ -31,9 +31,11 @@ struct quorum {
     struct lease lease;
     struct quorum_peers peers;
 
-    /* A view that this voter was asked to accept and could not, for it supports a node that the
-     * view takes down: it renews that support no more, or neither side would ever get its way. */
+    /* The last view that this voter was asked to accept and could not, for it supports a node that
+     * the view takes down: it renews that support no more, or neither side would ever get its way.
+     * It does again when nobody asks any more. */
     const struct view *withheld_for; /* retained; NULL = none */
+    uint64_t withheld_until_ms;
 
     /* What this node says. */
     uint64_t complete_epoch;
@@ -67,6 +69,8 @@ void quorum_note_ahead(struct quorum *quorum, const struct node_id *who, uint64_
 bool quorum_is_voter(const struct quorum *quorum);
 /* Whether this voter's supports allow the view. */
 bool quorum_may_accept(const struct quorum *quorum, const struct view *next);
+/* The node's lease is not renewed, so that a view can be accepted. */
+bool quorum_withholds(const struct quorum *quorum, const struct view_node *node);
 
 /* quorum_lease.c */
 void quorum_ask_lease(struct quorum *quorum, bool farewell);

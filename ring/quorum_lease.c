@@ -52,7 +52,7 @@ static bool may_support(const struct quorum *quorum, const struct quorum_wire *w
         !quorum->options.break_renew_after_accept) {
         return false; /* support belongs to an epoch, and this voter has voted to end this one */
     }
-    if (quorum->withheld_for != NULL && lease_is_taken(&view->nodes[index], quorum->withheld_for)) {
+    if (quorum_withholds(quorum, &view->nodes[index])) {
         return false;
     }
     return wire->epoch > view->epoch ||
