@@ -179,6 +179,39 @@ static bool may_move(const struct membership_input *input, uint16_t slot)
     return drained != NULL && (drained[slot / 8] >> (slot % 8) & 1) != 0;
 }
 
+/* True if the slot is served and everybody whom the other ring gives it to is given up. */
+static bool cannot_go(const struct view *view, uint16_t slot)
+{
+    uint16_t nodes[COPIES_MAX];
+    size_t count = view_owners(view, slot, nodes);
+    if (count == 0 || view->nodes[nodes[0]].status != NODE_UP) {
+        return false;
+    }
+    count = view_owners_other(view, slot, nodes);
+    for (size_t i = 0; i < count; i++) {
+        const struct view_node *node = &view->nodes[nodes[i]];
+        if (node->status != NODE_DOWN || !node->lost) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The change cannot come to its end, for those who were to have some slot are lost; the way back is
+ * open. */
+static bool must_turn_back(const struct view *view)
+{
+    bool stuck = false;
+    for (uint32_t slot = 0; slot < SLOT_COUNT; slot++) {
+        bool shut = cannot_go(view, (uint16_t)slot);
+        if (shut && view_slot_moved(view, (uint16_t)slot)) {
+            return false;
+        }
+        stuck = stuck || shut;
+    }
+    return stuck;
+}
+
 /* Slots move whose primary says so, and whose primary is the same in the next view. */
 static bool move_slots(const struct membership_input *input, struct view *next)
 {
@@ -197,6 +230,10 @@ static bool move_slots(const struct membership_input *input, struct view *next)
     }
     if (!changed && unmoved == 0 && is_settled(input)) {
         view_finish_change(next);
+        changed = true;
+    }
+    if (!changed && unmoved > 0 && must_turn_back(input->view)) {
+        view_turn_back(next);
         changed = true;
     }
     return changed;

@@ -198,6 +198,20 @@ void view_finish_change(struct view *view)
     memset(view->moved, 0, sizeof(view->moved));
 }
 
+void view_turn_back(struct view *view)
+{
+    assert(!is_sealed(view));
+    assert(view->changing);
+    for (size_t i = 0; i < view->node_count; i++) {
+        uint32_t weight = view->nodes[i].weight_current;
+        view->nodes[i].weight_current = view->nodes[i].weight_target;
+        view->nodes[i].weight_target = weight;
+    }
+    for (size_t i = 0; i < sizeof(view->moved); i++) {
+        view->moved[i] = (uint8_t)~view->moved[i];
+    }
+}
+
 bool view_is_voter(const struct view *view, const struct node_id *id)
 {
     for (size_t i = 0; i < view->voter_count; i++) {
@@ -522,6 +536,16 @@ size_t view_owners_target(const struct view *view, uint16_t slot, uint16_t out[C
     assert(is_sealed(view));
     assert(slot < SLOT_COUNT);
     return view->target == NULL ? 0 : list_placed(view, view->target, slot, out);
+}
+
+size_t view_owners_other(const struct view *view, uint16_t slot, uint16_t out[COPIES_MAX])
+{
+    assert(is_sealed(view));
+    assert(slot < SLOT_COUNT);
+    if (view->target == NULL) {
+        return 0;
+    }
+    return list_placed(view, view_slot_moved(view, slot) ? view->current : view->target, slot, out);
 }
 
 size_t view_holders(const struct view *view, uint16_t slot, uint16_t out[COPIES_MAX])

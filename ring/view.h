@@ -88,6 +88,9 @@ int view_note_removed(struct view *view, const struct node_id *id) TORC_MUST_USE
 bool view_was_removed(const struct view *view, const struct node_id *id);
 /* The target ring becomes the current one: before sealing, once every slot is moved. */
 void view_finish_change(struct view *view);
+/* The target ring becomes the current one and the other way round, and so do the moved bits: every
+ * slot stays where it is, and those that have moved are to go back. Before sealing. */
+void view_turn_back(struct view *view);
 /*
  * Checks the whole and computes the placements (about 40 ms with 1 000 nodes). From here on
  * immutable. TORC_EINVAL, with the view still unsealed: what view_decode refuses, and, unless
@@ -128,6 +131,10 @@ size_t view_holders(const struct view *view, uint16_t slot, uint16_t out[COPIES_
 size_t view_learners(const struct view *view, uint16_t slot, uint16_t out[VIEW_LEARNERS_MAX]);
 /* Where the target ring places the slot; 0 unless changing. */
 size_t view_owners_target(const struct view *view, uint16_t slot, uint16_t out[COPIES_MAX]);
+
+/* Where the other ring of a change under way places the slot: the target for one that has not moved,
+ * the current one for one that has; 0 unless changing. */
+size_t view_owners_other(const struct view *view, uint16_t slot, uint16_t out[COPIES_MAX]);
 
 /* Appends the encoding (docs/protocol.md, "View"). Sealed views only; out of memory shows in
  * out->failed. */
