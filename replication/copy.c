@@ -245,13 +245,14 @@ int copy_install(struct copy *copy, const struct copy_rim *rim, const struct cop
         install_none(copy, rim, installed, owner_count > 0);
         copy->leader = leader;
     }
+    bool missed = view->epoch != copy->epoch + 1;
     copy->epoch = view->epoch;
     copy->demoted_at = installed->demoted ? view->epoch : copy->demoted_at;
     copy->owner = owner;
     copy->holds = holds;
     copy->needed = placed;
     copy->may_serve = self >= 0 && view->nodes[self].status == NODE_UP;
-    copy_attach_again(copy, rim);
+    copy_attach_again(copy, rim, missed);
     return TORC_OK;
 }
 

@@ -196,10 +196,10 @@ bool copy_step(struct copy *copy, const struct copy_rim *rim, size_t budget);
  * all is acknowledged and it may move. */
 bool copy_drain(struct copy *copy, const struct copy_rim *rim, bool may_pause);
 void copy_resume(struct copy *copy);
-/* After a newer view: members that are attached and not up may have been attached no longer by
- * their own reckoning (one that has missed a view in between cannot know), so they are told again.
- */
-void copy_attach_again(struct copy *copy, const struct copy_rim *rim);
+/* After a newer view: a member that is attached by our reckoning may not be so by its own, when one
+ * of us has missed a view. Those who are syncing are told again at each, all of them when it was us
+ * (`missed`). */
+void copy_attach_again(struct copy *copy, const struct copy_rim *rim, bool missed);
 
 /* ---- follower ---- */
 

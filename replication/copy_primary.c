@@ -54,10 +54,11 @@ static void attach(const struct copy_rim *rim, const struct copy *copy, struct c
     member->attached_at = member->position;
 }
 
-void copy_attach_again(struct copy *copy, const struct copy_rim *rim)
+void copy_attach_again(struct copy *copy, const struct copy_rim *rim, bool missed)
 {
     for (size_t i = 0; i < copy->member_count; i++) {
-        if (copy->members[i].stage == MEMBER_ATTACHED && copy->members[i].syncing) {
+        const struct copy_member *member = &copy->members[i];
+        if (member->stage == MEMBER_ATTACHED && (missed || member->syncing)) {
             attach(rim, copy, &copy->members[i], true);
         }
     }
