@@ -1,4 +1,5 @@
 /* What must hold in every instant, and what must hold when all has healed. */
+#include "ring/quorum_internal.h"
 #include "tests/sim/check_history.h"
 #include "tests/sim/cluster_node.h"
 
@@ -82,6 +83,7 @@ void check_view(struct cluster *cluster, const struct sim_node *node, const stru
             view->epoch > cluster->newest_epoch ? view->epoch : cluster->newest_epoch;
         describe_view(cluster, node, view);
         check_losses(cluster);
+        cluster_strike(cluster, node->index);
     } else if (!same_view(known, view)) {
         describe_view(cluster, node, known);
         describe_view(cluster, node, view);
@@ -228,10 +230,48 @@ void check_healed(struct cluster *cluster, char *why, size_t size)
 }
 
 /* What stands in the way, for whoever reads a failure. */
+static void describe_nodes(const struct view *view, const uint16_t *nodes, size_t count,
+                           char *text, size_t size)
+{
+    text[0] = '\0';
+    for (size_t i = 0; i < count; i++) {
+        const struct view_node *node = &view->nodes[nodes[i]];
+        size_t used = strlen(text);
+        snprintf(text + used, size - used, " %u(last %llu)", node->id.bytes[NODE_ID_SIZE - 1],
+                 (unsigned long long)node->last_up);
+    }
+}
+
+static void describe_slots(struct cluster *cluster, const struct view *view)
+{
+    for (uint16_t slot = 0; slot < SLOT_COUNT; slot++) {
+        uint16_t nodes[COPIES_MAX];
+        char owners[100], placed[100], target[100];
+        size_t count = view_owners(view, slot, nodes);
+        describe_nodes(view, nodes, count, owners, sizeof(owners));
+        describe_nodes(view, nodes, view_owners_placed(view, slot, nodes), placed, sizeof(placed));
+        describe_nodes(view, nodes, view_owners_target(view, slot, nodes), target, sizeof(target));
+        if (count == 0 || (view->changing && !view_slot_moved(view, slot))) {
+            cluster_note(cluster, "  slot %u: owners%s placed%s target%s%s", slot, owners, placed,
+                         target, view_slot_moved(view, slot) ? " moved" : "");
+        }
+    }
+    for (size_t i = 0; i < view->node_count; i++) {
+        cluster_note(cluster, "  node %u: weight %u -> %u",
+                     view->nodes[i].id.bytes[NODE_ID_SIZE - 1], view->nodes[i].weight_current,
+                     view->nodes[i].weight_target);
+    }
+}
+
 void check_describe(struct cluster *cluster)
 {
+    describe_slots(cluster, cluster->views[cluster->newest_epoch]);
     for (size_t i = 0; i < cluster->node_count; i++) {
         const struct sim_node *node = cluster->nodes[i];
+        if (node->state == SIM_RUNNING) {
+            struct quorum *q = node->quorum;
+            cluster_note(cluster, "  Q node %u epoch %llu phase %d decided %d accepted %d retry %lld now %lld failures %u pending %lld dirty %d writing %d full %u asked forget %d props %llu dec %llu complete %llu rank %zu may %d withheld %d", node->index, (unsigned long long)q->view->epoch, q->agreement.phase, q->agreement.decided!=NULL, q->agreement.accepted_view!=NULL, (long long)q->agreement.retry_at_ms, (long long)sim_now_ms(node), q->agreement.failures, (long long)q->pending_since_ms, q->agreement.dirty, node->write_under_way, node->disk_full, q->asked_forget.bytes[19], (unsigned long long)q->counters.proposals, (unsigned long long)q->counters.decisions, (unsigned long long)q->complete_epoch, quorum_rank(q), q->agreement.wanted ? quorum_may_accept(q,q->agreement.wanted):9, q->withheld_for!=NULL);
+        }
         for (uint16_t slot = 0; slot < SLOT_COUNT && node->state == SIM_RUNNING; slot++) {
             const struct copy *copy = &node->copies[slot];
             char text[300] = "";

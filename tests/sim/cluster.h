@@ -26,7 +26,7 @@
 #define CLUSTER_KEYS_PER_TAG 10 /* the first two of each tag are hot */
 #define CLUSTER_KEYS (CLUSTER_TAGS * CLUSTER_KEYS_PER_TAG)
 #define CLUSTER_VIEWS_MAX 1024 /* epochs in one run */
-#define CLUSTER_FAULTS_MAX 32  /* at one time */
+#define CLUSTER_FAULTS_MAX 64  /* at one time */
 
 struct sim_node;
 struct history;
@@ -100,6 +100,7 @@ struct cluster {
     struct cluster_fault faults[CLUSTER_FAULTS_MAX];
     struct history *history;
     bool faulty;  /* faults may begin */
+    uint8_t strike; /* what befalls the nodes at the next view: see cluster_faults.c; 0 = nothing */
     bool loading; /* clients ask */
     int64_t last_value;
 
@@ -145,6 +146,9 @@ uint16_t cluster_slot(unsigned key);
 void cluster_faults_begin(struct cluster *cluster);
 void cluster_fault_event(struct cluster *cluster);
 void cluster_mend_event(struct cluster *cluster, uint32_t fault, uint64_t until_us);
+/* A node is the first to install a view. */
+void cluster_strike(struct cluster *cluster, uint16_t first);
+void cluster_strike_event(struct cluster *cluster, uint16_t node);
 /* Ends every fault and starts what was stopped. */
 void cluster_heal(struct cluster *cluster);
 /* Somebody wishes that a node that will not come back be removed. */

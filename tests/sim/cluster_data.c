@@ -351,7 +351,9 @@ void sim_request(struct sim_node *node, const struct packet *packet)
     const struct sim_request *asked = (const void *)packet->data;
     const struct copy *copy = &node->copies[cluster_slot(asked->key)];
     bool writes = asked->kind != OPERATION_GET;
-    if (!copy_serves(copy) || (writes && copy->paused) || !sim_has_lease(node)) {
+    uint64_t now_ms = node->stale_now_ms != 0 ? node->stale_now_ms : sim_now_ms(node);
+    bool leased = now_ms < quorum_lease_until_ms(node->quorum);
+    if (!copy_serves(copy) || (writes && copy->paused) || !leased) {
         answer_now(node, packet, REPLY_ELSEWHERE, 0);
         node->cluster->seen.refused++;
         return;

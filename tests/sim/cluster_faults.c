@@ -21,8 +21,17 @@ enum fault_kind {
     FAULT_LEAVE,
     FAULT_PREFER,
     FAULT_WEIGHT,
-    FAULT_CLOCK, /* the wall clock jumps */
+    FAULT_CLOCK,  /* the wall clock jumps */
+    FAULT_STRIKE, /* at the next view: see enum strike_kind */
     FAULT_KIND_COUNT,
+};
+
+/* What befalls the nodes when a view is decided. */
+enum strike_kind {
+    STRIKE_FIRST = 1, /* the first to know crashes before it has told anybody */
+    STRIKE_VOTERS,    /* and so does every voter, a little later, to start again at once */
+    STRIKE_ANY,       /* some node crashes soon after, while the new primaries take over */
+    STRIKE_KIND_COUNT,
 };
 
 static struct sim_node *node_at(struct cluster *cluster, uint16_t index)
@@ -77,6 +86,18 @@ static size_t troubled_count(const struct cluster *cluster, size_t *alive)
     return count;
 }
 
+/* True if the voters can do without this one for ever. */
+static bool can_spare(const struct cluster *cluster, const struct sim_node *lost)
+{
+    const struct view *view = cluster->views[cluster->newest_epoch];
+    size_t left = 0;
+    for (size_t i = 0; i < view->voter_count; i++) {
+        const struct sim_node *voter = cluster->nodes[view->voters[i].bytes[NODE_ID_SIZE - 1]];
+        left += voter != lost && voter->state != SIM_GONE;
+    }
+    return left > view->voter_count / 2;
+}
+
 static void change_links(struct cluster *cluster, const struct cluster_fault *fault, int sign)
 {
     for (uint16_t other = 0; other < NETWORK_NODES_MAX; other++) {
@@ -117,7 +138,7 @@ static const char *fault_name(uint8_t kind)
     static const char *const names[] = {"none",    "crash", "disk lost", "pause",     "cut one way",
                                         "cut",     "isolate", "slow",    "lossy",     "disk full",
                                         "doom",    "tear",  "join",      "leave",     "prefer",
-                                        "weight",  "clock"};
+                                        "weight",  "clock", "strike"};
     return names[kind];
 }
 
@@ -134,7 +155,8 @@ static bool begin_lasting(struct cluster *cluster, struct cluster_fault *fault)
         sim_crash(node);
         return true;
     case FAULT_DISK_LOST:
-        if (!running || node->leaving || cluster->node_count == NETWORK_NODES_MAX) {
+        if (!running || node->leaving || cluster->node_count == NETWORK_NODES_MAX ||
+            !can_spare(cluster, node)) {
             return false;
         }
         sim_crash(node);
@@ -146,7 +168,7 @@ static bool begin_lasting(struct cluster *cluster, struct cluster_fault *fault)
         }
         sim_pause(node);
         return true;
-    case FAULT_DISK_FULL: node->disk_full++; return running;
+    case FAULT_DISK_FULL: node->disk_full++; return true;
     case FAULT_DOOM:
         if (!running || node->doomed > 0) {
             return false;
@@ -227,16 +249,37 @@ static void happen(struct cluster *cluster, uint8_t kind, uint16_t a, uint16_t b
             change_weight(cluster, node);
         }
         break;
+    case FAULT_STRIKE:
+        cluster->strike = (uint8_t)network_random(&cluster->network, 1, STRIKE_KIND_COUNT - 1);
+        if (cluster->strike == STRIKE_VOTERS && !cluster->setup.wild) {
+            cluster->strike = STRIKE_ANY;
+        }
+        break;
     case FAULT_CLOCK: node->wall_offset_ms = network_random(&cluster->network, 0, 3000); break;
     default: abort();
     }
 }
 
-static uint64_t duration_us(struct cluster *cluster, uint8_t kind)
+static void mend_later(struct cluster *cluster, struct cluster_fault fault, uint64_t delay_us)
+{
+    uint32_t at = 0;
+    while (cluster->faults[at].kind != 0) {
+        if (++at == CLUSTER_FAULTS_MAX) {
+            abort(); /* far fewer begin in the time of the longest */
+        }
+    }
+    fault.until_us = cluster->network.now_us + delay_us;
+    cluster->faults[at] = fault;
+    network_push(&cluster->network, (struct event){.at_us = fault.until_us,
+                                                   .kind = EVENT_MEND,
+                                                   .index = at,
+                                                   .number = fault.until_us});
+}
+
+static uint64_t duration_us(struct cluster *cluster)
 {
     uint64_t lease_us = cluster->setup.lease_ms * 1000u;
     bool brief = network_chance(&cluster->network, 0.4);
-    (void)kind;
     return network_random(&cluster->network, 5000, brief ? lease_us / 2 : 4 * lease_us);
 }
 
@@ -247,7 +290,8 @@ void cluster_fault_event(struct cluster *cluster)
         FAULT_PAUSE,   FAULT_CUT,    FAULT_CUT,       FAULT_CUT_ONE_WAY, FAULT_CUT_ONE_WAY,
         FAULT_ISOLATE, FAULT_ISOLATE, FAULT_SLOW,     FAULT_LOSSY,    FAULT_DISK_FULL,
         FAULT_DOOM,    FAULT_DOOM,   FAULT_TEAR,      FAULT_TEAR,     FAULT_JOIN,
-        FAULT_LEAVE,   FAULT_PREFER, FAULT_PREFER,    FAULT_WEIGHT,   FAULT_CLOCK};
+        FAULT_LEAVE,   FAULT_PREFER, FAULT_PREFER,    FAULT_WEIGHT,   FAULT_CLOCK,
+        FAULT_STRIKE,  FAULT_STRIKE, FAULT_STRIKE};
     if (!cluster->faulty) {
         return;
     }
@@ -265,28 +309,51 @@ void cluster_fault_event(struct cluster *cluster)
         return;
     }
     if (fault.kind >= FAULT_LASTING_COUNT) {
-        if (fault.kind != FAULT_LEAVE || troubled < limit) {
+        bool grave = fault.kind == FAULT_LEAVE || fault.kind == FAULT_STRIKE;
+        if (!grave || troubled < limit) {
             happen(cluster, fault.kind, fault.a, fault.b, alive);
         }
         return;
     }
-    for (uint32_t i = 0; i < CLUSTER_FAULTS_MAX; i++) {
-        if (cluster->faults[i].kind != 0) {
-            continue;
+    cluster_note(cluster, "fault: %s %u %u", fault_name(fault.kind), fault.a, fault.b);
+    if (begin_lasting(cluster, &fault)) {
+        mend_later(cluster, fault, duration_us(cluster));
+    }
+}
+
+void cluster_strike_event(struct cluster *cluster, uint16_t index)
+{
+    struct sim_node *node = node_at(cluster, index);
+    if (cluster->faulty && node->state == SIM_RUNNING) {
+        sim_crash(node);
+        mend_later(cluster, (struct cluster_fault){.kind = FAULT_CRASH, .a = index},
+                   network_random(&cluster->network, 5000, 200000));
+    }
+}
+
+void cluster_strike(struct cluster *cluster, uint16_t first)
+{
+    struct network *network = &cluster->network;
+    uint8_t kind = cluster->faulty ? cluster->strike : 0;
+    cluster->strike = 0;
+    if (kind == STRIKE_FIRST || kind == STRIKE_VOTERS) {
+        node_at(cluster, first)->dying = true; /* gone at the end of this event */
+        mend_later(cluster, (struct cluster_fault){.kind = FAULT_CRASH, .a = first},
+                   network_random(network, 5000, 200000));
+    }
+    const struct view *view = cluster->views[cluster->newest_epoch];
+    for (size_t i = 0; i < view->node_count; i++) {
+        uint16_t node = view->nodes[i].id.bytes[NODE_ID_SIZE - 1];
+        bool chosen = kind == STRIKE_VOTERS
+                          ? node != first && view_is_voter(view, &view->nodes[i].id)
+                          : kind == STRIKE_ANY && network_chance(network, 0.3);
+        if (chosen) {
+            uint64_t delay_us = network_random(network, 0, kind == STRIKE_ANY ? 80000 : 2000);
+            network_push(network, (struct event){.at_us = network->now_us + delay_us,
+                                                 .kind = EVENT_STRIKE,
+                                                 .index = node});
+            kind = kind == STRIKE_ANY ? 0 : kind;
         }
-        cluster_note(cluster, "fault: %s %u %u", fault_name(fault.kind), fault.a, fault.b);
-        if (begin_lasting(cluster, &fault)) {
-            uint64_t at_us = cluster->network.now_us + duration_us(cluster, fault.kind);
-            fault.until_us = at_us;
-            cluster->faults[i] = fault;
-            network_push(&cluster->network, (struct event){.at_us = at_us,
-                                                           .kind = EVENT_MEND,
-                                                           .index = i,
-                                                           .number = at_us});
-        } else if (fault.kind == FAULT_DISK_FULL) {
-            node_at(cluster, fault.a)->disk_full--;
-        }
-        return;
     }
 }
 

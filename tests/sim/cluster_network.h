@@ -56,7 +56,8 @@ enum event_kind {
     EVENT_WRITTEN, /* index: node, number: its run */
     EVENT_CLIENT,  /* index: client, number: its request */
     EVENT_FAULT,   /* the next fault is due */
-    EVENT_MEND,    /* index: of the fault that ends */
+    EVENT_MEND,    /* index: of the fault that ends, number: when */
+    EVENT_STRIKE,  /* index: of the node that crashes */
 };
 
 struct event {

@@ -197,6 +197,7 @@ void sim_start(struct sim_node *node)
     node->state = SIM_RUNNING;
     node->run++;
     node->term = 1;
+    node->stale_now_ms = 0;
     node->joining_ms = 0;
     node->ask_view_ms = node->consider_ms = node->report_ms = 0;
     node->exchange_ms = node->introduce_ms = node->expire_ms = 0;
@@ -253,6 +254,7 @@ void sim_pause(struct sim_node *node)
 {
     assert(node->state == SIM_RUNNING);
     node->state = SIM_PAUSED;
+    node->stale_now_ms = sim_now_ms(node);
     cluster_note(node->cluster, "node %u stands still", node->index);
 }
 
@@ -576,9 +578,10 @@ void sim_resume(struct sim_node *node)
     struct packet *packet = node->backlog;
     node->backlog = NULL;
     drop_backlog(node);
-    /* Now the timers run before the sockets are read, now after. */
-    bool timers_first = network_chance(&node->cluster->network, 0.5);
-    if (timers_first) {
+    /* Now the timers run before the sockets are read; now it was stopped in the middle of a batch,
+     * and goes on with what it took to be the time. */
+    if (network_chance(&node->cluster->network, 0.5)) {
+        node->stale_now_ms = 0;
         tick(node);
     }
     while (packet != NULL) {
@@ -586,4 +589,5 @@ void sim_resume(struct sim_node *node)
         sim_packet(node, packet);
         packet = next;
     }
+    node->stale_now_ms = 0;
 }

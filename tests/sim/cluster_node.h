@@ -110,6 +110,7 @@ struct sim_node {
     const struct view *view; /* retained; installed */
     bool in_view;            /* in this incarnation */
     uint64_t term;
+    uint64_t stale_now_ms; /* requests are executed by this clock; 0 = by the true one */
     uint64_t last_generation, last_connection, last_request;
     struct replica_stream *streams[NETWORK_NODES_MAX]; /* NULL = none */
     struct replica_stream *ended;
