@@ -233,7 +233,9 @@ static void run_until(struct cluster *cluster, uint64_t end_us)
         case EVENT_CLIENT: cluster_client_event(cluster, event.index, event.number); break;
         case EVENT_FAULT: cluster_fault_event(cluster); break;
         case EVENT_MEND: cluster_mend_event(cluster, event.index, event.number); break;
-        case EVENT_STRIKE: cluster_strike_event(cluster, (uint16_t)event.index); break;
+        case EVENT_STRIKE: 
+            cluster_strike_event(cluster, (uint16_t)event.index, event.number);
+            break;
         }
     }
     cluster->network.now_us = end_us;

@@ -22,8 +22,8 @@
 #include <stdint.h>
 
 #define CLUSTER_CLIENTS_MAX 8
-#define CLUSTER_TAGS 8          /* slots that are used */
-#define CLUSTER_KEYS_PER_TAG 10 /* the first two of each tag are hot */
+#define CLUSTER_TAGS 14        /* slots that are used, the first ones most */
+#define CLUSTER_KEYS_PER_TAG 8 /* the first two of each tag are hot */
 #define CLUSTER_KEYS (CLUSTER_TAGS * CLUSTER_KEYS_PER_TAG)
 #define CLUSTER_VIEWS_MAX 1024 /* epochs in one run */
 #define CLUSTER_FAULTS_MAX 64  /* at one time */
@@ -148,7 +148,7 @@ void cluster_fault_event(struct cluster *cluster);
 void cluster_mend_event(struct cluster *cluster, uint32_t fault, uint64_t until_us);
 /* A node is the first to install a view. */
 void cluster_strike(struct cluster *cluster, uint16_t first);
-void cluster_strike_event(struct cluster *cluster, uint16_t node);
+void cluster_strike_event(struct cluster *cluster, uint16_t node, uint64_t left);
 /* Ends every fault and starts what was stopped. */
 void cluster_heal(struct cluster *cluster);
 /* Somebody wishes that a node that will not come back be removed. */

@@ -105,7 +105,8 @@ static bool draw_first(const struct cluster *cluster, struct sim_request *reques
 static struct sim_request draw(struct cluster *cluster, uint32_t client)
 {
     struct network *network = &cluster->network;
-    unsigned tag = (unsigned)network_random(network, 0, CLUSTER_TAGS - 1);
+    unsigned tags = network_chance(network, 0.6) ? 4 : CLUSTER_TAGS;
+    unsigned tag = (unsigned)network_random(network, 0, tags - 1);
     bool hot = network_chance(network, 0.75);
     unsigned in_tag =
         (unsigned)network_random(network, hot ? 0 : 2, hot ? 1 : CLUSTER_KEYS_PER_TAG - 1);
@@ -170,7 +171,7 @@ static void begin(struct cluster *cluster, uint32_t client)
     }
     self->state = CLIENT_WAITING;
     self->give_up_us = now_us + GIVE_UP_US;
-    if (network_chance(&cluster->network, 0.1)) {
+    if (network_chance(&cluster->network, 0.2)) {
         self->target = any_node(cluster);
     }
     attempt(cluster, client);

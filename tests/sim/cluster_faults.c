@@ -31,6 +31,8 @@ enum strike_kind {
     STRIKE_FIRST = 1, /* the first to know crashes before it has told anybody */
     STRIKE_VOTERS,    /* and so does every voter, a little later, to start again at once */
     STRIKE_ANY,       /* some node crashes soon after, while the new primaries take over */
+    STRIKE_JOINING,   /* a primary crashes whose owners are not all attached yet */
+    STRIKE_WAKE,      /* who was taken down comes back before others know that it was */
     STRIKE_KIND_COUNT,
 };
 
@@ -280,6 +282,9 @@ static uint64_t duration_us(struct cluster *cluster)
 {
     uint64_t lease_us = cluster->setup.lease_ms * 1000u;
     bool brief = network_chance(&cluster->network, 0.4);
+    if (!brief && network_chance(&cluster->network, 0.4)) { /* hardly longer than a lease */
+        return lease_us + network_random(&cluster->network, 0, 700000);
+    }
     return network_random(&cluster->network, 5000, brief ? lease_us / 2 : 4 * lease_us);
 }
 
@@ -321,8 +326,72 @@ void cluster_fault_event(struct cluster *cluster)
     }
 }
 
-void cluster_strike_event(struct cluster *cluster, uint16_t index)
+/* A primary whose owners are not all attached; NETWORK_NODES_MAX = there is none. */
+static uint16_t find_joining(const struct cluster *cluster)
 {
+    for (uint16_t i = 0; i < cluster->node_count; i++) {
+        const struct sim_node *node = cluster->nodes[i];
+        for (size_t slot = 0; slot < SLOT_COUNT && node->state == SIM_RUNNING; slot++) {
+            const struct copy *copy = &node->copies[slot];
+            for (size_t j = 0; j < copy->member_count && copy->stage >= COPY_JOINING; j++) {
+                if (copy->members[j].owner && copy->members[j].stage == MEMBER_REFILLING) {
+                    return i;
+                }
+            }
+        }
+    }
+    return NETWORK_NODES_MAX;
+}
+
+static void strike_later(struct cluster *cluster, uint16_t node, uint64_t delay_us,
+                         uint64_t left)
+{
+    network_push(&cluster->network, (struct event){.at_us = cluster->network.now_us + delay_us,
+                                                   .kind = EVENT_STRIKE,
+                                                   .index = node,
+                                                   .number = left});
+}
+
+/* Looks for one until it is there, then lets it serve for a while. */
+static void await_joining(struct cluster *cluster, uint64_t left)
+{
+    uint16_t node = find_joining(cluster);
+    if (node != NETWORK_NODES_MAX) {
+        strike_later(cluster, node, network_random(&cluster->network, 0, 30000), 0);
+    } else if (left > 0) {
+        strike_later(cluster, NETWORK_NODES_MAX, 2000, left - 1);
+    }
+}
+
+/* Ends what kept nodes from being heard, and keeps the first from telling the others at once. */
+static void wake_all(struct cluster *cluster, uint16_t first)
+{
+    for (size_t i = 0; i < CLUSTER_FAULTS_MAX; i++) {
+        struct cluster_fault *fault = &cluster->faults[i];
+        if (fault->kind == FAULT_PAUSE || fault->kind == FAULT_ISOLATE) {
+            fault->until_us = cluster->network.now_us + 10 + i;
+            network_push(&cluster->network, (struct event){.at_us = fault->until_us,
+                                                           .kind = EVENT_MEND,
+                                                           .index = (uint32_t)i,
+                                                           .number = fault->until_us});
+        }
+    }
+    uint64_t delay_us = network_random(&cluster->network, 5000, 60000);
+    for (uint16_t other = 0; other < cluster->node_count; other++) {
+        struct cluster_fault fault = {.kind = FAULT_CUT_ONE_WAY, .a = first, .b = other};
+        if (other != first) {
+            change_links(cluster, &fault, 1);
+            mend_later(cluster, fault, delay_us);
+        }
+    }
+}
+
+void cluster_strike_event(struct cluster *cluster, uint16_t index, uint64_t left)
+{
+    if (index == NETWORK_NODES_MAX) {
+        await_joining(cluster, left);
+        return;
+    }
     struct sim_node *node = node_at(cluster, index);
     if (cluster->faulty && node->state == SIM_RUNNING) {
         sim_crash(node);
@@ -341,6 +410,11 @@ void cluster_strike(struct cluster *cluster, uint16_t first)
         mend_later(cluster, (struct cluster_fault){.kind = FAULT_CRASH, .a = first},
                    network_random(network, 5000, 200000));
     }
+    if (kind == STRIKE_JOINING) {
+        await_joining(cluster, 100);
+    } else if (kind == STRIKE_WAKE) {
+        wake_all(cluster, first);
+    }
     const struct view *view = cluster->views[cluster->newest_epoch];
     for (size_t i = 0; i < view->node_count; i++) {
         uint16_t node = view->nodes[i].id.bytes[NODE_ID_SIZE - 1];
@@ -349,9 +423,7 @@ void cluster_strike(struct cluster *cluster, uint16_t first)
                           : kind == STRIKE_ANY && network_chance(network, 0.3);
         if (chosen) {
             uint64_t delay_us = network_random(network, 0, kind == STRIKE_ANY ? 80000 : 2000);
-            network_push(network, (struct event){.at_us = network->now_us + delay_us,
-                                                 .kind = EVENT_STRIKE,
-                                                 .index = node});
+            strike_later(cluster, node, delay_us, 0);
             kind = kind == STRIKE_ANY ? 0 : kind;
         }
     }

@@ -85,8 +85,7 @@ struct arguments {
 static bool parse(int argc, char **argv, struct arguments *out)
 {
     uint64_t count = 1;
-    const char *seed = getenv("TORC_SIM_SEED");
-    *out = (struct arguments){.first = seed == NULL ? 1 : strtoull(seed, NULL, 0)};
+    *out = (struct arguments){.first = 1};
     for (int i = 1; i < argc; i++) {
         bool has_value = i + 1 < argc;
         if (strcmp(argv[i], "--verbose") == 0) {
