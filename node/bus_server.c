@@ -182,6 +182,8 @@ static bool greet(struct bus_connection *bus, const struct frame *frame)
         .version = BUS_PROTOCOL_VERSION, .node_id = node->id, .incarnation = node->incarnation};
     if (hello.purpose == BUS_STREAM) {
         bus->shard = hello.shard;
+        /* One of an earlier run of the sender may have had the same number. */
+        bus->generation = hello.incarnation << 32 ^ hello.generation;
         bus->position = peer_receive_begin(bus->peer, bus->shard, hello.incarnation,
                                            hello.generation, bus->number, &welcome.skipped);
         welcome.position = bus->position;
@@ -210,6 +212,9 @@ static void hold_request(struct bus_connection *bus, const struct frame *frame,
     operation->command = execution->command;
     operation->slot = frame->slot;
     operation->protocol = execution->protocol;
+    if (execution->once != NULL) {
+        operation->once = *execution->once;
+    }
     operation->next = bus->first;
     if (bus->first != NULL) {
         bus->first->previous = operation;
@@ -218,6 +223,8 @@ static void hold_request(struct bus_connection *bus, const struct frame *frame,
     if (executed) {
         operation->reply = *reply;
         operation->acks = *acks;
+        operation->guarded = bus->worker->guarded;
+        operation->term = bus->worker->term;
         buf_init(reply);
         *acks = (struct ack_set){0};
         operation_finish(operation);
@@ -253,11 +260,18 @@ static const struct command *parse_command(struct bus_connection *bus, const str
 }
 
 /* False: the peer talks nonsense. */
-static bool serve_request(struct bus_connection *bus, const struct frame *frame)
+static bool serve_request(struct bus_connection *bus, const struct frame *received)
 {
     struct worker *worker = bus->worker;
     const struct bytes *argv = NULL;
     size_t argc = 0;
+    struct frame bare = *received; /* without the name */
+    const struct frame *frame = &bare;
+    struct once once;
+    bool named = (bare.flags & FRAME_FLAG_ONCE) != 0;
+    if (named && once_decode(&bare.payload, &once) != TORC_OK) {
+        return false;
+    }
     const struct command *command = parse_command(bus, frame, &argv, &argc);
     if (command == NULL) {
         return false;
@@ -275,6 +289,7 @@ static bool serve_request(struct bus_connection *bus, const struct frame *frame)
                                   .slot = frame->slot,
                                   .session = &bus->session,
                                   .protocol = bus->session.protocol,
+                                  .once = named ? &once : NULL,
                                   .out = &worker->chunk,
                                   .acks = &acks};
     stat_add(&worker->stats.commands_from_peers, 1);
@@ -290,12 +305,14 @@ static bool serve_request(struct bus_connection *bus, const struct frame *frame)
         executed = !operations_must_hold(worker, command, frame->slot) &&
                    execute_in_slot(worker, &execution);
     }
-    if (executed && ack_set_state(&acks, 0) == ACKS_DONE) {
+    bool may_answer = !worker->guarded || worker_may_answer(worker, worker->term);
+    if (executed && may_answer && ack_set_state(&acks, 0) == ACKS_DONE) {
         bus_respond(bus, frame->id, RESPONSE_DONE, buf_bytes(&worker->chunk));
         buf_reset(&worker->chunk, WORKER_READ_BUFFER_SIZE);
     } else {
         hold_request(bus, frame, &execution, &worker->chunk, &acks, executed);
     }
+    worker->guarded = false;
     ack_set_deinit(&acks);
     return true;
 }
@@ -337,13 +354,13 @@ static size_t serve_frames(struct bus_connection *bus, bool *broken)
 static bool consume_input(struct bus_connection *bus)
 {
     bool broken = false;
-    bus->worker->now_wall_ms = clock_wall_ms();
+    worker_begin(bus->worker);
     buf_consume(&bus->in, serve_frames(bus, &broken));
     if (!broken && bus->state == BUS_RECEIVING_STREAM && buf_size(&bus->in) > 0) {
         buf_consume(&bus->in, stream_receive(bus, buf_bytes(&bus->in), &broken));
     }
     if (broken) {
-        if (bus->state != BUS_GREETING) {
+        if (bus->state != BUS_GREETING && !bus->superseded) {
             log_warning(&bus->worker->node->log, "bus: a peer sent what is not lawful: closing");
         }
         bus_connection_close(bus);

@@ -34,8 +34,10 @@ struct bus_connection {
     struct buf out;
     struct peer *peer;
     unsigned shard;                         /* stream */
+    uint64_t generation;                    /* stream */
     uint64_t number;                        /* tells connections of one stream apart */
     uint64_t position;                      /* stream: everything before was applied or skipped */
+    bool superseded;                        /* stream: a newer connection has taken over */
     uint64_t opened_ms;                     /* monotonic */
     struct operation *first;                /* requests being carried out */
     struct session session;                 /* as which requests are executed */

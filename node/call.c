@@ -34,11 +34,12 @@ struct object *call_find_read(struct call *call, struct bytes key, uint64_t hash
     return object;
 }
 
-struct object *call_find_string(struct call *call, struct bytes key, uint64_t hash, bool *wrong)
+struct object *call_find_typed(struct call *call, struct bytes key, uint64_t hash,
+                               enum object_type type, bool *wrong)
 {
     *wrong = false;
     struct object *object = call_find(call, key, hash);
-    if (object != NULL && object_type(object) != OBJECT_STRING) {
+    if (object != NULL && object_type(object) != type) {
         *wrong = true;
         call_reply_wrong_type(call);
         return NULL;

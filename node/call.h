@@ -48,8 +48,15 @@ struct call {
  */
 struct object *call_find(struct call *call, struct bytes key, uint64_t hash);
 struct object *call_find_read(struct call *call, struct bytes key, uint64_t hash);
-/* The same for a key that must hold a string if it is there: replies WRONGTYPE and sets *wrong. */
-struct object *call_find_string(struct call *call, struct bytes key, uint64_t hash, bool *wrong);
+/* The same for a key that must hold that type if it is there: else replies WRONGTYPE and sets
+ * *wrong. */
+struct object *call_find_typed(struct call *call, struct bytes key, uint64_t hash,
+                               enum object_type type, bool *wrong);
+static inline struct object *call_find_string(struct call *call, struct bytes key, uint64_t hash,
+                                              bool *wrong)
+{
+    return call_find_typed(call, key, hash, OBJECT_STRING, wrong);
+}
 
 /* The effect is the command as it was sent. */
 void call_effect_verbatim(struct call *call);

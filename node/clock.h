@@ -1,4 +1,5 @@
-/* The two clocks: deadlines and leases use the monotonic one, expiry the wall clock. */
+/* The clocks: deadlines use the monotonic one, expiry the wall clock, and leases the one that goes
+ * on while the machine sleeps. */
 #ifndef TORC_NODE_CLOCK_H
 #define TORC_NODE_CLOCK_H
 
@@ -20,6 +21,11 @@ static inline uint64_t clock_monotonic_ms(void)
 static inline uint64_t clock_wall_ms(void)
 {
     return clock_ms(CLOCK_REALTIME);
+}
+
+static inline uint64_t clock_lease_ms(void)
+{
+    return clock_ms(CLOCK_BOOTTIME);
 }
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "base/attributes.h"
 #include "node/command_table.h"
+#include "node/resp/number.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -164,12 +165,27 @@ const struct command *command_resolve(const struct command *command, const struc
     return NULL;
 }
 
-size_t command_keys_end(const struct command *command, size_t argc)
+/* Of a command that says itself how many keys it has. */
+static size_t counted_keys_end(size_t first, const struct bytes *argv, size_t argc)
+{
+    int64_t count;
+    if (first >= argc) {
+        return 0;
+    }
+    bool possible =
+        parse_int64(argv[first - 1], &count) && count > 0 && (uint64_t)count <= argc - first;
+    return first + (possible ? (size_t)count : 1);
+}
+
+size_t command_keys_end(const struct command *command, const struct bytes *argv, size_t argc)
 {
     if (command->first_key == 0) {
         return 0;
     }
     size_t first = (size_t)command->first_key;
+    if ((command->flags & COMMAND_KEY_COUNT) != 0) {
+        return counted_keys_end(first, argv, argc);
+    }
     size_t back = command->last_key < 0 ? (size_t)-command->last_key : 0;
     size_t last = back != 0 ? (argc > back ? argc - back : 0) : (size_t)command->last_key;
     if (last >= argc) {

@@ -27,7 +27,8 @@ enum command_flag {
     COMMAND_INTERNAL = 1 << 6, /* between nodes only: unknown to clients */
     COMMAND_NO_AUTH = 1 << 7,
     COMMAND_BLOCKING = 1 << 8,
-    COMMAND_NODE_PART = 1 << 9, /* one node's part of a command that concerns every node */
+    COMMAND_NODE_PART = 1 << 9,  /* one node's part of a command that concerns every node */
+    COMMAND_KEY_COUNT = 1 << 10, /* the argument before the first key says how many keys follow */
 };
 
 /* How a command finds the nodes it concerns. */
@@ -47,6 +48,7 @@ enum command_route {
 /* COMMAND DOCS groups; also the ACL category of the same name. */
 enum command_group {
     GROUP_STRING,
+    GROUP_LIST,
     GROUP_GENERIC,
     GROUP_CONNECTION,
     GROUP_SERVER,
@@ -93,7 +95,8 @@ static inline bool command_arity_ok(const struct command *command, size_t argc)
 {
     return command->arity > 0 ? argc == (size_t)command->arity : argc >= (size_t)-command->arity;
 }
-/* Index one past the last key's argument for this argc; 0 when the command has no keys. */
-size_t command_keys_end(const struct command *command, size_t argc);
+/* Index one past the last key's argument; 0 when the command has no keys. A count of keys that is
+ * none, or more than there are arguments, counts as one: the handler says what is wrong with it. */
+size_t command_keys_end(const struct command *command, const struct bytes *argv, size_t argc);
 
 #endif

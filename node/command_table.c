@@ -20,10 +20,13 @@
 #define ALL_KEYS 1, -1, 1
 #define KEY_VALUE_PAIRS 1, -1, 2
 #define SECOND_IS_KEY 2, 2, 1
+#define COUNTED_KEYS 2, -1, 1 /* with COMMAND_KEY_COUNT */
 
 #define O_N_ARGUMENTS "O(N) where N is the number of keys given."
 #define O_N_KEYS "O(N) where N is the number of keys of the cluster."
 #define O_N_NODES "O(N) where N is the number of nodes of the cluster."
+#define O_N_VALUES "O(N) where N is the number of values given or returned."
+#define O_LIST_PLACE "O(N) where N is the distance to the nearer end in chunks of 8 KiB."
 #define O_N_CLIENTS "O(N) where N is the number of connections of the node."
 
 static const struct command client_subcommands[] = {
@@ -86,9 +89,12 @@ static const struct command cluster_subcommands[] = {
      "O(1)", NULL},
     PLACED_BY_HAND("delslots", -3, "Refused: slots are placed by the cluster itself."),
     PLACED_BY_HAND("delslotsrange", -4, "Refused: slots are placed by the cluster itself."),
-    PLACED_BY_HAND("failover", -2, "Refused: the cluster itself decides on primaries."),
+    {"cluster|failover", -2, ADMIN, ROUTE_LOCAL, NO_KEY, GROUP_CLUSTER, cluster_failover_command,
+     "Makes the node primary of all slots that it holds a copy of, without loss.", "3.0.0", "O(1)",
+     NULL},
     PLACED_BY_HAND("flushslots", 2, "Refused: slots are placed by the cluster itself."),
-    PLACED_BY_HAND("forget", 3, "Refused: nodes are removed with torc-ring."),
+    {"cluster|forget", 3, ADMIN, ROUTE_LOCAL, NO_KEY, GROUP_CLUSTER, cluster_forget_command,
+     "Removes a node that is down, for good.", "3.0.0", "O(1)", NULL},
     {"cluster|getkeysinslot", 4, READ, ROUTE_LOCAL, NO_KEY, GROUP_CLUSTER,
      cluster_getkeysinslot_command, "Returns keys of a slot that the node holds.", "3.0.0",
      "O(N) where N is the number of keys asked for.", NULL},
@@ -237,6 +243,51 @@ const struct command command_list[] = {
      "Returns a part of the string of a key; GETRANGE by its old name.", "1.0.0",
      "O(N) where N is the size of the part.", NULL},
 
+    /* lists */
+    {"lindex", 3, READ, ROUTE_SLOT, ONE_KEY, GROUP_LIST, lindex_command,
+     "Returns the value of a list with an index.", "1.0.0", O_LIST_PLACE, NULL},
+    {"linsert", 5, GROW, ROUTE_SLOT, ONE_KEY, GROUP_LIST, linsert_command,
+     "Inserts a value before or behind another one of a list.", "2.2.0",
+     "O(N) where N is the number of values before the other one.", NULL},
+    {"llen", 2, READ | FAST, ROUTE_SLOT, ONE_KEY, GROUP_LIST, llen_command,
+     "Returns the number of values of a list.", "1.0.0", "O(1)", NULL},
+    {"lmove", 5, GROW, ROUTE_SLOT, TWO_KEYS, GROUP_LIST, lmove_command,
+     "Moves a value from an end of a list to an end of another list of its slot.", "6.2.0", "O(1)",
+     NULL},
+    {"lmpop", -4, WRITE | COMMAND_KEY_COUNT, ROUTE_SLOT, COUNTED_KEYS, GROUP_LIST, lmpop_command,
+     "Removes and returns values from an end of the first list of several of a slot that has any.",
+     "7.0.0", "O(N+M) where N is the number of keys and M the number of values returned.", NULL},
+    {"lpop", -2, WRITE | FAST, ROUTE_SLOT, ONE_KEY, GROUP_LIST, lpop_command,
+     "Removes and returns the first values of a list.", "1.0.0", O_N_VALUES, NULL},
+    {"lpos", -3, READ, ROUTE_SLOT, ONE_KEY, GROUP_LIST, lpos_command,
+     "Returns where in a list a value is.", "6.0.6",
+     "O(N) where N is the number of values looked at.", NULL},
+    {"lpush", -3, GROW | FAST, ROUTE_SLOT, ONE_KEY, GROUP_LIST, lpush_command,
+     "Adds values before the first one of a list; creates it when absent.", "1.0.0", O_N_VALUES,
+     NULL},
+    {"lpushx", -3, GROW | FAST, ROUTE_SLOT, ONE_KEY, GROUP_LIST, lpushx_command,
+     "Adds values before the first one of a list if it exists.", "2.2.0", O_N_VALUES, NULL},
+    {"lrange", 4, READ, ROUTE_SLOT, ONE_KEY, GROUP_LIST, lrange_command,
+     "Returns the values of a part of a list.", "1.0.0", O_N_VALUES, NULL},
+    {"lrem", 4, WRITE, ROUTE_SLOT, ONE_KEY, GROUP_LIST, lrem_command,
+     "Removes values of a list that are equal to one.", "1.0.0",
+     "O(N) where N is the size of the list.", NULL},
+    {"lset", 4, GROW, ROUTE_SLOT, ONE_KEY, GROUP_LIST, lset_command,
+     "Replaces the value of a list with an index.", "1.0.0", O_LIST_PLACE, NULL},
+    {"ltrim", 4, WRITE, ROUTE_SLOT, ONE_KEY, GROUP_LIST, ltrim_command,
+     "Removes the values of a list that are not in a part of it.", "1.0.0",
+     "O(N) where N is the number of values removed.", NULL},
+    {"rpop", -2, WRITE | FAST, ROUTE_SLOT, ONE_KEY, GROUP_LIST, rpop_command,
+     "Removes and returns the last values of a list.", "1.0.0", O_N_VALUES, NULL},
+    {"rpoplpush", 3, GROW, ROUTE_SLOT, TWO_KEYS, GROUP_LIST, rpoplpush_command,
+     "Moves the last value of a list before the first one of another list of its slot.", "1.2.0",
+     "O(1)", NULL},
+    {"rpush", -3, GROW | FAST, ROUTE_SLOT, ONE_KEY, GROUP_LIST, rpush_command,
+     "Adds values behind the last one of a list; creates it when absent.", "1.0.0", O_N_VALUES,
+     NULL},
+    {"rpushx", -3, GROW | FAST, ROUTE_SLOT, ONE_KEY, GROUP_LIST, rpushx_command,
+     "Adds values behind the last one of a list if it exists.", "2.2.0", O_N_VALUES, NULL},
+
     /* keys */
     {"copy", -3, GROW, ROUTE_SLOT, TWO_KEYS, GROUP_GENERIC, copy_command,
      "Copies the value and expiry of a key to another key of its slot.", "6.2.0",
@@ -348,6 +399,8 @@ const struct command command_list[] = {
      "O(N) where N is the number of keys of the slot.", NULL},
     {"torc.gossip", -1, LOADING | COMMAND_INTERNAL, ROUTE_LOCAL, NO_KEY, GROUP_CLUSTER,
      torc_gossip_command, "Exchanges what nodes know about each other.", "7.0.0", O_N_NODES, NULL},
+    {"torc.quorum", -1, LOADING | COMMAND_INTERNAL, ROUTE_LOCAL, NO_KEY, GROUP_CLUSTER,
+     torc_quorum_command, "Carries a message between voters.", "7.0.0", "O(1)", NULL},
     {"torc.scan", -4, READ | COMMAND_INTERNAL | COMMAND_NODE_PART, ROUTE_LOCAL, NO_KEY,
      GROUP_CLUSTER, torc_scan_command, "Goes through the keys of one node from a position.",
      "7.0.0", "O(N) where N is the number of keys asked for.", NULL},

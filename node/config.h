@@ -42,7 +42,9 @@ struct config {
     char cluster_name[CLUSTER_NAME_SIZE_MAX + 1]; /* default "torc" */
     char state_dir[CONFIG_PATH_SIZE_MAX + 1];     /* default ./torc-PORT */
     char config_file[CONFIG_PATH_SIZE_MAX + 1];
-    uint32_t lease_ms; /* default 2000 */
+    uint32_t lease_ms;        /* default 2000; the founder's counts */
+    uint32_t replace_after_s; /* default 600; 0 = never */
+    uint32_t leave_timeout_s; /* default 30 */
     enum config_acks acks;
 
     /* CONFIG SET may change these at any time: relaxed atomics, any thread */

@@ -127,8 +127,11 @@ void connection_seal(struct connection *connection)
         worker->chunk_replies = 0;
         return;
     }
+    bool guarded = worker->guarded;
+    worker->guarded = false;
     if (connection->first == NULL &&
-        (worker->chunk_acks.count == 0 || ack_set_state(&worker->chunk_acks, 0) == ACKS_DONE)) {
+        (worker->chunk_acks.count == 0 || ack_set_state(&worker->chunk_acks, 0) == ACKS_DONE) &&
+        (!guarded || worker_may_answer(worker, worker->term))) {
         buf_append(&connection->out, buf_head(&worker->chunk), buf_size(&worker->chunk));
         buf_reset(&worker->chunk, WORKER_READ_BUFFER_SIZE);
         ack_set_deinit(&worker->chunk_acks);
@@ -146,6 +149,8 @@ void connection_seal(struct connection *connection)
     operation->reply = worker->chunk;
     operation->acks = worker->chunk_acks;
     operation->reply_count = worker->chunk_replies;
+    operation->guarded = guarded;
+    operation->term = worker->term;
     buf_init(&worker->chunk);
     worker->chunk_acks = (struct ack_set){0};
     worker->chunk_replies = 0;
@@ -340,7 +345,7 @@ static size_t process(struct connection *connection, char *data, size_t size)
     struct prepared batch[CONNECTION_BATCH_MAX];
     size_t used = 0;
     bool more = false;
-    worker->now_wall_ms = clock_wall_ms();
+    worker_begin(worker);
     atomic_store_explicit(&connection->session.last_active_ms, worker->now_wall_ms,
                           memory_order_relaxed);
     connection->stalled = false;

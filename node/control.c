@@ -8,16 +8,18 @@
 #include "node/net.h"
 #include "node/node.h"
 #include "node/peers.h"
+#include "node/quorum_driver.h"
 #include "node/roles.h"
 #include "node/take.h"
 #include "node/worker.h"
+#include "ring/quorum.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #define TICK_SECONDS 0.01
-#define MEMBERSHIP_PERIOD_MS 100
+#define CATCH_UP_PERIOD_MS 100
 #define HOUSEKEEPING_PERIOD_MS 1000
 #define EXCHANGE_PERIOD_MS 30000 /* whole state with a random member, for what datagrams missed */
 #define EXCHANGE_SOON_MS 3000    /* the second one, once others have heard of this node */
@@ -37,20 +39,6 @@ struct link *control_link(struct control *control, uint16_t peer)
 }
 
 /* ---- views ---- */
-
-static void tell_view(struct control *control, const struct view *view)
-{
-    struct buf encoded = {0};
-    view_encode(view, &encoded);
-    for (size_t i = 0; i < view->node_count && !encoded.failed; i++) {
-        struct peer *peer = peers_find(control->node->peers, &view->nodes[i].id);
-        if (peer != NULL && view->nodes[i].status != NODE_DOWN) {
-            struct bytes argv[] = {BYTES_LITERAL("torc.view"), buf_bytes(&encoded)};
-            errand_send(control, peer, 2, argv, NULL);
-        }
-    }
-    buf_deinit(&encoded);
-}
 
 /* Peers are reached where gossip hears them, or where the view says when gossip knows nothing. */
 static void learn_addresses(struct control *control, const struct view *view)
@@ -90,59 +78,77 @@ static void learn_addresses(struct control *control, const struct view *view)
     }
 }
 
-bool control_adopt_view(struct control *control, const struct view *view, bool tell_others)
+static const char *status_text(enum node_status status)
+{
+    return status == NODE_UP ? "up" : status == NODE_SYNCING ? "syncing" : "down";
+}
+
+/* What an operator wants to know of a view: whom it treats otherwise than the one before. */
+static void log_view(struct node *node, const struct view *before, const struct view *view)
+{
+    log_info(&node->log, "view %llu: %zu nodes%s", (unsigned long long)view->epoch,
+             view->node_count, view->changing ? ", slots are moving" : "");
+    for (size_t i = 0; i < view->node_count; i++) {
+        const struct view_node *at = &view->nodes[i];
+        int index = before == NULL ? -1 : view_find(before, &at->id);
+        if (index < 0 || before->nodes[index].status != at->status ||
+            before->nodes[index].leaving != at->leaving) {
+            log_info(&node->log, "view %llu: node %02x%02x%02x%02x is %s%s",
+                     (unsigned long long)view->epoch, at->id.bytes[0], at->id.bytes[1],
+                     at->id.bytes[2], at->id.bytes[3], status_text(at->status),
+                     at->leaving ? ", leaving" : "");
+        }
+    }
+}
+
+void control_adopt_view(struct control *control, const struct view *view)
 {
     struct node *node = control->node;
     if (view->epoch <= atomic_load(&node->epoch)) {
-        return false;
+        return;
     }
-    struct node_state state = {node->id, node->incarnation, view};
-    if (state_file_write(&control->state_file, &node->log, &state) != TORC_OK &&
-        view_is_voter(view, &node->id)) {
-        return false; /* a decision that could be forgotten is none; it is tried again */
-    }
+    const struct view *before = node_view(node);
     learn_addresses(control, view);
-    if (!roles_install(node, view)) {
-        return false;
+    bool installed_now = roles_install(node, &control->rim, view, control->peers_of_view);
+    if (installed_now) {
+        log_view(node, before, view);
+    }
+    view_release(before);
+    if (!installed_now) {
+        return;
     }
     pthread_mutex_lock(&node->gossip_lock);
     if (node->gossip != NULL) {
         gossip_set_epoch(node->gossip, view->epoch);
     }
     pthread_mutex_unlock(&node->gossip_lock);
-    take_restart(control->take);
-    log_info(&node->log, "view %llu: %zu nodes", (unsigned long long)view->epoch, view->node_count);
-    if (tell_others) {
-        tell_view(control, view);
+    int self = view_find(view, &node->id);
+    struct copy_view installed = {.view = view, .self = self, .peers = control->peers_of_view};
+    report_view_changed(control);
+    take_restart(control->take, &installed);
+    if (view_was_removed(view, &node->id)) {
+        log_error(&node->log,
+                  "this node was removed from the cluster: stopping. To have the machine "
+                  "join anew, empty its --state-dir");
+        control->exit_code = TORC_EINVAL;
+        node_stop(node);
     }
-    return true;
 }
 
-void control_offer_view(struct control *control, struct view *view)
+void control_wish(struct control *control, bool prefer, const struct node_id *forget)
 {
     pthread_mutex_lock(&control->offer_lock);
-    struct view *worse = view;
-    if (control->offered == NULL || view->epoch > control->offered->epoch) {
-        worse = control->offered;
-        control->offered = view;
+    control->wish_prefer = control->wish_prefer || prefer;
+    if (forget != NULL) {
+        control->wish_forget = *forget;
     }
     pthread_mutex_unlock(&control->offer_lock);
-    view_release(worse);
     control_wake(control);
 }
 
 void control_wake(struct control *control)
 {
     ev_async_send(control->loop, &control->wake);
-}
-
-static void consider_view(struct control *control, struct view *view)
-{
-    const struct view *present = node_view(control->node);
-    if (present != NULL && node_id_equal(&present->cluster_id, &view->cluster_id)) {
-        control_adopt_view(control, view, false);
-    }
-    view_release(present);
 }
 
 static void on_wake(struct ev_loop *loop, ev_async *watcher, int events)
@@ -153,14 +159,8 @@ static void on_wake(struct ev_loop *loop, ev_async *watcher, int events)
         ev_break(loop, EVBREAK_ALL);
         return;
     }
-    pthread_mutex_lock(&control->offer_lock);
-    struct view *offered = control->offered;
-    control->offered = NULL;
-    pthread_mutex_unlock(&control->offer_lock);
-    if (offered != NULL) {
-        consider_view(control, offered);
-        view_release(offered);
-    }
+    quorum_driver_tick(control);
+    take_tick(control->take, clock_monotonic_ms());
 }
 
 static void on_view_fetched(struct control *control, struct bytes content)
@@ -168,7 +168,7 @@ static void on_view_fetched(struct control *control, struct bytes content)
     struct view *view = NULL;
     control->fetching = false;
     if (content.data != NULL && view_decode(&view, content) == TORC_OK) {
-        consider_view(control, view);
+        quorum_driver_offer(control, view);
         view_release(view);
     }
 }
@@ -201,37 +201,12 @@ void control_fetch_view(struct control *control, const struct node_id *from)
 
 /* ---- regularly ---- */
 
-static void publish_ready(struct control *control, uint64_t epoch)
-{
-    control->ready_epoch = epoch;
-    gossip_driver_publish(control);
-    control->membership_at_ms = 0;
-}
-
-/* True if every node that is up has all it owns under the present view. */
-static bool all_ready(struct control *control, const struct view *view)
-{
-    struct node *node = control->node;
-    bool ready = control->ready_epoch == view->epoch;
-    pthread_mutex_lock(&node->gossip_lock);
-    for (size_t i = 0; ready && i < view->node_count; i++) {
-        struct member_meta meta;
-        const struct gossip_member *member = gossip_find(node->gossip, &view->nodes[i].id);
-        if (view->nodes[i].status == NODE_UP && !node_id_equal(&view->nodes[i].id, &node->id)) {
-            ready = member != NULL && member_meta_decode(&meta, member->meta) == TORC_OK &&
-                    meta.ready_epoch == view->epoch;
-        }
-    }
-    pthread_mutex_unlock(&node->gossip_lock);
-    return ready;
-}
-
 static void housekeeping(struct control *control)
 {
     struct node *node = control->node;
     uint64_t operations = NODE_STAT(node, commands);
-    struct gossip_load load = {.key_count = store_key_count(node->store),
-                               .memory_bytes = store_memory(node->store),
+    struct gossip_load load = {.key_count = node_key_count(node),
+                               .memory_bytes = node_memory(node),
                                .operations_per_second =
                                    (uint32_t)(operations - control->operations_seen)};
     control->operations_seen = operations;
@@ -240,19 +215,6 @@ static void housekeeping(struct control *control)
         gossip_set_load(node->gossip, &load);
     }
     pthread_mutex_unlock(&node->gossip_lock);
-    size_t missing = roles_missing(node);
-    if (missing == 0) {
-        const struct view *view = node_view(node);
-        if (view != NULL && all_ready(control, view)) {
-            roles_drop_former(node, view);
-        } else {
-            control->exchange_at_ms = 1; /* now: somebody may be ready and unheard */
-        }
-        view_release(view);
-    } else if (control->ready_epoch == atomic_load(&node->epoch)) {
-        control->ready_epoch = 0; /* a replica lost its place in a stream */
-        take_restart(control->take);
-    }
 }
 
 /* Gossip says once that somebody knows a newer view; a fetch that failed is tried again. */
@@ -293,14 +255,12 @@ static void on_tick(struct ev_loop *loop, ev_timer *watcher, int events)
     struct node *node = control->node;
     uint64_t now_ms = clock_monotonic_ms();
     gossip_driver_tick(control, now_ms);
-    uint64_t epoch = atomic_load(&node->epoch);
-    if (take_tick(control->take, now_ms) && control->ready_epoch != epoch) {
-        publish_ready(control, epoch);
-    }
-    if (now_ms >= control->membership_at_ms) {
+    quorum_driver_tick(control);
+    take_tick(control->take, now_ms);
+    leave_tick(control, now_ms);
+    if (now_ms >= control->catch_up_at_ms) {
+        control->catch_up_at_ms = now_ms + CATCH_UP_PERIOD_MS;
         catch_up(control);
-        control->membership_at_ms = now_ms + MEMBERSHIP_PERIOD_MS;
-        membership_tick(control, now_ms);
     }
     if (now_ms >= control->housekeeping_at_ms) {
         control->housekeeping_at_ms = now_ms + HOUSEKEEPING_PERIOD_MS;
@@ -334,6 +294,8 @@ struct control *control_create(struct node *node)
     control->node = node;
     control->udp_fd = -1;
     control->state_file.lock_fd = -1;
+    control->inbox_tail = &control->inbox;
+    slot_rim_init(&control->rim, node, NULL);
     control->loop = ev_loop_new(EVFLAG_AUTO);
     control->take = take_create(control);
     if (control->loop == NULL || control->take == NULL) {
@@ -401,7 +363,7 @@ void control_destroy(struct control *control)
     }
     gossip_destroy(control->node->gossip);
     control->node->gossip = NULL;
-    view_release(control->offered);
+    quorum_destroy(control->quorum);
     take_destroy(control->take);
     state_file_close(&control->state_file);
     pthread_mutex_destroy(&control->offer_lock);

@@ -1,6 +1,6 @@
 /*
- * The control thread: gossip, the membership of the cluster, views, taking slots over. Workers hand
- * it what they receive for it through the functions marked "any thread".
+ * The control thread: gossip, the quorum, views, taking slots over. Workers hand it what they
+ * receive for it through the functions marked "any thread".
  */
 #ifndef TORC_NODE_CONTROL_H
 #define TORC_NODE_CONTROL_H
@@ -9,6 +9,8 @@
 #include "base/bytes.h"
 #include "base/prng.h"
 #include "node/link.h"
+#include "node/report.h"
+#include "node/slot_rim.h"
 #include "node/state_file.h"
 #include "ring/gossip.h"
 #include "ring/view.h"
@@ -20,6 +22,10 @@
 
 struct node;
 struct take;
+struct quorum;
+struct inbox_message;
+
+#define WISH_LIMIT_MS 5000 /* a wish that no view grants by then is given up */
 
 struct control {
     /* constant */
@@ -33,7 +39,11 @@ struct control {
     pthread_mutex_t offer_lock;
     _Atomic uint64_t ready_epoch; /* newest epoch for which nothing was missing; the control thread
                                      writes it */
-    struct view *offered;         /* offer_lock; a view received by a worker, the newest */
+    struct inbox_message *inbox;  /* offer_lock, as the next four: messages of the quorum */
+    struct inbox_message **inbox_tail;
+    size_t inbox_count;
+    bool wish_prefer; /* this node is to lead all it owns */
+    struct node_id wish_forget;
 
     /* control thread */
     int udp_fd;
@@ -41,9 +51,19 @@ struct control {
     ev_timer tick;
     struct prng prng;
     struct take *take;
+    struct quorum *quorum; /* NULL until the node has joined or founded */
+    struct slot_rim rim;
+    struct report report;
+    uint16_t peers_of_view[NODES_MAX];
+    uint64_t write_at_ms; /* the state file: not before */
+    uint64_t consider_at_ms;
+    uint64_t catch_up_at_ms;
+    int refused_last;        /* what a quorum message was last refused for */
+    uint64_t leave_until_ms; /* leaving: stops then at the latest; 0 = not leaving */
+    uint64_t leave_at_ms;    /* next look */
+    bool said_goodbye;
     struct link *links[NODES_MAX]; /* by peer; NULL until needed */
-    uint64_t membership_at_ms;     /* monotonic: when next due */
-    uint64_t housekeeping_at_ms;
+    uint64_t housekeeping_at_ms;   /* monotonic: when next due, as the next two */
     uint64_t introduce_at_ms;
     uint64_t exchange_at_ms;
     uint64_t operations_seen; /* for the load figure */
@@ -58,14 +78,14 @@ int control_listen(struct control *control) TORC_MUST_USE;
 /* The thread: joins or founds, then runs until the node stops. */
 void *control_run(void *control);
 
-/* Any thread. A view came in: install it if it is newer. */
-void control_offer_view(struct control *control, struct view *view);
+/* Any thread. This node is to become primary of all it owns; or that node is to be removed, if it
+ * is down. */
+void control_wish(struct control *control, bool prefer, const struct node_id *forget);
 /* Any thread. Look at node->stopping. */
 void control_wake(struct control *control);
 
-/* Control thread. Remembers the view on disk, installs it, tells gossip and the other nodes. False
- * when it could not be written or is not newer. */
-bool control_adopt_view(struct control *control, const struct view *view, bool tell_others);
+/* Control thread. Installs the view if it is newer than the installed one, and tells gossip. */
+void control_adopt_view(struct control *control, const struct view *view);
 struct link *control_link(struct control *control, uint16_t peer); /* NULL without memory */
 /* Control thread. Asks that node for its view and installs it if it is newer. */
 void control_fetch_view(struct control *control, const struct node_id *from);
@@ -74,8 +94,7 @@ void control_fetch_view(struct control *control, const struct node_id *from);
  * on with the remembered view. Blocks until it has one or the node is to stop. NULL: stop. */
 struct view *join_cluster(struct control *control, const struct view *remembered);
 
-/* membership.c. Control thread, at the voter: turns what gossip knows into the next view, when
- * there is something to change. */
-void membership_tick(struct control *control, uint64_t now_ms);
+/* leave.c. Control thread: of a node that is to leave, looks how far it is; stops it in the end. */
+void leave_tick(struct control *control, uint64_t now_ms);
 
 #endif

@@ -38,7 +38,7 @@ void dispatch_prepare(struct worker *worker, struct prepared *prepared)
 void dispatch_prefetch_table(const struct worker *worker, const struct prepared *prepared)
 {
     if (prepared->slot != FRAME_NO_SLOT) {
-        keyspace_prefetch(store_keyspace(worker->node->store, prepared->slot), prepared->hash);
+        keyspace_prefetch(slot_keys(&worker->node->slots[prepared->slot]), prepared->hash);
     }
 }
 
@@ -47,7 +47,7 @@ void dispatch_prefetch_object(const struct worker *worker, const struct prepared
     if (prepared->slot != FRAME_NO_SLOT) {
         struct slot *slot = &worker->node->slots[prepared->slot];
         slot_lock(slot);
-        keyspace_prefetch_object(slot->keys, prepared->hash);
+        keyspace_prefetch_object(slot_keys(slot), prepared->hash);
         slot_unlock(slot);
     }
 }
@@ -56,7 +56,7 @@ void dispatch_prefetch_object(const struct worker *worker, const struct prepared
 static bool keys_in_one_slot(const struct command *command, const struct bytes *argv, size_t argc,
                              uint16_t slot)
 {
-    size_t end = command_keys_end(command, argc);
+    size_t end = command_keys_end(command, argv, argc);
     size_t step = (size_t)command->key_step;
     for (size_t i = (size_t)command->first_key + step; i < end; i += step) {
         if (slot_of_key(argv[i]) != slot) {

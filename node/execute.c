@@ -25,31 +25,11 @@ static void count_call(struct worker *worker, const struct call *call, uint64_t 
     }
 }
 
-void slot_publish(struct worker *worker, struct slot *slot, struct bytes effects)
+void slot_publish(struct worker *worker, struct slot *slot, struct bytes effects,
+                  const struct bytes *keys, size_t key_count)
 {
-    slot->sequence++;
-    slot->effect_epoch = slot->epoch;
-    struct op op = {.kind = OP_EFFECT,
-                    .slot = slot->index,
-                    .epoch = slot->epoch,
-                    .sequence = slot->sequence,
-                    .payload = effects};
-    for (unsigned i = 0; i < slot->replica_count; i++) {
-        struct replica_stream *stream = slot->replicas[i];
-        if (replica_stream_append(stream, &op, &slot->positions[i]) != TORC_OK) {
-            /* The effect is made and cannot be told: going on would let the copies differ. */
-            log_error(&worker->node->log, "out of memory for replication: stopping");
-            abort();
-        }
-        if (!atomic_exchange(&stream->dirty, true)) {
-            struct worker *sender = worker->node->workers[stream->shard];
-            atomic_store(&sender->streams_dirty, true);
-            if (sender != worker) {
-                worker_wake(sender);
-            }
-        }
-    }
-    stat_add(&worker->stats.effects_sent, slot->replica_count);
+    copy_publish(&slot->copy, &worker->rim.copies, effects, keys, key_count);
+    stat_add(&worker->stats.effects_sent, slot->copy.member_count);
 }
 
 void slot_collect_acks(const struct worker *worker, const struct slot *slot, struct ack_set *acks)
@@ -57,20 +37,43 @@ void slot_collect_acks(const struct worker *worker, const struct slot *slot, str
     if (worker->node->config.acks == ACKS_PRIMARY) {
         return;
     }
-    for (unsigned i = 0; i < slot->replica_count; i++) {
-        struct replica_stream *stream = slot->replicas[i];
-        if (atomic_load_explicit(&stream->acked, memory_order_acquire) < slot->positions[i]) {
-            ack_set_add(acks, stream, slot->positions[i], slot->positions[i]);
+    for (unsigned i = 0; i < slot->copy.member_count; i++) {
+        const struct copy_member *member = &slot->copy.members[i];
+        if (member->stage == MEMBER_ATTACHED &&
+            atomic_load_explicit(&member->stream->acked, memory_order_acquire) < member->position) {
+            ack_set_add(acks, member->stream, member->position, member->position);
         }
     }
+}
+
+/* A forwarded write that was made already is answered as it was then. Slot lock held. True if so.
+ */
+static bool answer_again(const struct slot *slot, const struct execution *execution,
+                         struct reply_writer *writer)
+{
+    if (execution->once == NULL) {
+        return false;
+    }
+    struct bytes reply = outcomes_find(slot->copy.outcomes, execution->once);
+    if (reply.data == NULL) {
+        return false;
+    }
+    if (reply.size == 0) {
+        reply_error(writer, "UNCERTAIN the write was made, and its reply was too long to keep");
+    } else {
+        buf_append(execution->out, reply.data, reply.size);
+    }
+    return true;
 }
 
 /* True when a replica is so far behind that another write would only make it worse. */
 static bool replicas_overloaded(const struct slot *slot)
 {
-    for (unsigned i = 0; i < slot->replica_count; i++) {
-        if (atomic_load_explicit(&slot->replicas[i]->backlog_size, memory_order_relaxed) >
-            STREAM_BACKLOG_SIZE_MAX) {
+    for (unsigned i = 0; i < slot->copy.member_count; i++) {
+        const struct replica_stream *stream = slot->copy.members[i].stream;
+        bool waited_for = slot->copy.members[i].stage == MEMBER_ATTACHED;
+        if (waited_for && atomic_load_explicit(&stream->backlog_size, memory_order_relaxed) >
+                              STREAM_BACKLOG_SIZE_MAX) {
             return true;
         }
     }
@@ -85,21 +88,26 @@ bool execute_in_slot(struct worker *worker, const struct execution *execution)
     struct reply_writer writer = {.out = execution->out, .protocol = execution->protocol};
 
     slot_lock(slot);
-    if (TORC_UNLIKELY(!slot_serves(slot))) {
+    if (TORC_UNLIKELY(!slot_serves(slot) || !worker->has_lease ||
+                      (slot->copy.paused && (command->flags & COMMAND_WRITE) != 0))) {
         slot_unlock(slot);
         return false;
     }
+    worker->guarded = true;
     struct call call = {.command = command,
                         .argv = execution->argv,
                         .argc = execution->argc,
                         .now_ms = worker->now_wall_ms,
-                        .keys = slot->keys,
+                        .keys = slot_keys(slot),
                         .hash = execution->hash,
                         .reply = &writer,
                         .session = execution->session,
                         .worker = worker,
-                        .effects = slot->replica_count > 0 ? &worker->effects : NULL};
-    if (TORC_UNLIKELY(no_memory)) {
+                        .effects = slot->copy.member_count > 0 ? &worker->effects : NULL};
+    size_t before = buf_size(execution->out);
+    if (TORC_UNLIKELY(answer_again(slot, execution, &writer))) {
+        /* Nothing to do; who asks waits for the members as for any write. */
+    } else if (TORC_UNLIKELY(no_memory)) {
         call_reply_no_memory(&call);
     } else if (TORC_UNLIKELY((command->flags & COMMAND_WRITE) != 0 && replicas_overloaded(slot))) {
         reply_error(&writer, "TRYAGAIN a replica of slot %u is too far behind", execution->slot);
@@ -111,10 +119,15 @@ bool execute_in_slot(struct worker *worker, const struct execution *execution)
             log_error(&worker->node->log, "out of memory for replication: stopping");
             abort();
         }
-        slot_publish(worker, slot, buf_bytes(&worker->effects));
+        /* Any argument may be a key: one that is none does no harm. */
+        copy_publish_once(
+            &slot->copy, &worker->rim.copies, buf_bytes(&worker->effects), execution->argv + 1,
+            execution->argc - 1, execution->once,
+            (struct bytes){buf_head(execution->out) + before, buf_size(execution->out) - before});
+        stat_add(&worker->stats.effects_sent, slot->copy.member_count);
         buf_reset(&worker->effects, WORKER_READ_BUFFER_SIZE);
     }
-    if (slot->replica_count > 0) {
+    if (slot->copy.member_count > 0) {
         slot_collect_acks(worker, slot, execution->acks);
     }
     slot_unlock(slot);
@@ -133,6 +146,7 @@ void execute_local(struct worker *worker, const struct execution *execution)
                         .session = execution->session,
                         .worker = worker};
     worker->local_acks = execution->acks;
+    worker->guarded = worker->guarded || command_is_node_wide(execution->command);
     execution->command->handler(&call);
     worker->local_acks = NULL;
     count_call(worker, &call, writer.errors);
@@ -141,18 +155,16 @@ void execute_local(struct worker *worker, const struct execution *execution)
 void slot_replicate(struct call *call, struct slot *slot, size_t argc, const struct bytes *argv)
 {
     struct worker *worker = call->worker;
-    if (slot->replica_count > 0) {
-        struct buf effect = {0};
+    struct buf effect = {0};
+    if (slot->copy.member_count > 0) {
         struct call telling = {.effects = &effect};
         call_effect(&telling, argc, argv);
         if (effect.failed) {
             log_error(&worker->node->log, "out of memory for replication: stopping");
             abort();
         }
-        slot_publish(worker, slot, buf_bytes(&effect));
-        buf_deinit(&effect);
-    } else {
-        slot_publish(worker, slot, (struct bytes){NULL, 0});
     }
+    slot_publish(worker, slot, buf_bytes(&effect), NULL, 0);
+    buf_deinit(&effect);
     slot_collect_acks(worker, slot, worker->local_acks);
 }

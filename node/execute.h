@@ -25,18 +25,21 @@ struct execution {
     uint64_t hash;           /* of the first key */
     struct session *session; /* who asks */
     int protocol;
-    struct buf *out;      /* the reply is appended */
-    struct ack_set *acks; /* what the reply must wait for is added */
+    const struct once *once; /* of a write that was forwarded; NULL = none */
+    struct buf *out;         /* the reply is appended */
+    struct ack_set *acks;    /* what the reply must wait for is added */
 };
 
-/* False if this node does not serve the slot now: nothing was done. */
+/* False if this node does not serve the slot now, or takes no writes for it, or has no lease:
+ * nothing was done. Sets worker->guarded: the reply must not leave without a lease. */
 bool execute_in_slot(struct worker *worker, const struct execution *execution) TORC_MUST_USE;
 /* A command without a slot, or the node's own part of one that concerns every node. */
 void execute_local(struct worker *worker, const struct execution *execution);
 
-/* Slot lock held, and the slot has a role in which `effect` (RESP commands) was just executed:
- * numbers it and appends it to the replicas' streams. */
-void slot_publish(struct worker *worker, struct slot *slot, struct bytes effects);
+/* Slot lock held, and the slot is served here: numbers `effects` (RESP commands), which were just
+ * executed, and tells the members. `keys`: what they may have changed; NULL: any key. */
+void slot_publish(struct worker *worker, struct slot *slot, struct bytes effects,
+                  const struct bytes *keys, size_t key_count);
 /* Slot lock held: adds what a reply about this slot must wait for. */
 void slot_collect_acks(const struct worker *worker, const struct slot *slot, struct ack_set *acks);
 

@@ -296,6 +296,9 @@ void gather_nodes(struct connection *connection, const struct execution *executi
             one.out = &gather->parts[index];
             one.acks = &gather->place->acks;
             execute_local(worker, &one);
+            gather->place->guarded = true;
+            gather->place->term = worker->term;
+            worker->guarded = false;
             part_arrived(gather);
         } else if (self) {
             start_part(gather, &one, index, FRAME_NO_SLOT, PEER_NONE);

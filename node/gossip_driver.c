@@ -8,7 +8,9 @@
 #include "node/net.h"
 #include "node/node.h"
 #include "node/peers.h"
+#include "node/quorum_driver.h"
 #include "node/version.h"
+#include "ring/quorum.h"
 
 #include <stdio.h>
 #include <sys/socket.h>
@@ -28,8 +30,7 @@ static int encode_meta(struct control *control, struct buf *out)
                                .direct_port = config->direct_port,
                                .http_port = config->http_port,
                                .bus_port = config->bus_port,
-                               .weight = config->weight,
-                               .ready_epoch = control->ready_epoch};
+                               .weight = config->weight};
     snprintf(meta.host, sizeof(meta.host), "%s", control->node->announce);
     snprintf(meta.zone, sizeof(meta.zone), "%s", config->zone);
     snprintf(meta.software, sizeof(meta.software), "%s", TORC_VERSION);
@@ -123,7 +124,7 @@ static void act_on_events(struct control *control)
         if (event.kind == GOSSIP_EVENT_EPOCH) {
             control_fetch_view(control, &event.id);
         } else if (!minor) {
-            control->membership_at_ms = 0; /* look at once */
+            control->consider_at_ms = 0; /* look at once */
         }
     }
 }
@@ -142,7 +143,9 @@ void gossip_driver_receive(struct control *control)
             break;
         }
         struct gossip_address from;
-        if (net_from_sockaddr(&storage, &from)) {
+        if (got >= 4 && memcmp(data, QUORUM_MAGIC, 4) == 0) {
+            quorum_driver_receive(control, (struct bytes){data, (size_t)got});
+        } else if (net_from_sockaddr(&storage, &from)) {
             pthread_mutex_lock(&node->gossip_lock);
             if (node->gossip != NULL) {
                 gossip_receive(node->gossip, &from, (struct bytes){data, (size_t)got}, now_ms);

@@ -43,6 +43,7 @@ static struct view *describe_founder(struct control *control)
     node_id_generate(&view->cluster_id, &control->prng);
     view->epoch = 1;
     view->copies = (uint8_t)config->copies;
+    view->lease_ms = config->lease_ms;
     view->voters[0] = node->id;
     view->voter_count = 1;
     if (view_put_node(view, &self) != TORC_OK || view_seal(view) != TORC_OK) {
@@ -152,6 +153,17 @@ static bool fits(const struct control *control, const struct view *view,
     if (view->copies != node->config.copies) {
         log_info(&node->log, "the cluster keeps %u copies; --copies %u is the founder's to say",
                  view->copies, node->config.copies);
+    }
+    if (view->lease_ms != node->config.lease_ms) {
+        log_info(&node->log, "the cluster's lease is %u ms; --lease-ms %u is the founder's to say",
+                 view->lease_ms, node->config.lease_ms);
+    }
+    if (view_was_removed(view, &node->id)) {
+        log_error(&node->log,
+                  "this node was removed from the cluster; to have the machine join anew, empty "
+                  "its state directory %s",
+                  node->config.state_dir);
+        return false;
     }
     return true;
 }

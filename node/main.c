@@ -8,6 +8,7 @@
 #include "node/net.h"
 #include "node/node.h"
 #include "node/peers.h"
+#include "node/quorum_driver.h"
 #include "node/version.h"
 #include "node/worker.h"
 
@@ -28,19 +29,20 @@ static int create_parts(struct node *node)
 {
     node->commands = command_table_create();
     node->store = store_create();
+    node->incoming_store = store_create();
     node->peers = peers_create();
     node->cluster_text = cluster_text_create();
     node->slots = calloc(SLOT_COUNT, sizeof(*node->slots));
     node->workers = calloc(node->config.threads, sizeof(struct worker *));
-    if (node->commands == NULL || node->store == NULL || node->peers == NULL ||
-        node->cluster_text == NULL || node->slots == NULL || node->workers == NULL) {
+    if (node->commands == NULL || node->store == NULL || node->incoming_store == NULL ||
+        node->peers == NULL || node->cluster_text == NULL || node->slots == NULL ||
+        node->workers == NULL) {
         return TORC_ENOMEM;
     }
     for (unsigned i = 0; i < SLOT_COUNT; i++) {
-        node->slots[i].index = (uint16_t)i;
-        node->slots[i].source = PEER_NONE;
-        node->slots[i].leader = PEER_NONE;
+        copy_init(&node->slots[i].copy, (uint16_t)i);
         node->slots[i].keys = store_keyspace(node->store, (uint16_t)i);
+        node->slots[i].incoming = store_keyspace(node->incoming_store, (uint16_t)i);
     }
     node->control = control_create(node);
     if (node->control == NULL) {
@@ -65,7 +67,11 @@ static void destroy_parts(struct node *node)
     view_release(node->view);
     peers_destroy(node->peers);
     cluster_text_destroy(node->cluster_text);
+    for (unsigned i = 0; i < SLOT_COUNT && node->slots != NULL; i++) {
+        copy_deinit(&node->slots[i].copy);
+    }
     store_destroy(node->store);
+    store_destroy(node->incoming_store);
     command_table_destroy(node->commands);
     free(node->slots);
     free(node->workers);
@@ -161,22 +167,23 @@ static int start_workers(struct node *node)
 }
 
 /* Joins or founds; then the control thread's work is done here, in the main thread. */
-static int run_control(struct node *node, const struct view *remembered)
+static int run_control(struct node *node, const struct node_state *remembered)
 {
     struct control *control = node->control;
-    struct view *view = join_cluster(control, remembered);
+    struct view *view = join_cluster(control, remembered->view);
     if (view == NULL) {
         return atomic_load(&node->stopping) ? TORC_OK : TORC_EIO;
     }
     int result = gossip_driver_start(control, view);
-    if (result == TORC_OK && !control_adopt_view(control, view, false)) {
-        result = TORC_EIO;
+    if (result == TORC_OK) {
+        result = quorum_driver_start(control, view, buf_bytes(&remembered->quorum));
     }
     view_release(view);
     if (result == TORC_OK) {
         log_info(&node->log, "ready: clients on port %u, direct %u", node->config.port,
                  node->config.direct_port);
         control_run(control);
+        result = control->exit_code;
     }
     return result;
 }
@@ -191,8 +198,12 @@ static void *wait_for_signal(void *context)
     sigaddset(&signals, SIGINT);
     int signal_number = 0;
     sigwait(&signals, &signal_number);
-    log_info(&node->log, "stopping");
-    node_stop(node);
+    if (!atomic_load(&node->stopping)) {
+        log_info(&node->log, "stopping; once more to stop at once");
+        node_leave(node);
+        sigwait(&signals, &signal_number);
+        node_stop(node);
+    }
     return NULL;
 }
 
@@ -223,14 +234,14 @@ static int run_node(struct node *node)
     }
     if (result != TORC_OK) {
         http_stop(http);
-        view_release(state.view);
+        node_state_deinit(&state);
         return result;
     }
     if (pthread_create(&signal_thread, NULL, wait_for_signal, node) != 0) {
         log_error(&node->log, "cannot start a thread");
         result = TORC_EIO;
     } else {
-        result = run_control(node, state.view);
+        result = run_control(node, &state);
         node_stop(node);
         pthread_kill(signal_thread, SIGTERM);
         pthread_join(signal_thread, NULL);
@@ -240,7 +251,7 @@ static int run_node(struct node *node)
     for (unsigned i = 0; i < node->worker_count; i++) {
         pthread_join(node->workers[i]->thread, NULL);
     }
-    view_release(state.view);
+    node_state_deinit(&state);
     return result;
 }
 

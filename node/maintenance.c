@@ -12,33 +12,48 @@
 #define SWEEP_SLOTS_PER_TICK 4096 /* looked at; a look at a slot without work costs some 20 ns */
 #define SWEEP_BUDGET_NS 1000000   /* of a tick's 10 ms: expiry takes at most a tenth of a core */
 
+/* Expiry and eviction are writes like any other: the primary's, while it has a lease. Slot lock
+ * held.
+ */
+static bool may_delete(const struct worker *worker, const struct slot *slot)
+{
+    return slot_serves(slot) && !slot->copy.paused && worker->has_lease;
+}
+
 /* Deletes the object and tells the replicas. Slot lock held, primary. */
 static void delete_and_publish(struct worker *worker, struct slot *slot, struct keyspace *keys,
                                const struct object *object)
 {
     struct bytes key = object_key(object);
     uint64_t hash = key_hash(key);
-    if (slot->replica_count > 0) {
+    if (slot->copy.member_count > 0) {
         struct bytes argv[] = {BYTES_LITERAL("DEL"), key};
         struct call call = {.effects = &worker->effects};
         call_effect(&call, 2, argv);
     }
-    slot_publish(worker, slot, buf_bytes(&worker->effects));
-    buf_reset(&worker->effects, WORKER_READ_BUFFER_SIZE);
     keyspace_delete(keys, key, hash);
+    /* The key went with the object; what the members are told ends in it. */
+    struct bytes told = buf_bytes(&worker->effects);
+    struct bytes gone = {NULL, 0};
+    if (told.size > key.size + 2) {
+        gone = (struct bytes){told.data + told.size - 2 - key.size, key.size};
+    }
+    slot_publish(worker, slot, told, &gone, gone.size > 0);
+    buf_reset(&worker->effects, WORKER_READ_BUFFER_SIZE);
 }
 
 /* The next slot from `from` on, round and round, that this node leads and that has keys; SLOT_COUNT
  * if there is none. */
-static unsigned next_filled_slot(struct node *node, unsigned from)
+static unsigned next_filled_slot(struct worker *worker, unsigned from)
 {
+    struct node *node = worker->node;
     for (unsigned i = 0; i < SLOT_COUNT; i++) {
         struct slot *slot = &node->slots[(from + i) % SLOT_COUNT];
         slot_lock(slot);
-        bool filled = slot_serves(slot) && keyspace_count(slot->keys) > 0;
+        bool filled = may_delete(worker, slot) && keyspace_count(slot_keys(slot)) > 0;
         slot_unlock(slot);
         if (filled) {
-            return slot->index;
+            return slot->copy.index;
         }
     }
     return SLOT_COUNT;
@@ -52,15 +67,15 @@ static bool evict_one(struct worker *worker, enum eviction_policy policy)
     struct slot *chosen = NULL;
     uint64_t chosen_idle_ms = 0;
     for (unsigned i = 0; i < EVICTION_SLOTS_SAMPLED; i++) {
-        unsigned index = next_filled_slot(node, (unsigned)prng_below(&worker->prng, SLOT_COUNT));
+        unsigned index = next_filled_slot(worker, (unsigned)prng_below(&worker->prng, SLOT_COUNT));
         if (index == SLOT_COUNT) {
             return false;
         }
         struct slot *slot = &node->slots[index];
         slot_lock(slot);
         const struct object *victim =
-            slot_serves(slot)
-                ? keyspace_evict_pick(slot->keys, policy, worker->now_wall_ms, &worker->prng)
+            may_delete(worker, slot)
+                ? keyspace_evict_pick(slot_keys(slot), policy, worker->now_wall_ms, &worker->prng)
                 : NULL;
         if (victim != NULL) {
             uint64_t idle_ms = object_idle_ms(victim, worker->now_wall_ms);
@@ -76,11 +91,11 @@ static bool evict_one(struct worker *worker, enum eviction_policy policy)
     }
     slot_lock(chosen);
     struct object *victim =
-        slot_serves(chosen)
-            ? keyspace_evict_pick(chosen->keys, policy, worker->now_wall_ms, &worker->prng)
+        may_delete(worker, chosen)
+            ? keyspace_evict_pick(slot_keys(chosen), policy, worker->now_wall_ms, &worker->prng)
             : NULL;
     if (victim != NULL) {
-        delete_and_publish(worker, chosen, chosen->keys, victim);
+        delete_and_publish(worker, chosen, slot_keys(chosen), victim);
         stat_add(&worker->stats.evicted, 1);
     }
     slot_unlock(chosen);
@@ -91,7 +106,7 @@ static bool evict_one(struct worker *worker, enum eviction_policy policy)
  * what has changed since but for the copies. */
 static bool within_share(struct node *node, uint64_t limit)
 {
-    int64_t memory = (int64_t)store_memory(node->store);
+    int64_t memory = (int64_t)node_memory(node);
     int64_t then = (int64_t)atomic_load_explicit(&node->led_seen_at_bytes, memory_order_relaxed);
     int64_t copied = atomic_load_explicit(&node->copied_since_bytes, memory_order_relaxed);
     int64_t led = (int64_t)atomic_load_explicit(&node->led_bytes, memory_order_relaxed);
@@ -125,13 +140,13 @@ void maintenance_look_at_memory(struct node *node)
     uint64_t led = 0;
     uint64_t led_slots = 0;
     uint64_t copied_slots = 0;
-    uint64_t memory = store_memory(node->store);
+    uint64_t memory = node_memory(node);
     for (unsigned i = 0; i < SLOT_COUNT; i++) {
         struct slot *slot = &node->slots[i];
         slot_lock(slot);
-        led += slot->role == SLOT_PRIMARY ? keyspace_memory(slot->keys) : 0;
-        led_slots += slot->role == SLOT_PRIMARY;
-        copied_slots += slot->role == SLOT_REPLICA;
+        led += slot->copy.role == COPY_PRIMARY ? keyspace_memory(slot_keys(slot)) : 0;
+        led_slots += slot->copy.role == COPY_PRIMARY;
+        copied_slots += slot->copy.role == COPY_FOLLOWER;
         slot_unlock(slot);
     }
     uint64_t all = led_slots + copied_slots;
@@ -164,7 +179,7 @@ static uint64_t now_ns(void)
 void maintenance_sweep(struct worker *worker)
 {
     struct node *node = worker->node;
-    if (!store_has_expiries(node->store)) {
+    if (!node_has_expiries(node)) {
         return;
     }
     uint64_t started = now_ns();
@@ -178,10 +193,10 @@ void maintenance_sweep(struct worker *worker)
         struct slot *slot = &node->slots[slot_index];
         struct sweep sweep = {worker, slot};
         slot_lock(slot);
-        uint64_t soonest = slot_serves(slot) ? keyspace_next_expiry_ms(slot->keys) : 0;
+        uint64_t soonest = may_delete(worker, slot) ? keyspace_next_expiry_ms(slot_keys(slot)) : 0;
         if (soonest != 0 && soonest <= worker->now_wall_ms) {
-            size_t found = keyspace_expired(slot->keys, worker->now_wall_ms, SWEEP_KEYS_PER_SLOT,
-                                            sweep_object, &sweep);
+            size_t found = keyspace_expired(slot_keys(slot), worker->now_wall_ms,
+                                            SWEEP_KEYS_PER_SLOT, sweep_object, &sweep);
             if (found == SWEEP_KEYS_PER_SLOT && slot_index >= node->worker_count) {
                 worker->sweep_slot = (uint16_t)(slot_index - node->worker_count);
             }

@@ -40,7 +40,6 @@ int member_meta_encode(const struct member_meta *meta, struct buf *out)
     write_u16(out, meta->bus_port);
     write_bytes16(out, bytes_of(meta->zone));
     write_u32(out, meta->weight);
-    write_u64(out, meta->ready_epoch);
     write_bytes16(out, bytes_of(meta->software));
     return out->failed ? TORC_ENOMEM : TORC_OK;
 }
@@ -61,7 +60,6 @@ int member_meta_decode(struct member_meta *out, struct bytes input)
     out->bus_port = read_u16(&reader);
     read_text16(&reader, out->zone, ZONE_SIZE_MAX);
     out->weight = read_u32(&reader);
-    out->ready_epoch = read_u64(&reader);
     read_text16(&reader, out->software, MEMBER_SOFTWARE_SIZE_MAX);
     int status = reader_finish(&reader);
     if (status == TORC_OK && !is_lawful(out)) {

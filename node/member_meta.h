@@ -25,10 +25,9 @@ struct member_meta {
     uint16_t client_port;
     uint16_t direct_port;
     uint16_t http_port;
-    uint16_t bus_port;            /* TCP and UDP */
-    char zone[ZONE_SIZE_MAX + 1]; /* "" = none */
-    uint32_t weight;              /* thousandths; what its operator asked for */
-    uint64_t ready_epoch; /* newest view epoch for which it holds every slot it owns; 0 = none */
+    uint16_t bus_port;                           /* TCP and UDP */
+    char zone[ZONE_SIZE_MAX + 1];                /* "" = none */
+    uint32_t weight;                             /* thousandths; what its operator asked for */
     char software[MEMBER_SOFTWARE_SIZE_MAX + 1]; /* its version, e.g. "0.1.0" */
 };
 

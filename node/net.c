@@ -144,6 +144,9 @@ void net_tune(int fd)
     int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    /* A stream of few packets is sent again every 200 ms at first instead of backing off: under
+     * heavy loss a write waits half a second and not three. */
+    setsockopt(fd, IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, &on, sizeof(on));
 }
 
 int net_connect(const struct gossip_address *to, int *out)

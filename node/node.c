@@ -51,3 +51,12 @@ void node_stop(struct node *node)
     }
     control_wake(node->control);
 }
+
+void node_leave(struct node *node)
+{
+    if (atomic_load(&node->epoch) == 0) {
+        node_stop(node); /* it has not joined: there is nothing to hand over */
+    } else if (!atomic_exchange(&node->leaving, true)) {
+        control_wake(node->control);
+    }
+}

@@ -54,6 +54,7 @@ struct node {
     char announce[HOST_SIZE_MAX + 1];
     struct command_table *commands;
     struct store *store;
+    struct store *incoming_store; /* where refills build copies: see slots.h */
     struct worker **workers;
     unsigned worker_count;
     struct control *control;
@@ -83,7 +84,31 @@ struct node {
     _Atomic int64_t copied_since_bytes;  /* growth since then of the slots it keeps copies of */
     _Atomic uint64_t led_share_permille; /* of --memory, for the slots it leads */
     _Atomic size_t unserved_slots;       /* that this node leads and has not taken over yet */
+    /* The control thread writes these two. A reply leaves only before the lease ends, and only if
+     * the term is that in which it was executed: it grows whenever the node may have been deposed.
+     */
+    _Atomic uint64_t lease_until_ms; /* clock_lease_ms */
+    _Atomic uint64_t term;
+    _Atomic bool leaving; /* hands its slots over, then stops */
 };
+
+/* The stores are two halves of one: a slot's keys are in either. Any thread. */
+static inline size_t node_memory(const struct node *node)
+{
+    return store_memory(node->store) + store_memory(node->incoming_store);
+}
+static inline size_t node_key_count(const struct node *node)
+{
+    return store_key_count(node->store) + store_key_count(node->incoming_store);
+}
+static inline size_t node_expiry_count(const struct node *node)
+{
+    return store_expiry_count(node->store) + store_expiry_count(node->incoming_store);
+}
+static inline bool node_has_expiries(const struct node *node)
+{
+    return store_has_expiries(node->store) || store_has_expiries(node->incoming_store);
+}
 
 /* The present view, retained: release it after use. NULL before the node has joined. Any thread. */
 const struct view *node_view(struct node *node);
@@ -99,7 +124,9 @@ unsigned worker_index(const struct worker *worker);
 struct worker_stats *worker_stats(struct worker *worker);
 /* Makes worker `index` look at kill_wanted and pauses soon. Any thread. */
 void node_wake_worker(struct node *node, unsigned index);
-/* Asks the node to stop in an orderly way (SHUTDOWN). Any thread. */
+/* Stops the node at once. Any thread. */
 void node_stop(struct node *node);
+/* Has the node hand over what it leads, then stop (SIGTERM, SHUTDOWN). Any thread. */
+void node_leave(struct node *node);
 
 #endif

@@ -1,12 +1,12 @@
 /*
- * What a view makes of each slot at this node: installs views, and says which slots must still be
- * taken over. The control thread installs; the slots change under their locks while the workers
- * run.
+ * Installs views: gives each slot its role, opens and closes streams. The control thread installs;
+ * the slots change under their locks while the workers run.
  */
 #ifndef TORC_NODE_ROLES_H
 #define TORC_NODE_ROLES_H
 
 #include "base/attributes.h"
+#include "node/slot_rim.h"
 #include "ring/view.h"
 
 #include <stdbool.h>
@@ -16,14 +16,16 @@
 struct node;
 
 /* Makes the view the node's own if it is newer: gives every slot its role, opens and closes
- * streams, publishes the view and wakes the workers. Retains the view. True if it was newer. */
-bool roles_install(struct node *node, const struct view *view);
+ * streams, publishes the view and wakes the workers. Retains the view. `peers`: room for the peer
+ * of each of its nodes (NODES_MAX), filled in. True if it was newer. */
+bool roles_install(struct node *node, const struct slot_rim *rim, const struct view *view,
+                   uint16_t *peers);
 
-/* Once every node that is up holds all it owns under this view: stops telling the replicas of
- * earlier views, and drops the data of slots that only others own. */
-void roles_drop_former(struct node *node, const struct view *view);
-
-/* Slots of ours that are not yet taken over. */
-size_t roles_missing(struct node *node);
+/* How far the node is with what its view asks of it. */
+struct roles_state {
+    size_t unready;  /* slots that it leads and does not serve, or does not follow yet */
+    size_t unserved; /* of those, the ones it leads */
+};
+struct roles_state roles_look(struct node *node);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "base/codec.h"
 #include "base/error.h"
+#include "ring/quorum.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +14,7 @@
 #include <xxhash.h>
 
 #define STATE_MAGIC 0x54534354u /* "TCST" */
-#define STATE_VERSION 1
+#define STATE_VERSION 2
 #define STATE_SIZE_MAX (4u * 1024 * 1024)
 
 static int make_folder(const char *folder)
@@ -50,12 +51,21 @@ static int decode_state(struct bytes input, struct node_state *state)
     read_raw(&reader, state->id.bytes, NODE_ID_SIZE);
     state->incarnation = read_u64(&reader);
     struct bytes view = read_bytes32(&reader, STATE_SIZE_MAX);
+    struct bytes quorum = read_bytes32(&reader, STATE_SIZE_MAX);
     int result = reader_finish(&reader);
+    if (result == TORC_OK) {
+        result = quorum_check_durable(quorum);
+    }
     state->view = NULL;
     if (result == TORC_OK && view.size > 0) {
         struct view *decoded = NULL;
         result = view_decode(&decoded, view);
         state->view = decoded;
+    }
+    if (result == TORC_OK) {
+        buf_init(&state->quorum);
+        buf_append(&state->quorum, quorum.data, quorum.size);
+        result = state->quorum.failed ? TORC_ENOMEM : TORC_OK;
     }
     return result;
 }
@@ -142,8 +152,7 @@ static int sync_folder(const char *path)
     return result;
 }
 
-int state_file_write(const struct state_file *file, const struct log *log,
-                     const struct node_state *state)
+int state_file_write(struct state_file *file, const struct log *log, const struct node_state *state)
 {
     struct buf out = {0};
     struct buf view = {0};
@@ -155,6 +164,7 @@ int state_file_write(const struct state_file *file, const struct log *log,
     buf_append(&out, state->id.bytes, NODE_ID_SIZE);
     write_u64(&out, state->incarnation);
     write_bytes32(&out, buf_bytes(&view));
+    write_bytes32(&out, buf_bytes(&state->quorum));
     if (!out.failed) {
         write_u64(&out, XXH3_64bits(buf_head(&out), buf_size(&out)));
     }
@@ -167,16 +177,26 @@ int state_file_write(const struct state_file *file, const struct log *log,
         sync_folder(file->path) == TORC_OK) {
         result = TORC_OK;
     }
-    if (result != TORC_OK) {
-        log_error(log, "cannot write %s: %s", file->path,
+    if (result != TORC_OK && !file->failing) {
+        log_error(log, "cannot write %s: %s; this node does not vote until it can", file->path,
                   result == TORC_ENOMEM ? torc_strerror(result) : strerror(errno));
+    } else if (result == TORC_OK && file->failing) {
+        log_info(log, "%s can be written again", file->path);
     }
+    file->failing = result != TORC_OK;
     if (fd >= 0) {
         close(fd);
     }
     buf_deinit(&out);
     buf_deinit(&view);
     return result;
+}
+
+void node_state_deinit(struct node_state *state)
+{
+    view_release(state->view);
+    state->view = NULL;
+    buf_deinit(&state->quorum);
 }
 
 void state_file_close(struct state_file *file)

@@ -1,18 +1,11 @@
 /*
- * Taking slots over. A node that a view makes primary of a slot first asks every other node that is
- * up what it holds: their answers say that they have installed the view, so that nobody else serves
- * the slot any more, and who has the latest of it. It then has that one send the slot, unless it
- * has as much itself, and serves. A node that is made replica has the primary send it.
- *
- *      new view ─► ask (torc.take query) ─► all answered ─► have sent (torc.take send) ─► serve
- *
- * The slot travels in the replication stream, in order with everything else about it. This side is
- * the control thread's; the answering side runs on the workers.
+ * Carries the questions and answers of taking slots over (replication/takeover.h) between nodes.
+ * The asking side is the control thread's; the answering side runs on the workers.
  */
 #ifndef TORC_NODE_TAKE_H
 #define TORC_NODE_TAKE_H
 
-#include "base/attributes.h"
+#include "replication/copy.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,8 +17,11 @@ struct take;
 struct take *take_create(struct control *control);
 void take_destroy(struct take *take);
 /* A view was installed: begin anew. */
-void take_restart(struct take *take);
-/* Does what is due; call every few milliseconds. True once nothing is missing. */
-bool take_tick(struct take *take, uint64_t now_ms);
+void take_restart(struct take *take, const struct copy_view *installed);
+/* Does what is due; call every few milliseconds. */
+void take_tick(struct take *take, uint64_t now_ms);
+
+/* True while slots are not taken over because that peer has not answered. */
+bool take_waits_for(const struct take *take, uint16_t peer);
 
 #endif

@@ -5,22 +5,12 @@
 #include "node/commands/handlers.h"
 #include "node/control.h"
 #include "node/node.h"
+#include "node/quorum_driver.h"
 
-/* TORC.VIEW: the view as its bytes. Between nodes, with an argument: here is a newer one. */
+/* TORC.VIEW: the view as its bytes. */
 void torc_view_command(struct call *call)
 {
     struct node *node = worker_node(call->worker);
-    if (call->argc == 2 && call->session->access == ACCESS_BUS) {
-        struct view *offered = NULL;
-        int result = view_decode(&offered, call->argv[1]);
-        if (result != TORC_OK) {
-            reply_error(call->reply, "ERR the view is refused: %s", torc_strerror(result));
-            return;
-        }
-        control_offer_view(node->control, offered);
-        reply_ok(call->reply);
-        return;
-    }
     if (call->argc != 1) {
         call_reply_syntax_error(call);
         return;
@@ -39,6 +29,21 @@ void torc_view_command(struct call *call)
         reply_bulk(call->reply, buf_bytes(&encoded));
     }
     buf_deinit(&encoded);
+}
+
+/* torc.quorum MESSAGE: for the control thread, which answers with messages of its own. */
+void torc_quorum_command(struct call *call)
+{
+    if (call->argc != 2) {
+        call_reply_syntax_error(call);
+        return;
+    }
+    int result = quorum_driver_post(worker_node(call->worker)->control, call->argv[1]);
+    if (result != TORC_OK) {
+        reply_error(call->reply, "ERR the message is dropped: %s", torc_strerror(result));
+    } else {
+        reply_ok(call->reply);
+    }
 }
 
 /* torc.gossip STATE: merges the sender's state and answers with ours. */

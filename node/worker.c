@@ -132,8 +132,100 @@ static void on_wake(struct ev_loop *loop, ev_async *watcher, int events)
         return;
     }
     worker->acks_arrived = true;
+    if (atomic_exchange(&worker->view_came, false)) {
+        worker_begin(worker);
+        operations_follow_view(worker);
+        operations_tick(worker, clock_monotonic_ms());
+        bus_connections_tick(worker, clock_monotonic_ms());
+    }
     if (atomic_exchange(&worker->look_at_clients, false)) {
         close_killed(worker);
+    }
+}
+
+/* ---- the lease ---- */
+
+void worker_begin(struct worker *worker)
+{
+    worker->now_wall_ms = clock_wall_ms();
+    worker->term = atomic_load_explicit(&worker->node->term, memory_order_acquire);
+    worker->has_lease = worker_may_answer(worker, worker->term);
+    worker->guarded = false;
+}
+
+/* The clock is read anew each time: between two looks this process may have been stopped for longer
+ * than a lease. */
+bool worker_may_answer(const struct worker *worker, uint64_t term)
+{
+    const struct node *node = worker->node;
+    return clock_lease_ms() < atomic_load_explicit(&node->lease_until_ms, memory_order_acquire) &&
+           atomic_load_explicit(&node->term, memory_order_acquire) == term;
+}
+
+/* ---- attaching members ---- */
+
+/* Nobody asks for a write again for as long as that. */
+#define OUTCOMES_AGE_MS (2 * OPERATION_REPEAT_LIMIT_MS)
+
+static void age_outcomes(struct worker *worker, uint64_t now_ms)
+{
+    if (now_ms < worker->age_at_ms) {
+        return;
+    }
+    worker->age_at_ms = now_ms + OUTCOMES_AGE_MS;
+    struct node *node = worker->node;
+    for (uint32_t i = worker->index; i < SLOT_COUNT; i += node->worker_count) {
+        slot_lock(&node->slots[i]);
+        copy_age(&node->slots[i].copy);
+        slot_unlock(&node->slots[i]);
+    }
+}
+
+#define REFILL_SLICE_BYTES (64u * 1024)  /* of one slot under its lock */
+#define REFILL_ROUND_BYTES (512u * 1024) /* before clients are looked after again */
+
+/* True if the slot has members that are still to be attached. */
+static bool step_slot(struct worker *worker, struct slot *slot)
+{
+    slot_lock(slot);
+    bool served = slot_serves(slot);
+    bool pending = slot->copy.role == COPY_PRIMARY &&
+                   copy_step(&slot->copy, &worker->rim.copies, REFILL_SLICE_BYTES);
+    if (!served && slot_serves(slot)) {
+        atomic_store(&worker->view_came, true); /* somebody may have waited for this */
+    }
+    slot_unlock(slot);
+    return pending;
+}
+
+/* Goes on attaching members to the slots whose streams this worker sends, one slot after another.
+ */
+static void step_refills(struct worker *worker)
+{
+    struct node *node = worker->node;
+    if (!atomic_exchange(&worker->refills_due, false)) {
+        return;
+    }
+    uint32_t slot_count = (SLOT_COUNT + node->worker_count - 1) / node->worker_count;
+    uint32_t first_pending = slot_count;
+    uint64_t limit = worker->rim.appended_bytes + REFILL_ROUND_BYTES;
+    bool more = false;
+    for (uint32_t looked = 0; looked < slot_count; looked++) {
+        uint32_t at = (worker->refill_slot + looked) % slot_count;
+        uint32_t index = at * node->worker_count + worker->index;
+        if (index < SLOT_COUNT && step_slot(worker, &node->slots[index])) {
+            first_pending = more ? first_pending : at;
+            more = true;
+        }
+        if (worker->rim.appended_bytes >= limit) {
+            first_pending = more ? first_pending : at;
+            more = true;
+            break;
+        }
+    }
+    worker->refill_slot = more ? first_pending : worker->refill_slot;
+    if (more) {
+        atomic_store(&worker->refills_due, true); /* at the next acknowledgement, or tick */
     }
 }
 
@@ -195,8 +287,8 @@ static void flush_bus(struct worker *worker)
 /* Ticks as often as there is reason to. */
 static void set_tick(struct worker *worker)
 {
-    bool busy = worker->held_first != NULL || worker->waiting != NULL || worker->bus_held > 0 ||
-                store_has_expiries(worker->node->store);
+    bool busy = worker->held_first != NULL || atomic_load(&worker->refills_due) ||
+                worker->waiting != NULL || worker->bus_held > 0 || node_has_expiries(worker->node);
     double wanted = busy ? TICK_SECONDS : IDLE_TICK_SECONDS;
     if (worker->tick.repeat != wanted) {
         worker->tick.repeat = wanted;
@@ -208,6 +300,10 @@ static void on_before_sleep(struct ev_loop *loop, ev_prepare *watcher, int event
 {
     (void)events;
     struct worker *worker = watcher->data;
+    if (atomic_load_explicit(&worker->refills_due, memory_order_relaxed) &&
+        (worker->acks_arrived || atomic_load(&worker->view_came))) {
+        step_refills(worker);
+    }
     if (atomic_load_explicit(&worker->streams_dirty, memory_order_relaxed) &&
         atomic_exchange(&worker->streams_dirty, false)) {
         poll_streams(worker, clock_monotonic_ms());
@@ -223,6 +319,7 @@ static void on_before_sleep(struct ev_loop *loop, ev_prepare *watcher, int event
     flush_bus(worker);
     set_tick(worker);
     if (worker->flush_first != NULL || worker->acks_arrived ||
+        atomic_load_explicit(&worker->view_came, memory_order_relaxed) ||
         atomic_load_explicit(&worker->streams_dirty, memory_order_relaxed)) {
         /* Something came up meanwhile: do not sleep. */
         ev_feed_event(loop, &worker->wake, EV_ASYNC);
@@ -248,8 +345,10 @@ static void on_tick(struct ev_loop *loop, ev_timer *watcher, int events)
     (void)events;
     struct worker *worker = watcher->data;
     uint64_t now_ms = clock_monotonic_ms();
-    worker->now_wall_ms = clock_wall_ms();
+    worker_begin(worker);
     worker_view(worker);
+    step_refills(worker);
+    age_outcomes(worker, now_ms);
     maintenance_sweep(worker);
     if (worker->index == 0 && now_ms >= worker->memory_look_at_ms &&
         atomic_load_explicit(&worker->node->config.memory_bytes_max, memory_order_relaxed) != 0) {
@@ -295,6 +394,8 @@ struct worker *worker_create(struct node *node, unsigned index)
     worker->index = index;
     worker->bit = UINT64_C(1) << index;
     worker->sweep_slot = (uint16_t)index;
+    slot_rim_init(&worker->rim, node, worker);
+    worker->age_at_ms = clock_monotonic_ms() + OUTCOMES_AGE_MS;
     worker->peer_session.access = ACCESS_BUS;
     worker->peer_session.protocol = 2;
     worker->read_buffer = malloc(WORKER_READ_BUFFER_SIZE);

@@ -11,6 +11,7 @@
 #include "node/link.h"
 #include "node/node.h"
 #include "node/resp/request.h"
+#include "node/slot_rim.h"
 #include "node/streams.h"
 
 #include <ev.h>
@@ -47,6 +48,9 @@ struct worker {
     _Atomic bool woken;
     _Atomic bool look_at_clients; /* some are to be killed, or a pause has ended */
     _Atomic bool streams_dirty;   /* a stream that it sends has something new */
+    _Atomic bool refills_due;     /* some slot of its share has members to attach */
+    _Atomic bool view_came;       /* what is held may find its way now */
+    _Atomic size_t waiting_count; /* operations in `waiting`; the worker writes it */
 
     /* this worker */
     struct worker_stats stats;
@@ -63,7 +67,12 @@ struct worker {
     struct buf chunk;               /* replies of the batch under way */
     struct ack_set chunk_acks;
     unsigned chunk_replies;
-    struct ack_set *local_acks;  /* of the execute_local under way */
+    struct ack_set *local_acks; /* of the execute_local under way */
+    bool has_lease;             /* at the beginning of the batch under way */
+    bool guarded;               /* something was executed since then that needs the lease */
+    uint64_t term;              /* of that beginning */
+    struct slot_rim rim;
+    uint32_t refill_slot;        /* where attaching members goes on */
     uint64_t now_wall_ms;        /* of the batch under way */
     struct session peer_session; /* as which effects are applied */
     struct connection *connections;
@@ -76,6 +85,9 @@ struct worker {
     bool acks_arrived;                        /* look at `waiting` before sleeping */
     struct operation *waiting;                /* for acknowledgements */
     struct operation *held_first, *held_last; /* for a view or a take-over, oldest first */
+    struct operation *once_first, *once_last; /* writes with a name, oldest first */
+    uint64_t once_origin, once_last_id;
+    uint64_t age_at_ms; /* when outcomes are aged next; monotonic */
     uint16_t held_count[SLOT_COUNT];
     uint16_t sweep_slot; /* where the expiry sweep goes on */
     uint64_t accept_paused_until_ms;
@@ -92,7 +104,10 @@ void *worker_run(void *worker);
 /* Any thread. Makes it look at acknowledgements, views, kills and streams. */
 void worker_wake(struct worker *worker);
 
-/* This worker. */
+/* This worker. Before executing anything: looks at the clocks, the lease and the term. */
+void worker_begin(struct worker *worker);
+/* True if what was executed in that term may be answered at this instant. */
+bool worker_may_answer(const struct worker *worker, uint64_t term);
 struct link *worker_link(struct worker *worker, uint16_t peer); /* NULL without memory */
 /* The present view; NULL before the node has joined. Borrowed until the loop sleeps. */
 const struct view *worker_view(struct worker *worker);

@@ -1,7 +1,9 @@
 /* Roles, taking over, and the follower's side; the primary's is in copy_primary.c. */
 #include "replication/copy.h"
 
+#include "base/codec.h"
 #include "base/error.h"
+#include "replication/copy_internal.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -23,25 +25,42 @@ void copy_init(struct copy *copy, uint16_t index)
     *copy = (struct copy){.index = index, .leader = COPY_PEER_NONE, .source = COPY_PEER_NONE};
 }
 
+static void forget_outcomes(struct outcomes **outcomes)
+{
+    outcomes_destroy(*outcomes);
+    *outcomes = NULL;
+}
+
 void copy_deinit(struct copy *copy)
 {
     free(copy->members);
     copy->members = NULL;
     copy->member_count = 0;
+    forget_outcomes(&copy->outcomes);
+    forget_outcomes(&copy->incoming);
 }
 
 static void forget_members(struct copy *copy)
 {
-    copy_deinit(copy);
+    free(copy->members);
+    copy->members = NULL;
+    copy->member_count = 0;
     copy->movable = false;
     copy->paused = false;
     copy->stage = COPY_IDLE;
+}
+
+static void detach(struct copy *copy)
+{
+    copy->attached = false;
+    copy->confirmed = false;
 }
 
 static void stop_receiving(struct copy *copy, const struct copy_rim *rim)
 {
     if (copy->receiving) {
         rim->incoming_drop(rim->context, copy->index);
+        forget_outcomes(&copy->incoming);
         copy->receiving = false;
     }
 }
@@ -50,8 +69,9 @@ static void forget_data(struct copy *copy, const struct copy_rim *rim)
 {
     stop_receiving(copy, rim);
     rim->data_clear(rim->context, copy->index);
+    forget_outcomes(&copy->outcomes);
     copy->complete = false;
-    copy->attached = false;
+    detach(copy);
     copy->source = COPY_PEER_NONE;
     copy->effect_epoch = 0;
     copy->sequence = 0;
@@ -96,8 +116,7 @@ static size_t list_members(const struct copy_view *installed, uint16_t slot,
         if (node != installed->self && installed->peers[node] != COPY_PEER_NONE) {
             out[count++] = (struct copy_member){.peer = installed->peers[node],
                                                 .owner = i < owner_count,
-                                                .syncing =
-                                                    view->nodes[node].status == NODE_SYNCING,
+                                                .syncing = view->nodes[node].status == NODE_SYNCING,
                                                 .target = contains(targets, target_count, node)};
         }
     }
@@ -134,6 +153,14 @@ static bool is_up(const struct copy_view *installed, uint16_t peer)
     return false;
 }
 
+/* True if the member is taken on as it is. One that was an owner and is none any more takes itself
+ * for detached. Any other must go on being waited for: it may have told the voters already that it
+ * is. */
+static bool is_kept(const struct copy_member *before, bool owner)
+{
+    return owner || !before->owner;
+}
+
 static int install_primary(struct copy *copy, const struct copy_rim *rim,
                            const struct copy_view *installed)
 {
@@ -143,7 +170,7 @@ static int install_primary(struct copy *copy, const struct copy_rim *rim,
     bool joined = true;
     for (size_t i = 0; i < count && goes_on; i++) {
         const struct copy_member *before = find_member(copy, listed[i].peer);
-        if (before != NULL && before->stream != NULL &&
+        if (before != NULL && before->stream != NULL && is_kept(before, listed[i].owner) &&
             !rim->stream_ended(rim->context, before->stream)) {
             struct copy_member now = listed[i];
             listed[i] = *before;
@@ -167,7 +194,9 @@ static int install_primary(struct copy *copy, const struct copy_rim *rim,
          */
         bool listens = copy->role == COPY_FOLLOWER && !installed->demoted &&
                        copy->source != COPY_PEER_NONE && is_up(installed, copy->source);
-        copy->attached = copy->attached && listens;
+        if (!listens) {
+            detach(copy);
+        }
         stage = COPY_ASKING;
     } else if (stage == COPY_FETCHING) {
         stage = COPY_ASKING; /* whoever was sending may be gone */
@@ -199,7 +228,7 @@ static void install_follower(struct copy *copy, const struct copy_rim *rim,
     bool deposed =
         copy->source != COPY_PEER_NONE && copy->source != leader && !is_up(installed, copy->source);
     if (was_primary || installed->demoted || deposed || copy->source == COPY_PEER_NONE) {
-        copy->attached = false;
+        detach(copy);
         copy->source = leader;
     }
     copy->leader = leader;
@@ -214,7 +243,7 @@ static void install_none(struct copy *copy, const struct copy_rim *rim,
         copy->none_since = installed->view->epoch;
     }
     copy->role = COPY_NONE;
-    copy->attached = false;
+    detach(copy);
     copy->source = COPY_PEER_NONE;
     if (is_led && installed->view->settled_epoch >= copy->none_since) {
         forget_data(copy, rim);
@@ -265,7 +294,7 @@ bool copy_is_ready(const struct copy *copy)
     case COPY_NONE: return true;
     case COPY_PRIMARY:
         return copy->stage == COPY_SERVING || (copy->stage == COPY_JOINING && !copy->may_serve);
-    case COPY_FOLLOWER: return !copy->needed || (copy->attached && copy->source == copy->leader);
+    case COPY_FOLLOWER: return !copy->needed || (copy->confirmed && copy->source == copy->leader);
     }
     return false;
 }
@@ -287,7 +316,7 @@ bool copy_resolve(struct copy *copy, const struct copy_rim *rim, const struct st
             return false; /* the rest is on its way already */
         }
         copy->source = best_peer;
-        copy->attached = false;
+        detach(copy);
         copy->stage = COPY_FETCHING;
         return true;
     }
@@ -296,7 +325,7 @@ bool copy_resolve(struct copy *copy, const struct copy_rim *rim, const struct st
         copy->complete = true;
     }
     stop_receiving(copy, rim);
-    copy->attached = false;
+    detach(copy);
     copy->source = COPY_PEER_NONE;
     copy->stage = COPY_JOINING;
     return true;
@@ -312,6 +341,34 @@ void copy_note_equal(struct copy *copy, uint16_t peer)
 
 /* ---- follower ---- */
 
+void copy_note_outcome(struct outcomes **outcomes, const struct once *once, struct bytes reply)
+{
+    if (*outcomes == NULL) {
+        *outcomes = outcomes_create();
+    }
+    if (*outcomes == NULL || outcomes_note(*outcomes, once, reply) != TORC_OK) {
+        abort(); /* a write that is asked for again would be made twice */
+    }
+}
+
+/* Takes once and reply from the front of a payload. False: they are not lawful. */
+static bool receive_outcome(struct outcomes **outcomes, struct bytes *payload)
+{
+    struct once once;
+    struct reader reader;
+    if (once_decode(payload, &once) != TORC_OK) {
+        return false;
+    }
+    reader_init(&reader, *payload);
+    struct bytes reply = read_bytes32(&reader, OUTCOME_REPLY_SIZE_MAX);
+    if (reader.failed) {
+        return false;
+    }
+    *payload = (struct bytes){(const char *)reader.at, reader_left(&reader)};
+    copy_note_outcome(outcomes, &once, reply);
+    return true;
+}
+
 static enum copy_verdict receive_effect(struct copy *copy, const struct copy_rim *rim,
                                         const struct op *op)
 {
@@ -319,10 +376,13 @@ static enum copy_verdict receive_effect(struct copy *copy, const struct copy_rim
         return COPY_APPLIED; /* sent again after a reconnect */
     }
     if (op->sequence != copy->sequence + 1) {
-        copy->attached = false; /* something is missing: the sender finds out and refills us */
+        detach(copy); /* something is missing: the sender finds out and refills us */
         return COPY_SKIPPED;
     }
-    if (!rim->data_apply(rim->context, copy->index, op->payload)) {
+    struct bytes effects = op->payload;
+    bool once = (op->flags & OP_FLAG_ONCE) != 0;
+    if ((once && !receive_outcome(&copy->outcomes, &effects)) ||
+        !rim->data_apply(rim->context, copy->index, effects)) {
         return COPY_BROKEN;
     }
     copy->sequence = op->sequence;
@@ -344,7 +404,8 @@ static enum copy_verdict receive_key(const struct copy *copy, const struct copy_
 }
 
 /* What we hold is whole, and all that follows comes from the sender. */
-static enum copy_verdict end_refill(struct copy *copy, uint16_t sender, uint64_t generation)
+static enum copy_verdict end_refill(struct copy *copy, uint16_t sender, uint64_t generation,
+                                    bool confirmed)
 {
     copy->source = sender;
     copy->generation = generation;
@@ -353,6 +414,7 @@ static enum copy_verdict end_refill(struct copy *copy, uint16_t sender, uint64_t
         copy->stage = COPY_JOINING;
     } else {
         copy->attached = true;
+        copy->confirmed = confirmed;
     }
     return COPY_APPLIED;
 }
@@ -361,11 +423,14 @@ static enum copy_verdict receive_end(struct copy *copy, const struct copy_rim *r
                                      const struct op *op, uint16_t sender, uint64_t generation)
 {
     rim->incoming_end(rim->context, copy->index);
+    forget_outcomes(&copy->outcomes);
+    copy->outcomes = copy->incoming;
+    copy->incoming = NULL;
     copy->receiving = false;
     copy->complete = true;
     copy->sequence = op->sequence;
     copy->effect_epoch = op->epoch;
-    return end_refill(copy, sender, generation);
+    return end_refill(copy, sender, generation, (op->flags & OP_FLAG_CONFIRM) != 0);
 }
 
 /* The sender takes our copy to be equal to its own. */
@@ -378,7 +443,7 @@ static enum copy_verdict receive_keep(struct copy *copy, const struct copy_rim *
         return COPY_SKIPPED;
     }
     stop_receiving(copy, rim);
-    return end_refill(copy, sender, generation);
+    return end_refill(copy, sender, generation, (op->flags & OP_FLAG_CONFIRM) != 0);
 }
 
 /* Whether a refill from that sender is wanted. */
@@ -389,14 +454,28 @@ static bool may_refill(const struct copy *copy, uint16_t sender)
                                              copy->stage == COPY_FETCHING && copy->source == sender;
 }
 
+/* From now on nothing is acknowledged without us. */
+static enum copy_verdict receive_confirm(struct copy *copy, uint16_t sender, uint64_t generation)
+{
+    if (copy->role != COPY_FOLLOWER || !copy->attached || copy->source != sender ||
+        copy->generation != generation) {
+        return COPY_SKIPPED;
+    }
+    copy->confirmed = true;
+    return COPY_APPLIED;
+}
+
 static enum copy_verdict receive_refill(struct copy *copy, const struct copy_rim *rim,
                                         const struct op *op, uint16_t sender, uint64_t generation)
 {
+    if (op->kind == OP_CONFIRM) {
+        return receive_confirm(copy, sender, generation);
+    }
     if (op->kind == OP_REFILL_BEGIN) {
         stop_receiving(copy, rim);
         rim->incoming_begin(rim->context, copy->index);
         copy->receiving = true;
-        copy->attached = false;
+        detach(copy);
         copy->source = sender;
         copy->generation = generation;
         return COPY_APPLIED;
@@ -407,6 +486,10 @@ static enum copy_verdict receive_refill(struct copy *copy, const struct copy_rim
     }
     if (!copy->receiving || copy->generation != generation) {
         return COPY_SKIPPED;
+    }
+    if (op->kind == OP_REFILL_OUTCOME) {
+        struct bytes payload = op->payload;
+        return receive_outcome(&copy->incoming, &payload) ? COPY_APPLIED : COPY_BROKEN;
     }
     return op->kind == OP_REFILL_END ? receive_end(copy, rim, op, sender, generation)
                                      : receive_key(copy, rim, op);

@@ -4,11 +4,14 @@
  * streams are reached through a rim of callbacks. Whoever calls holds the slot's lock.
  *
  *   primary    ASKING ─► (FETCHING) ─► JOINING ─► SERVING          one stage after another, by view
- *     member   WANTED ─► REFILLING ─► ATTACHED                     an owner, or one that is to be
- *   follower   listens to its source; attached: gets every effect, in order
+ *     member   WANTED ─► REFILLING ─► FOLLOWING ─► ATTACHED        an owner, or one that is to be
+ *   follower   listens to its source; attached: gets every effect, in order; confirmed: nothing is
+ *              acknowledged without it
  *
  * Invariant: every owner by the view that is up holds every acknowledged write. So a primary serves
- * only when all owners are attached, and a reply waits for every attached member.
+ * only when all owners are attached, and a reply waits for every attached member. One that is to be
+ * an owner is not waited for until it has caught up: it may be out of reach. Only once it has been
+ * told that it is waited for does it call itself ready, and a view can make it an owner.
  */
 #ifndef TORC_REPLICATION_COPY_H
 #define TORC_REPLICATION_COPY_H
@@ -17,6 +20,7 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "replication/op.h"
+#include "replication/outcomes.h"
 #include "ring/view.h"
 
 #include <stdbool.h>
@@ -52,7 +56,12 @@ enum copy_stage { /* of a primary */
                   COPY_SERVING,
 };
 
-enum member_stage { MEMBER_WANTED, MEMBER_REFILLING, MEMBER_ATTACHED };
+enum member_stage {
+    MEMBER_WANTED,
+    MEMBER_REFILLING,
+    MEMBER_FOLLOWING, /* gets every effect; has not acknowledged the end of its refill */
+    MEMBER_ATTACHED,  /* is waited for */
+};
 
 struct copy_member {
     struct replica_stream *stream; /* NULL: none as yet */
@@ -61,10 +70,11 @@ struct copy_member {
     uint64_t cursor;               /* where its refill goes on */
     uint16_t peer;
     uint8_t stage; /* enum member_stage */
-    bool owner;    /* nothing is served without it */
-    bool target;   /* the slot is to move to it */
-    bool syncing;  /* by the view */
-    bool equal;    /* holds exactly what we hold: nothing need be sent */
+    bool owner;  /* nothing is served without it: an owner by the view, or one that was attached and
+                    lost its place, for a view that counts on it may be under way */
+    bool target; /* the slot is to move to it */
+    bool syncing; /* by the view */
+    bool equal;   /* holds exactly what we hold: nothing need be sent */
 };
 
 struct copy {
@@ -74,6 +84,7 @@ struct copy {
     bool receiving; /* between the begin and the end of a refill; the data before it stays until
                        then */
     bool attached;  /* follower: it gets every effect from its source */
+    bool confirmed; /* follower: and is waited for */
     bool needed;    /* follower: the node is not ready without it */
     bool owner;     /* follower: an owner by the view */
     bool may_serve; /* the node is up by the view */
@@ -91,6 +102,8 @@ struct copy {
     uint64_t effect_epoch; /* standing */
     uint64_t sequence;
     struct copy_member *members; /* primary; owned */
+    struct outcomes *outcomes;   /* of forwarded writes; owned; NULL = none */
+    struct outcomes *incoming;   /* the same of the refill under way */
 };
 
 /* What one stream knows of a range of positions. */
@@ -190,6 +203,12 @@ bool copy_send_whole(struct copy *copy, const struct copy_rim *rim, uint16_t pee
  * changed; NULL: any. */
 void copy_publish(struct copy *copy, const struct copy_rim *rim, struct bytes effects,
                   const struct bytes *keys, size_t key_count);
+/* The same of a write that another node forwarded: its outcome is kept with the copies. */
+void copy_publish_once(struct copy *copy, const struct copy_rim *rim, struct bytes effects,
+                       const struct bytes *keys, size_t key_count, const struct once *once,
+                       struct bytes reply);
+/* Forgets outcomes that nobody asks for any more: see outcomes_age. */
+void copy_age(struct copy *copy);
 /* Goes on attaching members, with about `budget` bytes to each. True while there is more to do. */
 bool copy_step(struct copy *copy, const struct copy_rim *rim, size_t budget);
 /* Of a slot that is to move: once its new owners are attached it takes no more writes; true when

@@ -1,9 +1,11 @@
 /* The primary's side of a copy: telling its members, attaching them, draining before a move. */
 #include "replication/copy.h"
 
+#include "base/codec.h"
 #include "base/error.h"
+#include "replication/copy_internal.h"
 
-#include <assert.h>
+#include <stdlib.h>
 
 struct feed {
     const struct copy_rim *rim;
@@ -30,6 +32,9 @@ static void send_key(void *context, const struct copy_key *key)
     }
     buf_reset(&feed->payload, SIZE_MAX);
     op_encode_refill_key(&feed->payload, key->key, key->expire_at_ms, key->dump);
+    if (feed->payload.failed) {
+        abort(); /* a copy with a key missing would look whole */
+    }
     append(feed->rim, feed->copy, feed->member,
            (struct op){.kind = OP_REFILL_KEY, .payload = buf_bytes(&feed->payload)});
 }
@@ -45,11 +50,22 @@ static void begin_refill(const struct copy_rim *rim, const struct copy *copy,
 static void attach(const struct copy_rim *rim, const struct copy *copy, struct copy_member *member,
                    bool equal)
 {
+    /* An owner is waited for in any case; one that is to be, once it has caught up. */
+    bool confirm = member->owner || member->stage == MEMBER_ATTACHED;
     append(rim, copy, member,
            (struct op){.kind = OP_REFILL_END,
-                       .flags = equal ? OP_FLAG_KEEP : 0,
+                       .flags =
+                           (uint8_t)((equal ? OP_FLAG_KEEP : 0) | (confirm ? OP_FLAG_CONFIRM : 0)),
                        .epoch = copy->effect_epoch,
                        .sequence = copy->sequence});
+    member->stage = confirm ? MEMBER_ATTACHED : MEMBER_FOLLOWING;
+    member->attached_at = member->position;
+}
+
+/* It has caught up: it is waited for from here on, and told so. */
+static void confirm(const struct copy_rim *rim, const struct copy *copy, struct copy_member *member)
+{
+    append(rim, copy, member, (struct op){.kind = OP_CONFIRM});
     member->stage = MEMBER_ATTACHED;
     member->attached_at = member->position;
 }
@@ -58,7 +74,7 @@ void copy_attach_again(struct copy *copy, const struct copy_rim *rim, bool misse
 {
     for (size_t i = 0; i < copy->member_count; i++) {
         const struct copy_member *member = &copy->members[i];
-        if (member->stage == MEMBER_ATTACHED && (missed || member->syncing)) {
+        if (member->stage >= MEMBER_FOLLOWING && (missed || member->syncing)) {
             attach(rim, copy, &copy->members[i], true);
         }
     }
@@ -84,16 +100,65 @@ static void send_changed(const struct copy_rim *rim, const struct copy *copy,
     buf_deinit(&feed.payload);
 }
 
+static void encode_outcome(struct buf *out, const struct once *once, struct bytes reply)
+{
+    once_encode(out, once);
+    write_bytes32(out, reply.size > OUTCOME_REPLY_SIZE_MAX ? (struct bytes){NULL, 0} : reply);
+    if (out->failed) {
+        abort(); /* the copies would differ */
+    }
+}
+
+static void send_outcome(void *context, const struct once *once, struct bytes reply)
+{
+    struct feed *feed = context;
+    buf_reset(&feed->payload, SIZE_MAX);
+    encode_outcome(&feed->payload, once, reply);
+    append(feed->rim, feed->copy, feed->member,
+           (struct op){.kind = OP_REFILL_OUTCOME, .payload = buf_bytes(&feed->payload)});
+}
+
 void copy_publish(struct copy *copy, const struct copy_rim *rim, struct bytes effects,
                   const struct bytes *keys, size_t key_count)
+{
+    copy_publish_once(copy, rim, effects, keys, key_count, NULL, (struct bytes){NULL, 0});
+}
+
+void copy_age(struct copy *copy)
+{
+    if (copy->outcomes != NULL) {
+        outcomes_age(copy->outcomes);
+    }
+}
+
+void copy_publish_once(struct copy *copy, const struct copy_rim *rim, struct bytes effects,
+                       const struct bytes *keys, size_t key_count, const struct once *once,
+                       struct bytes reply)
 {
     copy->sequence++;
     copy->effect_epoch = copy->epoch;
     struct op op = {
         .kind = OP_EFFECT, .epoch = copy->epoch, .sequence = copy->sequence, .payload = effects};
+    struct buf payload = {0};
+    if (once != NULL) {
+        copy_note_outcome(&copy->outcomes, once, reply);
+    }
+    if (once != NULL && copy->member_count > 0) {
+        encode_outcome(&payload, once, reply);
+        buf_append(&payload, effects.data, effects.size);
+        if (payload.failed) {
+            abort(); /* the effect is made and cannot be told */
+        }
+        op.flags = OP_FLAG_ONCE;
+        op.payload = buf_bytes(&payload);
+    }
     for (size_t i = 0; i < copy->member_count; i++) {
         struct copy_member *member = &copy->members[i];
-        if (member->stage == MEMBER_ATTACHED) {
+        if (member->stage == MEMBER_FOLLOWING &&
+            !rim->stream_has_room(rim->context, member->stream)) {
+            member->stage = MEMBER_WANTED; /* out of reach: it is refilled when it is not */
+            member->equal = false;
+        } else if (member->stage >= MEMBER_FOLLOWING) {
             append(rim, copy, member, op);
         } else if (member->stage == MEMBER_REFILLING) {
             send_changed(rim, copy, member, keys, key_count);
@@ -101,6 +166,7 @@ void copy_publish(struct copy *copy, const struct copy_rim *rim, struct bytes ef
             member->equal = false;
         }
     }
+    buf_deinit(&payload);
 }
 
 /* ---- attaching ---- */
@@ -115,10 +181,22 @@ static void refill(const struct copy_rim *rim, const struct copy *copy, struct c
     }
     member->cursor =
         rim->data_scan(rim->context, copy->index, member->cursor, budget, send_key, &feed);
-    buf_deinit(&feed.payload);
     if (member->cursor == 0) {
+        outcomes_each(copy->outcomes, send_outcome, &feed);
         attach(rim, copy, member, false);
     }
+    buf_deinit(&feed.payload);
+}
+
+/* What the member has acknowledged of what attached it and of the last that it was sent. */
+static enum member_acks look(const struct copy_rim *rim, const struct copy_member *member)
+{
+    enum member_acks attached =
+        rim->stream_acks(rim->context, member->stream, member->attached_at, member->attached_at);
+    bool skipped = attached == MEMBER_ACKS_SKIPPED ||
+                   rim->stream_acks(rim->context, member->stream, member->position,
+                                    member->position) == MEMBER_ACKS_SKIPPED;
+    return skipped ? MEMBER_ACKS_SKIPPED : attached;
 }
 
 /* True if there is more to do for the member. */
@@ -130,14 +208,15 @@ static bool step_member(const struct copy_rim *rim, struct copy *copy, struct co
         member->stage = MEMBER_WANTED;
         member->equal = false;
     }
-    if (member->stage == MEMBER_ATTACHED) {
-        bool skipped = rim->stream_acks(rim->context, member->stream, member->attached_at,
-                                        member->attached_at) == MEMBER_ACKS_SKIPPED ||
-                       rim->stream_acks(rim->context, member->stream, member->position,
-                                        member->position) == MEMBER_ACKS_SKIPPED;
-        if (!skipped) {
-            return false;
+    if (member->stage >= MEMBER_FOLLOWING) {
+        enum member_acks acks = look(rim, member);
+        if (acks == MEMBER_ACKS_DONE && member->stage == MEMBER_FOLLOWING) {
+            confirm(rim, copy, member);
         }
+        if (acks != MEMBER_ACKS_SKIPPED) {
+            return member->stage == MEMBER_FOLLOWING;
+        }
+        member->owner = member->owner || member->stage == MEMBER_ATTACHED;
         member->stage = MEMBER_WANTED; /* it lost its place, and says so */
         member->equal = false;
     }
@@ -148,14 +227,14 @@ static bool step_member(const struct copy_rim *rim, struct copy *copy, struct co
         }
         if (member->equal) {
             attach(rim, copy, member, true);
-            return false;
+            return member->stage == MEMBER_FOLLOWING;
         }
         if (!rim->stream_has_room(rim->context, member->stream)) {
             return true;
         }
         begin_refill(rim, copy, member);
     }
-    if (rim->stream_has_room(rim->context, member->stream)) {
+    if (member->stage == MEMBER_REFILLING && rim->stream_has_room(rim->context, member->stream)) {
         refill(rim, copy, member, budget);
     }
     return member->stage != MEMBER_ATTACHED;
@@ -221,7 +300,7 @@ bool copy_send_whole(struct copy *copy, const struct copy_rim *rim, uint16_t pee
         return false;
     }
     begin_refill(rim, copy, &receiver);
-    while (receiver.stage != MEMBER_ATTACHED) {
+    while (receiver.stage == MEMBER_REFILLING) {
         refill(rim, copy, &receiver, SIZE_MAX);
     }
     return true;

@@ -268,6 +268,12 @@ void takeover_answered(struct takeover *takeover, uint16_t peer, uint64_t epoch,
     ask->count = 0;
 }
 
+bool takeover_waits_for(const struct takeover *takeover, uint16_t peer)
+{
+    const struct ask *ask = peer < takeover->ask_count ? takeover->asks[peer] : NULL;
+    return ask != NULL && ask->wanted && takeover->unresolved > 0 && buf_size(&ask->answer) == 0;
+}
+
 /* ---- resolving ---- */
 
 static struct standing standing_at(const struct ask *ask, size_t index)

@@ -48,6 +48,8 @@ void takeover_answered(struct takeover *takeover, uint16_t peer, uint64_t epoch,
                        struct bytes answer, uint64_t now_ms);
 /* Of the view that it works for; 0 before the first. */
 uint64_t takeover_epoch(const struct takeover *takeover);
+/* True while nothing goes on because that peer has not answered. */
+bool takeover_waits_for(const struct takeover *takeover, uint16_t peer);
 /* Resolves what can be. True once nothing is asked for any more. */
 bool takeover_tick(struct takeover *takeover, uint64_t now_ms);
 

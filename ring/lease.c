@@ -98,6 +98,21 @@ int supports_note(struct supports *supports, const struct node_id *id, uint64_t 
     return TORC_OK;
 }
 
+void supports_expect(struct supports *supports, const struct view *view, uint64_t now_ms)
+{
+    for (size_t i = 0; i < view->node_count; i++) {
+        const struct view_node *node = &view->nodes[i];
+        const struct support *support = find(supports, &node->id);
+        if (node->status == NODE_DOWN ||
+            (support != NULL && support->incarnation >= node->incarnation)) {
+            continue;
+        }
+        if (supports_note(supports, &node->id, node->incarnation, 0, now_ms) != TORC_OK) {
+            return;
+        }
+    }
+}
+
 void supports_end(struct supports *supports, const struct node_id *id, uint64_t incarnation)
 {
     struct support *support = find(supports, id);

@@ -61,6 +61,9 @@ void supports_grace(struct supports *supports, uint64_t until_ms);
  * incarnation). */
 int supports_note(struct supports *supports, const struct node_id *id, uint64_t incarnation,
                   uint64_t length_ms, uint64_t now_ms) TORC_MUST_USE;
+/* A view was installed. Nodes that are new in it, or run anew, count as heard now: they had no time
+ * to ask. Without memory they do not. */
+void supports_expect(struct supports *supports, const struct view *view, uint64_t now_ms);
 /* The node says that it serves nothing any more. */
 void supports_end(struct supports *supports, const struct node_id *id, uint64_t incarnation);
 /* Not heard from for `length_ms`, or known to be gone. During a grace nobody is silent merely

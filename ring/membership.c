@@ -25,6 +25,14 @@ static const struct member_fact *fact_of(const struct membership_input *input,
     return NULL;
 }
 
+static bool is_lawful(const struct member_fact *fact)
+{
+    struct view_node node = fact->node;
+    node.status = NODE_UP;
+    node.weight_target = 0;
+    return view_node_is_lawful(&node);
+}
+
 static void describe(struct view_node *node, const struct member_fact *fact)
 {
     node->incarnation = fact->node.incarnation;
@@ -49,7 +57,7 @@ static void take_down(struct view_node *node, uint64_t epoch)
 static bool restart(struct view_node *node, const struct member_state *state,
                     const struct member_fact *fact, uint64_t epoch)
 {
-    bool described = fact != NULL && fact->node.incarnation > node->incarnation;
+    bool described = fact != NULL && fact->node.incarnation > node->incarnation && is_lawful(fact);
     if (!described && state->incarnation <= node->incarnation) {
         return false;
     }
@@ -66,7 +74,8 @@ static bool restart(struct view_node *node, const struct member_state *state,
 
 static bool update_status(struct view_node *node, const struct member_state *state, uint64_t epoch)
 {
-    if (node->status != NODE_DOWN && state->silent) {
+    bool in_the_way = node->status == NODE_SYNCING && state->accused;
+    if (node->status != NODE_DOWN && (state->silent || in_the_way)) {
         take_down(node, epoch);
         return true;
     }
@@ -169,9 +178,22 @@ static bool is_gone(const struct view *view, uint16_t slot)
     return true;
 }
 
+/* Both rings place the slot alike: nothing has to be done for it to move. */
+static bool stays(const struct view *view, uint16_t slot)
+{
+    uint16_t from[COPIES_MAX];
+    uint16_t to[COPIES_MAX];
+    size_t from_count = view_owners_placed(view, slot, from);
+    size_t to_count = view_owners_target(view, slot, to);
+    return from_count == to_count && memcmp(from, to, from_count * sizeof(from[0])) == 0;
+}
+
 static bool may_move(const struct membership_input *input, uint16_t slot)
 {
     uint16_t owners[COPIES_MAX];
+    if (stays(input->view, slot)) {
+        return true;
+    }
     if (view_owners(input->view, slot, owners) == 0) {
         return is_gone(input->view, slot);
     }
@@ -283,6 +305,9 @@ static bool admit(const struct membership_input *input, struct view *next)
         }
         struct view_node joiner = {
             .id = fact->id, .status = NODE_UP, .weight_target = fact->weight_current};
+        if (!is_lawful(&input->facts[i])) {
+            continue; /* it would keep every other change from being made */
+        }
         describe(&joiner, &input->facts[i]);
         admitted = view_put_node(next, &joiner) == TORC_OK || admitted;
     }

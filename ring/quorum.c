@@ -11,9 +11,11 @@
 #define LEASE_ASKS 8        /* requests in the time of a lease: some may be lost */
 #define REPORT_PERIOD_MS 50 /* while there is something to report */
 #define WISH_PERIOD_MS 200
-#define FINISH_DELAY_MS 100 /* for whoever began a decision to end it; again for each lower voter  \
-                             */
+#define FINISH_DELAY_MS                                                                            \
+    100                  /* for whoever began a decision to end it; again for each lower voter     \
+                          */
 #define WITHHOLD_MS 1000 /* after a refusal; whoever wants the view asks again sooner */
+#define AHEAD_MS 500     /* for which a node is asked for the newer view that it spoke of */
 #define DURABLE_VERSION 1
 #define DURABLE_VIEW_MAX (4u * 1024 * 1024)
 
@@ -137,6 +139,20 @@ static bool voters_equal(const struct view *a, const struct view *b)
     return equal;
 }
 
+/* Those who go on as voters have answered when they have. */
+static void keep_answered(struct quorum *quorum, const struct view *before, const struct view *view)
+{
+    uint64_t answered_ms[VOTERS_MAX] = {0};
+    for (size_t i = 0; i < view->voter_count; i++) {
+        for (size_t j = 0; j < before->voter_count; j++) {
+            if (node_id_equal(&view->voters[i], &before->voters[j])) {
+                answered_ms[i] = quorum->answered_ms[j];
+            }
+        }
+    }
+    memcpy(quorum->answered_ms, answered_ms, sizeof(answered_ms));
+}
+
 static void install(struct quorum *quorum, const struct view *view)
 {
     const struct view *before = quorum->view;
@@ -147,6 +163,8 @@ static void install(struct quorum *quorum, const struct view *view)
     if (view->epoch != before->epoch + 1 || !voters_equal(before, view)) {
         supports_grace(&quorum->supports, quorum->now_ms + view->lease_ms);
     }
+    keep_answered(quorum, before, view);
+    supports_expect(&quorum->supports, view, quorum->now_ms);
     lease_install(&quorum->lease, view);
     agreement_install(&quorum->agreement, view);
     view_release(before);
@@ -207,16 +225,18 @@ static void adopt_decided(struct quorum *quorum)
 
 void quorum_note_ahead(struct quorum *quorum, const struct node_id *who, uint64_t epoch)
 {
-    if (epoch > quorum->view->epoch && epoch >= quorum->ahead_epoch) {
+    bool stale = quorum->now_ms >= quorum->ahead_until_ms; /* it may have been mistaken */
+    if (epoch > quorum->view->epoch && (stale || epoch >= quorum->ahead_epoch)) {
         quorum->ahead = *who;
         quorum->ahead_epoch = epoch;
+        quorum->ahead_until_ms = quorum->now_ms + AHEAD_MS;
     }
 }
 
 bool quorum_behind(const struct quorum *quorum, struct node_id *who)
 {
     *who = quorum->ahead;
-    return quorum->ahead_epoch > quorum->view->epoch;
+    return quorum->ahead_epoch > quorum->view->epoch && quorum->now_ms < quorum->ahead_until_ms;
 }
 
 /* ---- agreement ---- */
@@ -235,6 +255,10 @@ static void send_agreement(struct quorum *quorum)
 static void handle_agreement(struct quorum *quorum, const struct quorum_wire *wire)
 {
     const struct agreement_message *message = &wire->agreement;
+    bool asks = message->kind == AGREEMENT_PREPARE || message->kind == AGREEMENT_ACCEPT;
+    if (message->instance <= quorum->view->epoch && !asks) {
+        return; /* a late answer */
+    }
     if (message->instance <= quorum->view->epoch) {
         struct quorum_wire reply = quorum_wire_begin(quorum, QUORUM_VIEW); /* decided already */
         reply.view = quorum->view;

@@ -23,6 +23,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define QUORUM_MAGIC                                                                               \
+    "TORQ" /* how every message begins: datagrams share a port with those of gossip */
+
 struct quorum;
 
 struct quorum_options {
@@ -81,6 +84,8 @@ void quorum_wish(struct quorum *quorum, const struct node_id *prefer, const stru
 /* This node serves nothing from now on: tells the voters, so that nobody waits for its lease. */
 void quorum_leave(struct quorum *quorum, uint64_t now_ms);
 
+/* encode, write, written: with nothing else in between, and in one piece with the view of
+ * quorum_view, or a restart might hold votes against the wrong one. */
 bool quorum_must_write(const struct quorum *quorum);
 void quorum_encode(const struct quorum *quorum, struct buf *out);
 void quorum_written(struct quorum *quorum);

@@ -32,7 +32,9 @@ static size_t count_accusers(const struct quorum *quorum, const struct node_id *
     size_t count = 0;
     for (size_t i = 0; i < quorum->peers.count; i++) {
         const struct quorum_peer *peer = quorum->peers.items[i];
-        count += peer->report_ms != 0 && peer->report_epoch == quorum->view->epoch &&
+        int index = view_find(quorum->view, &peer->id);
+        bool up = index >= 0 && quorum->view->nodes[index].status == NODE_UP;
+        count += up && peer->report_ms != 0 && peer->report_epoch == quorum->view->epoch &&
                  quorum->now_ms < peer->report_ms + REPORT_FRESH_MS &&
                  quorum_peer_calls_slow(peer, id);
     }
@@ -49,7 +51,7 @@ bool quorum_is_accused(const struct quorum *quorum, const struct node_id *id)
     }
     for (size_t i = 0; i < quorum->view->node_count; i++) {
         const struct view_node *other = &quorum->view->nodes[i];
-        size_t theirs = other->status == NODE_UP && !node_id_equal(&other->id, id)
+        size_t theirs = other->status != NODE_DOWN && !node_id_equal(&other->id, id)
                             ? count_accusers(quorum, &other->id)
                             : 0;
         if (theirs > accusers || (theirs == accusers && node_id_compare(&other->id, id) > 0)) {
@@ -61,25 +63,35 @@ bool quorum_is_accused(const struct quorum *quorum, const struct node_id *id)
 
 /* ---- each node ---- */
 
-/* A majority of voters does not hear the node any more; this one counts if it says so itself. */
-static bool majority_silent(const struct quorum *quorum, const struct view_node *node)
+/* What this voter itself says of the node: see list_silent. */
+static bool differs_here(const struct quorum *quorum, const struct view_node *node)
 {
-    size_t silent = 0;
+    if (node->status == NODE_DOWN) {
+        return quorum_hears(quorum, &node->id);
+    }
+    return !node_id_equal(&node->id, &quorum->options.self) &&
+           supports_silent(&quorum->supports, &node->id, node->incarnation, quorum->view->lease_ms,
+                           quorum->now_ms);
+}
+
+/* A majority of voters does not hear the node any more, or hears it again if it is down: by one
+ * alone it would go down and come back without end. */
+static bool majority_differs(const struct quorum *quorum, const struct view_node *node)
+{
+    size_t differing = 0;
     const struct view *view = quorum->view;
     for (size_t i = 0; i < view->voter_count; i++) {
         const struct node_id *voter = &view->voters[i];
         if (node_id_equal(voter, &quorum->options.self)) {
-            silent += !node_id_equal(&node->id, voter) &&
-                      supports_silent(&quorum->supports, &node->id, node->incarnation,
-                                      view->lease_ms, quorum->now_ms);
+            differing += differs_here(quorum, node);
             continue;
         }
         const struct quorum_peer *peer = quorum_peers_find(&quorum->peers, voter);
-        silent += peer != NULL && peer->silent_ms != 0 && peer->silent_epoch == view->epoch &&
-                  quorum->now_ms < peer->silent_ms + view->lease_ms &&
-                  quorum_peer_calls_silent(peer, &node->id);
+        differing += peer != NULL && peer->silent_ms != 0 && peer->silent_epoch == view->epoch &&
+                     quorum->now_ms < peer->silent_ms + view->lease_ms &&
+                     quorum_peer_calls_silent(peer, &node->id);
     }
-    return silent > view->voter_count / 2;
+    return differing > view->voter_count / 2;
 }
 
 /* This voter knows that the incarnation of the view serves no more: no need to ask others. */
@@ -98,7 +110,9 @@ static struct member_state judge(struct quorum *quorum, const struct view_node *
         state.incarnation = support->incarnation;
         state.heard = quorum_hears(quorum, &node->id);
     }
-    state.silent = known_gone(quorum, node) || majority_silent(quorum, node);
+    bool differs = majority_differs(quorum, node);
+    state.silent = known_gone(quorum, node) || (differs && node->status != NODE_DOWN);
+    state.heard = node->status == NODE_DOWN ? differs : state.heard;
     state.accused = quorum_is_accused(quorum, &node->id) && support != NULL &&
                     quorum->now_ms >= support->until_ms;
     if (peer == NULL) {

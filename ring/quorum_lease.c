@@ -4,20 +4,33 @@
 
 #include <string.h>
 
-/* As a voter: nodes of the view that it has not heard from for a lease. */
+/* As a voter: nodes of the view that are not down and silent, then those that are down and heard.
+ */
 static size_t list_silent(const struct quorum *quorum, struct node_id out[QUORUM_SILENT_MAX])
 {
     const struct view *view = quorum->view;
     size_t count = 0;
-    for (size_t i = 0; i < view->node_count && count < QUORUM_SILENT_MAX; i++) {
-        const struct view_node *node = &view->nodes[i];
-        if (node->status != NODE_DOWN && !node_id_equal(&node->id, &quorum->options.self) &&
-            supports_silent(&quorum->supports, &node->id, node->incarnation, view->lease_ms,
-                            quorum->now_ms)) {
-            out[count++] = node->id;
+    for (int down = 0; down < 2; down++) {
+        for (size_t i = 0; i < view->node_count && count < QUORUM_SILENT_MAX; i++) {
+            const struct view_node *node = &view->nodes[i];
+            bool differs = down == 1
+                               ? quorum_hears(quorum, &node->id)
+                               : supports_silent(&quorum->supports, &node->id, node->incarnation,
+                                                 view->lease_ms, quorum->now_ms);
+            if (differs && (node->status == NODE_DOWN) == (down == 1) &&
+                !node_id_equal(&node->id, &quorum->options.self)) {
+                out[count++] = node->id;
+            }
         }
     }
     return count;
+}
+
+static bool has_answered(const struct quorum *quorum, size_t voter)
+{
+    uint64_t answered_ms = quorum->answered_ms[voter];
+    return node_id_equal(&quorum->view->voters[voter], &quorum->options.self) ||
+           (answered_ms != 0 && quorum->now_ms < answered_ms + quorum->view->lease_ms);
 }
 
 void quorum_ask_lease(struct quorum *quorum, bool farewell)
@@ -30,6 +43,7 @@ void quorum_ask_lease(struct quorum *quorum, bool farewell)
     wire.silent_count = quorum_is_voter(quorum) ? list_silent(quorum, wire.silent) : 0;
     for (size_t i = 0; i < quorum->view->voter_count; i++) {
         const struct node_id *voter = &quorum->view->voters[i];
+        wire.answered = has_answered(quorum, i);
         quorum->counters.lease_requests++;
         if (node_id_equal(voter, &quorum->options.self)) {
             (void)quorum_handle_request(quorum, &wire); /* without memory it has no lease */
@@ -82,13 +96,18 @@ int quorum_handle_request(struct quorum *quorum, const struct quorum_wire *wire)
         supports_end(&quorum->supports, &wire->sender, wire->incarnation);
         return TORC_OK;
     }
-    bool grant = may_support(quorum, wire);
-    int result = supports_note(&quorum->supports, &wire->sender, wire->incarnation,
-                               grant ? quorum->view->lease_ms : 0, quorum->now_ms);
-    if (result != TORC_OK) {
-        return result == TORC_ESTALE ? TORC_OK : result;
+    /* Who does not hear this voter cannot hold a lease of it, and counts as silent: or one that
+     * hears nobody would never be replaced. */
+    bool grant = false;
+    if (wire->answered) {
+        grant = may_support(quorum, wire);
+        int result = supports_note(&quorum->supports, &wire->sender, wire->incarnation,
+                                   grant ? quorum->view->lease_ms : 0, quorum->now_ms);
+        if (result != TORC_OK) {
+            return result == TORC_ESTALE ? TORC_OK : result;
+        }
+        note_peer(quorum, wire);
     }
-    note_peer(quorum, wire);
     quorum->counters.lease_grants += grant;
     quorum->counters.lease_refusals += !grant;
     struct quorum_wire answer = quorum_wire_begin(quorum, QUORUM_LEASE_ANSWER);
@@ -105,6 +124,14 @@ int quorum_handle_request(struct quorum *quorum, const struct quorum_wire *wire)
 
 void quorum_handle_answer(struct quorum *quorum, const struct quorum_wire *wire)
 {
+    for (size_t i = 0; i < quorum->view->voter_count; i++) {
+        if (node_id_equal(&quorum->view->voters[i], &wire->sender)) {
+            if (!has_answered(quorum, i)) {
+                quorum->lease_at_ms = quorum->now_ms; /* it counts from the next request on */
+            }
+            quorum->answered_ms[i] = quorum->now_ms;
+        }
+    }
     bool ours = wire->asker == quorum->options.incarnation; /* and not an earlier run's */
     if (wire->granted && ours && wire->asked_ms <= quorum->now_ms && !quorum->left) {
         lease_grant(&quorum->lease, &wire->sender, wire->asked_ms, quorum->view->lease_ms);

@@ -2,6 +2,7 @@
 
 #include "base/codec.h"
 #include "base/error.h"
+#include "ring/quorum.h"
 
 #include <string.h>
 
@@ -10,8 +11,10 @@
 #define FLAG_LEAVING 1
 #define FLAG_FAREWELL 2
 #define FLAG_GRANTED 4
+#define FLAG_ANSWERED 8
+#define FLAGS 15
 
-static const char magic[4] = {'T', 'O', 'R', 'Q'};
+#define MAGIC_SIZE 4
 
 static void write_id(struct buf *out, const struct node_id *id)
 {
@@ -107,7 +110,7 @@ static int read_agreement(struct reader *reader, struct agreement_message *messa
 
 void quorum_wire_encode(const struct quorum_wire *wire, struct buf *out)
 {
-    buf_append(out, magic, sizeof(magic));
+    buf_append(out, QUORUM_MAGIC, MAGIC_SIZE);
     write_u8(out, QUORUM_VERSION);
     write_u8(out, wire->kind);
     write_u64(out, wire->cluster_tag);
@@ -119,9 +122,10 @@ void quorum_wire_encode(const struct quorum_wire *wire, struct buf *out)
     case QUORUM_LEASE_ANSWER:
         write_u64(out, wire->asked_ms);
         write_u64(out, wire->asker);
-        write_u8(out, (uint8_t)((wire->leaving ? FLAG_LEAVING : 0) |
-                                (wire->farewell ? FLAG_FAREWELL : 0) |
-                                (wire->granted ? FLAG_GRANTED : 0)));
+        write_u8(
+            out,
+            (uint8_t)((wire->leaving ? FLAG_LEAVING : 0) | (wire->farewell ? FLAG_FAREWELL : 0) |
+                      (wire->granted ? FLAG_GRANTED : 0) | (wire->answered ? FLAG_ANSWERED : 0)));
         write_u64(out, wire->complete_epoch);
         write_ids(out, wire->silent, wire->silent_count);
         return;
@@ -153,10 +157,10 @@ static int read_body(struct reader *reader, struct quorum_wire *wire)
         wire->leaving = (flags & FLAG_LEAVING) != 0;
         wire->farewell = (flags & FLAG_FAREWELL) != 0;
         wire->granted = (flags & FLAG_GRANTED) != 0;
+        wire->answered = (flags & FLAG_ANSWERED) != 0;
         wire->complete_epoch = read_u64(reader);
         wire->silent_count = read_ids(reader, wire->silent, QUORUM_SILENT_MAX);
-        return (flags & ~(FLAG_LEAVING | FLAG_FAREWELL | FLAG_GRANTED)) != 0 ? TORC_ECORRUPT
-                                                                             : TORC_OK;
+        return (flags & ~FLAGS) != 0 ? TORC_ECORRUPT : TORC_OK;
     case QUORUM_AGREEMENT: return read_agreement(reader, &wire->agreement);
     case QUORUM_VIEW: {
         int result = read_view(reader, &wire->view);
@@ -182,12 +186,12 @@ static int read_body(struct reader *reader, struct quorum_wire *wire)
 int quorum_wire_decode(struct quorum_wire *wire, struct bytes input)
 {
     struct reader reader;
-    char seen[sizeof(magic)];
+    char seen[MAGIC_SIZE];
     *wire = (struct quorum_wire){0};
     reader_init(&reader, input);
     read_raw(&reader, seen, sizeof(seen));
     uint8_t version = read_u8(&reader);
-    if (reader.failed || memcmp(seen, magic, sizeof(magic)) != 0) {
+    if (reader.failed || memcmp(seen, QUORUM_MAGIC, MAGIC_SIZE) != 0) {
         return TORC_ECORRUPT;
     }
     if (version != QUORUM_VERSION) {

@@ -38,11 +38,14 @@ struct quorum_wire {
     /* lease request; answer: the first two repeated, and granted */
     uint64_t asked_ms; /* by the clock of who asks; means nothing to others */
     uint64_t asker;    /* answer: incarnation of who asked */
+    bool answered;     /* request: the receiver has answered this node within the last lease */
     bool leaving;
     bool farewell; /* it serves nothing any more */
     bool granted;
     uint64_t complete_epoch;
-    size_t silent_count; /* of a voter: nodes it has not heard from for a lease */
+    /* Of a voter: nodes whose status is another than it hears: not down, and not heard from for a
+     * lease; or down, and heard. */
+    size_t silent_count;
     struct node_id silent[QUORUM_SILENT_MAX];
 
     struct agreement_message agreement; /* its view is retained by the decoder */

@@ -249,12 +249,17 @@ static bool text_is_clean(const char *text, size_t array_size, char lowest)
     return size < array_size;
 }
 
-static bool node_is_valid(const struct view *view, const struct view_node *node)
+bool view_node_is_lawful(const struct view_node *node)
 {
     return node->host[0] != '\0' && text_is_clean(node->host, sizeof(node->host), '!') &&
            text_is_clean(node->zone, sizeof(node->zone), '!') &&
            (node->status == NODE_UP || node->status == NODE_SYNCING || node->status == NODE_DOWN) &&
-           node->weight_current <= WEIGHT_MAX && node->weight_target <= WEIGHT_MAX &&
+           node->weight_current <= WEIGHT_MAX && node->weight_target <= WEIGHT_MAX;
+}
+
+static bool node_is_valid(const struct view *view, const struct view_node *node)
+{
+    return view_node_is_lawful(node) &&
            (node->status != NODE_UP || (node->last_up == 0 && !node->lost)) &&
            node->last_up < view->epoch &&
            (view->changing || node->weight_target == node->weight_current);

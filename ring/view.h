@@ -102,6 +102,8 @@ int view_seal(struct view *view) TORC_MUST_USE;
 struct view *view_retain(const struct view *view);
 void view_release(const struct view *view); /* NULL is allowed */
 
+/* True if a view may have such a node: its texts can be printed, its weights are within limits. */
+bool view_node_is_lawful(const struct view_node *node);
 /* Index into nodes[], or -1. */
 int view_find(const struct view *view, const struct node_id *id);
 bool view_is_voter(const struct view *view, const struct node_id *id);
@@ -134,8 +136,8 @@ size_t view_learners(const struct view *view, uint16_t slot, uint16_t out[VIEW_L
 /* Where the target ring places the slot; 0 unless changing. */
 size_t view_owners_target(const struct view *view, uint16_t slot, uint16_t out[COPIES_MAX]);
 
-/* Where the other ring of a change under way places the slot: the target for one that has not moved,
- * the current one for one that has; 0 unless changing. */
+/* Where the other ring of a change under way places the slot: the target for one that has not
+ * moved, the current one for one that has; 0 unless changing. */
 size_t view_owners_other(const struct view *view, uint16_t slot, uint16_t out[COPIES_MAX]);
 
 /* Appends the encoding (docs/protocol.md, "View"). Sealed views only; out of memory shows in

@@ -86,11 +86,13 @@ static size_t worst_voter(const struct view *view)
     return worst;
 }
 
-static void replace_weak(struct view *view)
+/* Those that are down first: they cannot vote, the others still do. */
+static void replace_weak(struct view *view, bool down)
 {
     for (size_t i = view->voter_count; i > 0; i--) {
         const struct view_node *node = &view->nodes[view_find(view, &view->voters[i - 1])];
-        const struct view_node *better = is_weak(node) ? best_candidate(view) : NULL;
+        bool due = is_weak(node) && (node->status == NODE_DOWN) == down;
+        const struct view_node *better = due ? best_candidate(view) : NULL;
         if (better != NULL) {
             remove_voter(view, i - 1);
             add_voter(view, better);
@@ -119,7 +121,8 @@ bool voters_choose(struct view *next)
     size_t before_count = next->voter_count;
     size_t wanted = wanted_count(next);
     memcpy(before, next->voters, sizeof(before));
-    replace_weak(next);
+    replace_weak(next, true);
+    replace_weak(next, false);
     while (next->voter_count < wanted) {
         const struct view_node *node = best_candidate(next);
         if (node == NULL) {

@@ -5,6 +5,7 @@
 #include "node/clock.h"
 #include "node/commands/command_docs.h"
 #include "node/commands/handlers.h"
+#include "node/control.h"
 #include "node/node.h"
 #include "node/resp/number.h"
 #include "ring/slot.h"
@@ -140,6 +141,27 @@ void cluster_nodes_command(struct call *call)
     cluster_state_release(&state);
 }
 
+/* What a view still asks for, beyond what Redis would show. */
+static void write_unsettled(struct buf *out, const struct view *view)
+{
+    size_t syncing = 0;
+    size_t down = 0;
+    size_t moving = 0;
+    for (size_t i = 0; view != NULL && i < view->node_count; i++) {
+        syncing += view->nodes[i].status == NODE_SYNCING;
+        down += view->nodes[i].status == NODE_DOWN;
+    }
+    for (uint32_t slot = 0; view != NULL && view->changing && slot < SLOT_COUNT; slot++) {
+        moving += !view_slot_moved(view, (uint16_t)slot);
+    }
+    buf_append_format(out,
+                      "cluster_nodes_syncing:%zu\r\n"
+                      "cluster_nodes_down:%zu\r\n"
+                      "cluster_ring_changing:%d\r\n"
+                      "cluster_slots_to_move:%zu\r\n",
+                      syncing, down, view != NULL && view->changing, moving);
+}
+
 static void write_info(struct buf *out, struct node *node, const struct view *view,
                        const struct cluster_summary *summary)
 {
@@ -169,6 +191,7 @@ static void write_info(struct buf *out, struct node *node, const struct view *vi
                       summary->slots_suspect, summary->slots_dead,
                       view == NULL ? 1 : view->node_count, summary->primary_count, epoch, epoch,
                       (unsigned long long)counters.sent, (unsigned long long)counters.received);
+    write_unsettled(out, view);
 }
 
 void cluster_info_command(struct call *call)
@@ -214,7 +237,7 @@ void cluster_countkeysinslot_command(struct call *call)
     }
     struct slot *slot = &worker_node(call->worker)->slots[index];
     slot_lock(slot);
-    size_t count = keyspace_count(slot->keys);
+    size_t count = keyspace_count(slot_keys(slot));
     slot_unlock(slot);
     reply_integer(call->reply, (int64_t)count);
 }
@@ -249,7 +272,7 @@ void cluster_getkeysinslot_command(struct call *call)
     struct slot *slot = &worker_node(call->worker)->slots[index];
     slot_lock(slot);
     if (count_max > 0) {
-        keyspace_scan(slot->keys, 0, collection.count_max, collect_key, &collection);
+        keyspace_scan(slot_keys(slot), 0, collection.count_max, collect_key, &collection);
     }
     slot_unlock(slot);
     if (keys.failed) {
@@ -276,6 +299,61 @@ void cluster_count_failure_reports_command(struct call *call)
                     text.data);
     } else {
         reply_integer(call->reply, 0);
+    }
+    view_release(view);
+}
+
+/* True if this node owns a slot that another one leads. */
+static bool follows_something(struct node *node)
+{
+    bool follows = false;
+    for (uint32_t i = 0; i < SLOT_COUNT && !follows; i++) {
+        slot_lock(&node->slots[i]);
+        follows = node->slots[i].copy.role == COPY_FOLLOWER && node->slots[i].copy.owner;
+        slot_unlock(&node->slots[i]);
+    }
+    return follows;
+}
+
+/* FORCE and TAKEOVER are understood and make no difference: nothing is ever taken without a
+ * majority.
+ */
+void cluster_failover_command(struct call *call)
+{
+    struct node *node = worker_node(call->worker);
+    if (call->argc > 3 || (call->argc == 3 && !call_argument_is(call, 2, "force") &&
+                           !call_argument_is(call, 2, "takeover"))) {
+        call_reply_syntax_error(call);
+    } else if (!follows_something(node)) {
+        reply_error(call->reply,
+                    "ERR You should send CLUSTER FAILOVER to a replica: this node leads "
+                    "every slot that it holds");
+    } else {
+        control_wish(node->control, true, NULL);
+        reply_ok(call->reply);
+    }
+}
+
+void cluster_forget_command(struct call *call)
+{
+    struct node_id id;
+    struct bytes text = call->argv[2];
+    struct node *node = worker_node(call->worker);
+    const struct view *view = node_view(node);
+    int index = view == NULL || node_id_parse(&id, text) != TORC_OK ? -1 : view_find(view, &id);
+    if (view == NULL) {
+        reply_error(call->reply, NOT_JOINED);
+    } else if (index < 0) {
+        reply_error(call->reply, "ERR Unknown node %.*s", (int)(text.size < 128 ? text.size : 128),
+                    text.data);
+    } else if (node_id_equal(&id, &node->id)) {
+        reply_error(call->reply, "ERR I tried hard but I can't forget myself...");
+    } else if (view->nodes[index].status != NODE_DOWN) {
+        reply_error(call->reply, "ERR the node is not down: stop it first; what it leads is then "
+                                 "handed over");
+    } else {
+        control_wish(node->control, false, &id);
+        reply_ok(call->reply);
     }
     view_release(view);
 }

@@ -16,9 +16,11 @@ static const struct {
     unsigned flag;
     const char *name;
 } flag_names[] = {
-    {COMMAND_WRITE, "write"},     {COMMAND_READONLY, "readonly"}, {COMMAND_DENYOOM, "denyoom"},
-    {COMMAND_ADMIN, "admin"},     {COMMAND_LOADING, "loading"},   {COMMAND_FAST, "fast"},
-    {COMMAND_NO_AUTH, "no_auth"}, {COMMAND_BLOCKING, "blocking"},
+    {COMMAND_WRITE, "write"},           {COMMAND_READONLY, "readonly"},
+    {COMMAND_DENYOOM, "denyoom"},       {COMMAND_ADMIN, "admin"},
+    {COMMAND_LOADING, "loading"},       {COMMAND_FAST, "fast"},
+    {COMMAND_NO_AUTH, "no_auth"},       {COMMAND_BLOCKING, "blocking"},
+    {COMMAND_KEY_COUNT, "movablekeys"},
 };
 
 #define FLAG_COUNT (sizeof(flag_names) / sizeof(flag_names[0]))
@@ -63,6 +65,7 @@ static const char *group_name(enum command_group group)
 {
     switch (group) {
     case GROUP_STRING: return "string";
+    case GROUP_LIST: return "list";
     case GROUP_GENERIC: return "generic";
     case GROUP_CONNECTION: return "connection";
     case GROUP_SERVER: return "server";
@@ -94,6 +97,8 @@ static size_t categories_of(const struct command *command, const char *out[CATEG
     }
     if (command->group == GROUP_STRING) {
         out[count++] = "@string";
+    } else if (command->group == GROUP_LIST) {
+        out[count++] = "@list";
     } else if (command->group == GROUP_GENERIC) {
         out[count++] = "@keyspace";
     } else if (command->group == GROUP_CONNECTION) {
@@ -141,37 +146,48 @@ static void reply_key_flags(struct reply_writer *reply, const struct command *co
     }
 }
 
+/* A word of a key specification and what it says: numbers under names. */
+static void reply_search(struct reply_writer *reply, const char *what, const char *type,
+                         size_t count)
+{
+    reply_bulk_text(reply, what);
+    reply_map(reply, 2);
+    reply_bulk_text(reply, "type");
+    reply_bulk_text(reply, type);
+    reply_bulk_text(reply, "spec");
+    reply_map(reply, count);
+}
+
+static void reply_named_integer(struct reply_writer *reply, const char *name, int64_t value)
+{
+    reply_bulk_text(reply, name);
+    reply_integer(reply, value);
+}
+
 static void reply_key_specifications(struct reply_writer *reply, const struct command *command)
 {
     if (command->first_key == 0) {
         reply_set(reply, 0);
         return;
     }
+    bool counted = (command->flags & COMMAND_KEY_COUNT) != 0;
     int last = command->last_key >= 0 ? command->last_key - command->first_key : command->last_key;
     reply_set(reply, 1);
     reply_map(reply, 3);
     reply_bulk_text(reply, "flags");
     reply_key_flags(reply, command);
-    reply_bulk_text(reply, "begin_search");
-    reply_map(reply, 2);
-    reply_bulk_text(reply, "type");
-    reply_bulk_text(reply, "index");
-    reply_bulk_text(reply, "spec");
-    reply_map(reply, 1);
-    reply_bulk_text(reply, "index");
-    reply_integer(reply, command->first_key);
-    reply_bulk_text(reply, "find_keys");
-    reply_map(reply, 2);
-    reply_bulk_text(reply, "type");
-    reply_bulk_text(reply, "range");
-    reply_bulk_text(reply, "spec");
-    reply_map(reply, 3);
-    reply_bulk_text(reply, "lastkey");
-    reply_integer(reply, last);
-    reply_bulk_text(reply, "keystep");
-    reply_integer(reply, command->key_step);
-    reply_bulk_text(reply, "limit");
-    reply_integer(reply, 0);
+    reply_search(reply, "begin_search", "index", 1);
+    reply_named_integer(reply, "index", command->first_key - (counted ? 1 : 0));
+    reply_search(reply, "find_keys", counted ? "keynum" : "range", 3);
+    if (counted) {
+        reply_named_integer(reply, "keynumidx", 0);
+        reply_named_integer(reply, "firstkey", 1);
+        reply_named_integer(reply, "keystep", command->key_step);
+    } else {
+        reply_named_integer(reply, "lastkey", last);
+        reply_named_integer(reply, "keystep", command->key_step);
+        reply_named_integer(reply, "limit", 0);
+    }
 }
 
 /* How a client that routes by itself, over the direct ports, spreads the command and joins the
@@ -203,13 +219,15 @@ static void reply_command(struct reply_writer *reply, const struct command *comm
     const char *categories[CATEGORIES_MAX];
     size_t category_count = categories_of(command, categories);
     size_t subcommands = subcommand_count(command);
+    /* As in Redis three numbers do not tell keys that are counted by an argument. */
+    bool told = (command->flags & COMMAND_KEY_COUNT) == 0;
     reply_array(reply, 10);
     reply_bulk_text(reply, command->name);
     reply_integer(reply, command->arity);
     reply_flags(reply, command->flags);
-    reply_integer(reply, command->first_key);
-    reply_integer(reply, command->last_key);
-    reply_integer(reply, command->key_step);
+    reply_integer(reply, told ? command->first_key : 0);
+    reply_integer(reply, told ? command->last_key : 0);
+    reply_integer(reply, told ? command->key_step : 0);
     reply_set(reply, category_count);
     for (size_t i = 0; i < category_count; i++) {
         reply_simple(reply, categories[i]);
@@ -384,7 +402,7 @@ static const struct command *read_keyed(struct call *call, size_t *keys_end)
     } else if (!command_arity_ok(command, argc)) {
         reply_error(call->reply, "ERR Invalid number of arguments specified for command");
     } else {
-        *keys_end = command_keys_end(command, argc);
+        *keys_end = command_keys_end(command, argv, argc);
         return command;
     }
     return NULL;

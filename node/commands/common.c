@@ -3,11 +3,12 @@
 #include "base/limits.h"
 #include "node/resp/number.h"
 
-struct object *find_string_read(struct call *call, struct bytes key, uint64_t hash, bool *wrong)
+struct object *find_typed_read(struct call *call, struct bytes key, uint64_t hash,
+                               enum object_type type, bool *wrong)
 {
     *wrong = false;
     struct object *object = call_find_read(call, key, hash);
-    if (object != NULL && object_type(object) != OBJECT_STRING) {
+    if (object != NULL && object_type(object) != type) {
         *wrong = true;
         call_reply_wrong_type(call);
         return NULL;

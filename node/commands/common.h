@@ -13,8 +13,14 @@ static inline uint64_t key_argument_hash(const struct call *call, size_t index, 
     return index == first_key ? call->hash : key_hash(call->argv[index]);
 }
 
-/* call_find_string that counts a hit or miss and notes the access: for commands that read. */
-struct object *find_string_read(struct call *call, struct bytes key, uint64_t hash, bool *wrong);
+/* call_find_typed that counts a hit or miss and notes the access: for commands that read. */
+struct object *find_typed_read(struct call *call, struct bytes key, uint64_t hash,
+                               enum object_type type, bool *wrong);
+static inline struct object *find_string_read(struct call *call, struct bytes key, uint64_t hash,
+                                              bool *wrong)
+{
+    return find_typed_read(call, key, hash, OBJECT_STRING, wrong);
+}
 /* Counts a hit or miss but notes no access: for commands that only look at a key. */
 struct object *find_unnoticed(struct call *call, struct bytes key, uint64_t hash);
 

@@ -8,7 +8,7 @@
 
 #include "node/command.h"
 
-/* Strings, counters, keys and the node's own part of the node-wide commands. */
+/* Strings, counters, lists, keys and the node's own part of the node-wide commands. */
 #define COMMAND_HANDLERS_OF_KEYS(X)                                                                \
     X(append)                                                                                      \
     X(copy)                                                                                        \
@@ -32,6 +32,19 @@
     X(incrby)                                                                                      \
     X(incrbyfloat)                                                                                 \
     X(keys)                                                                                        \
+    X(lindex)                                                                                      \
+    X(linsert)                                                                                     \
+    X(llen)                                                                                        \
+    X(lmove)                                                                                       \
+    X(lmpop)                                                                                       \
+    X(lpop)                                                                                        \
+    X(lpos)                                                                                        \
+    X(lpush)                                                                                       \
+    X(lpushx)                                                                                      \
+    X(lrange)                                                                                      \
+    X(lrem)                                                                                        \
+    X(lset)                                                                                        \
+    X(ltrim)                                                                                       \
     X(memory_help)                                                                                 \
     X(memory_purge)                                                                                \
     X(memory_usage)                                                                                \
@@ -53,6 +66,10 @@
     X(rename)                                                                                      \
     X(renamenx)                                                                                    \
     X(restore)                                                                                     \
+    X(rpop)                                                                                        \
+    X(rpoplpush)                                                                                   \
+    X(rpush)                                                                                       \
+    X(rpushx)                                                                                      \
     X(scan)                                                                                        \
     X(set)                                                                                         \
     X(setex)                                                                                       \
@@ -88,6 +105,8 @@
     X(cluster_count_failure_reports)                                                               \
     X(cluster_countkeysinslot)                                                                     \
     X(cluster_getkeysinslot)                                                                       \
+    X(cluster_failover)                                                                            \
+    X(cluster_forget)                                                                              \
     X(cluster_help)                                                                                \
     X(cluster_info)                                                                                \
     X(cluster_keyslot)                                                                             \
@@ -125,6 +144,7 @@
     X(shutdown)                                                                                    \
     X(time)                                                                                        \
     X(torc_gossip)                                                                                 \
+    X(torc_quorum)                                                                                 \
     X(torc_take)                                                                                   \
     X(torc_view)                                                                                   \
     X(wait)

@@ -108,7 +108,7 @@ static void write_memory(struct buf *out, struct node *node, uint64_t now_ms)
     char used_text[32];
     char resident_text[32];
     char limit_text[32];
-    uint64_t used = store_memory(node->store);
+    uint64_t used = node_memory(node);
     uint64_t resident = resident_bytes();
     uint64_t limit = stat_read(&node->config.memory_bytes_max);
     int policy = atomic_load_explicit(&node->config.eviction, memory_order_relaxed);
@@ -210,10 +210,10 @@ static void write_cluster(struct buf *out, struct node *node, uint64_t now_ms)
 static void write_keyspace(struct buf *out, struct node *node, uint64_t now_ms)
 {
     (void)now_ms;
-    size_t count = store_key_count(node->store);
+    size_t count = node_key_count(node);
     if (count > 0) {
         buf_append_format(out, "db0:keys=%zu,expires=%zu,avg_ttl=0\r\n", count,
-                          store_expiry_count(node->store));
+                          node_expiry_count(node));
     }
 }
 

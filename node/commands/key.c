@@ -11,7 +11,8 @@
 
 #define DATABASE_COUNT 16 /* that a client may name; there is one, as in Redis Cluster */
 
-/* DEL and UNLINK. Values are freed at once either way: a string is one allocation. */
+/* DEL and UNLINK. Values are freed at once either way: a string is one allocation, and of a list
+ * of 100 MiB there are some 13 000. */
 void del_command(struct call *call)
 {
     int64_t deleted = 0;
@@ -58,19 +59,14 @@ void type_command(struct call *call)
     reply_simple(call->reply, object == NULL ? "none" : object_type_name(object));
 }
 
-/* Moves the first key, `source`, to the second, with its last access. False after it has replied
- * that there is no memory. */
-static bool move_key(struct call *call, const struct object *source, uint64_t target_hash)
+/* Moves the first key to the second. False after it has replied that there is no memory. */
+static bool move_key(struct call *call, uint64_t target_hash)
 {
-    uint64_t accessed_ms = call->now_ms - object_idle_ms(source, call->now_ms);
-    if (keyspace_copy(call->keys, call->argv[1], call->hash, call->keys, call->argv[2],
-                      target_hash) != TORC_OK) {
+    if (keyspace_rename(call->keys, call->argv[1], call->hash, call->argv[2], target_hash) !=
+        TORC_OK) {
         call_reply_no_memory(call);
         return false;
     }
-    bool deleted = keyspace_delete(call->keys, call->argv[1], call->hash);
-    assert(deleted);
-    object_touch(keyspace_find(call->keys, call->argv[2], target_hash), accessed_ms);
     const struct bytes argv[] = {BYTES_LITERAL("RENAME"), call->argv[1], call->argv[2]};
     call_effect(call, 3, argv);
     return true;
@@ -78,13 +74,11 @@ static bool move_key(struct call *call, const struct object *source, uint64_t ta
 
 void rename_command(struct call *call)
 {
-    const struct object *source = call_find(call, call->argv[1], call->hash);
-    if (source == NULL) {
+    if (call_find(call, call->argv[1], call->hash) == NULL) {
         reply_error(call->reply, "ERR no such key");
         return;
     }
-    if (bytes_equal(call->argv[1], call->argv[2]) ||
-        move_key(call, source, key_hash(call->argv[2]))) {
+    if (bytes_equal(call->argv[1], call->argv[2]) || move_key(call, key_hash(call->argv[2]))) {
         reply_ok(call->reply);
     }
 }
@@ -100,9 +94,7 @@ void renamenx_command(struct call *call)
         reply_integer(call->reply, 0); /* also when both are the same key */
         return;
     }
-    /* Finding the target may have deleted it, which ends what the first find returned. */
-    const struct object *source = keyspace_find(call->keys, call->argv[1], call->hash);
-    if (move_key(call, source, target_hash)) {
+    if (move_key(call, target_hash)) {
         reply_integer(call->reply, 1);
     }
 }

@@ -24,7 +24,7 @@ static struct slot *call_slots(const struct call *call)
 static size_t slot_count(struct slot *slot)
 {
     slot_lock(slot);
-    size_t count = slot_serves(slot) ? keyspace_count(slot->keys) : 0;
+    size_t count = slot_serves(slot) ? keyspace_count(slot_keys(slot)) : 0;
     slot_unlock(slot);
     return count;
 }
@@ -63,9 +63,9 @@ static void keys_of_slot(struct keys_search *search, struct slot *slot)
     uint64_t place = 0;
     do {
         slot_lock(slot);
-        place = !slot_serves(slot) || keyspace_count(slot->keys) == 0
+        place = !slot_serves(slot) || keyspace_count(slot_keys(slot)) == 0
                     ? 0
-                    : keyspace_scan(slot->keys, place, KEYS_BATCH, keys_visit, search);
+                    : keyspace_scan(slot_keys(slot), place, KEYS_BATCH, keys_visit, search);
         slot_unlock(slot);
     } while (place != 0);
 }
@@ -111,7 +111,7 @@ static bool random_of_slot(struct call *call, struct slot *slot, struct prng *pr
     const struct object *found = NULL;
     slot_lock(slot);
     for (int i = 0; found == NULL && i < RANDOM_LIVE_TRIES_MAX && slot_serves(slot); i++) {
-        const struct object *object = keyspace_random(slot->keys, prng);
+        const struct object *object = keyspace_random(slot_keys(slot), prng);
         if (object == NULL) {
             break;
         }
@@ -156,8 +156,8 @@ static void flush_slot(struct call *call, struct slot *slot, uint32_t index)
     const struct bytes effect[] = {BYTES_LITERAL("torc.flushslot"),
                                    {text, format_uint64(text, index)}};
     slot_lock(slot);
-    if (slot_serves(slot) && keyspace_count(slot->keys) > 0) {
-        keyspace_clear(slot->keys);
+    if (slot_serves(slot) && keyspace_count(slot_keys(slot)) > 0) {
+        keyspace_clear(slot_keys(slot));
         slot_replicate(call, slot, 2, effect);
     }
     slot_unlock(slot);

@@ -73,9 +73,9 @@ static bool scan_slot(struct scan_walk *walk, struct slot *slot, uint64_t *place
 {
     slot_lock(slot);
     uint64_t next = 0;
-    if (slot_serves(slot) && keyspace_count(slot->keys) > 0) {
-        next = keyspace_scan(slot->keys, *place, walk->options->count - walk->visited, scan_visit,
-                             walk);
+    if (slot_serves(slot) && keyspace_count(slot_keys(slot)) > 0) {
+        next = keyspace_scan(slot_keys(slot), *place, walk->options->count - walk->visited,
+                             scan_visit, walk);
     }
     slot_unlock(slot);
     *place = next;

@@ -46,11 +46,13 @@ void shutdown_command(struct call *call)
 {
     struct node *node = worker_node(call->worker);
     bool abort_wanted = false;
+    bool now = false;
     for (size_t i = 1; i < call->argc; i++) {
         if (call_argument_is(call, i, "abort")) {
             abort_wanted = true;
-        } else if (!call_argument_is(call, i, "nosave") && !call_argument_is(call, i, "save") &&
-                   !call_argument_is(call, i, "now") && !call_argument_is(call, i, "force")) {
+        } else if (call_argument_is(call, i, "now") || call_argument_is(call, i, "force")) {
+            now = true;
+        } else if (!call_argument_is(call, i, "nosave") && !call_argument_is(call, i, "save")) {
             call_reply_syntax_error(call);
             return;
         }
@@ -60,7 +62,7 @@ void shutdown_command(struct call *call)
         return;
     }
     if (abort_wanted) {
-        reply_error(call->reply, atomic_load(&node->stopping)
+        reply_error(call->reply, atomic_load(&node->stopping) || atomic_load(&node->leaving)
                                      ? "ERR The shutdown has begun and cannot be aborted"
                                      : "ERR No shutdown in progress.");
         return;
@@ -69,5 +71,9 @@ void shutdown_command(struct call *call)
     call->session->reply_mode = REPLY_OFF;
     call->session->close_after_reply = true;
     reply_ok(call->reply);
-    node_stop(node);
+    if (now) {
+        node_stop(node);
+    } else {
+        node_leave(node);
+    }
 }

@@ -2,23 +2,12 @@
 
 #include "base/error.h"
 #include "node/store/allocate.h"
+#include "node/store/container.h"
 #include "node/store/integer.h"
 
 /* A string that grows gets as much again, and from a mebibyte on an eighth: either way a byte is
  * copied a bounded number of times however often the string is appended to. */
 #define SLACK_DOUBLING_MAX (1024u * 1024)
-
-/* Where a key is. The segment and the index are good until the next change of the table. */
-struct place {
-    struct segment *segment;
-    size_t at; /* SEGMENT_NOT_FOUND if the key is absent */
-};
-
-static struct place find_place(struct keyspace *keys, struct bytes key, uint64_t hash)
-{
-    struct segment *segment = keyspace_segment(keys, hash);
-    return (struct place){segment, segment_find(segment, key, hash)};
-}
 
 static void count_keys(struct keyspace *keys, uint32_t delta)
 {
@@ -39,13 +28,25 @@ static void note_expiry(struct keyspace *keys, uint64_t hash, uint64_t before, u
     }
 }
 
-static void replace_at(struct keyspace *keys, struct place place, struct object *object)
+/* Puts another object in the place of one, which is returned and the caller's from then on. */
+static struct object *exchange_at(struct keyspace *keys, struct place place, struct object *object)
 {
     uint64_t *entry = &segment_entries(place.segment)[place.at];
     struct object *old = entry_object(*entry);
     *entry = entry_make(entry_tag(*entry), object);
     keyspace_account(keys, (int64_t)object_memory(object) - (int64_t)object_memory(old));
-    store_release(old);
+    return old;
+}
+
+/* Takes an object out, which is returned and the caller's from then on. */
+static struct object *remove_at(struct keyspace *keys, struct place place, uint64_t hash)
+{
+    struct object *object = place_object(place);
+    note_expiry(keys, hash, object_expire_at_ms(object), 0);
+    segment_remove(place.segment, place.at);
+    count_keys(keys, (uint32_t)-1);
+    keyspace_account(keys, -(int64_t)object_memory(object));
+    return object;
 }
 
 static int insert(struct keyspace *keys, uint64_t hash, struct object *object)
@@ -61,17 +62,12 @@ static int insert(struct keyspace *keys, uint64_t hash, struct object *object)
     return 0;
 }
 
-/* Makes the key of the draft hold what the draft says. 0 or TORC_ENOMEM (nothing changed). */
-static int put(struct keyspace *keys, uint64_t hash, const struct object_draft *draft,
-               struct object **out)
+int keyspace_put(struct keyspace *keys, uint64_t hash, const struct object_draft *draft,
+                 struct object **out)
 {
-    struct place place = find_place(keys, draft->key, hash);
-    struct object *old = NULL;
-    uint64_t expire_before_ms = 0;
-    if (place.at != SEGMENT_NOT_FOUND) {
-        old = segment_object(place.segment, place.at);
-        expire_before_ms = object_expire_at_ms(old);
-    }
+    struct place place = keyspace_place(keys, draft->key, hash);
+    struct object *old = place_object(place);
+    uint64_t expire_before_ms = old == NULL ? 0 : object_expire_at_ms(old);
     struct object *object = old;
     if (old == NULL || !object_overwrite(old, draft)) {
         object = object_create(draft);
@@ -80,7 +76,7 @@ static int put(struct keyspace *keys, uint64_t hash, const struct object_draft *
         }
         if (old != NULL) {
             object_copy_clock(object, old);
-            replace_at(keys, place, object);
+            object_destroy(exchange_at(keys, place, object));
         } else {
             int result = insert(keys, hash, object);
             if (result != 0) {
@@ -98,8 +94,7 @@ static int put(struct keyspace *keys, uint64_t hash, const struct object_draft *
 
 struct object *keyspace_find(struct keyspace *keys, struct bytes key, uint64_t hash)
 {
-    struct place place = find_place(keys, key, hash);
-    return place.at == SEGMENT_NOT_FOUND ? NULL : segment_object(place.segment, place.at);
+    return place_object(keyspace_place(keys, key, hash));
 }
 
 void keyspace_prefetch(const struct keyspace *keys, uint64_t hash)
@@ -139,7 +134,7 @@ int keyspace_set_string(struct keyspace *keys, struct bytes key, uint64_t hash, 
         .value = value,
         .expire_at_ms = expire_at_ms,
     };
-    return put(keys, hash, &draft, out);
+    return keyspace_put(keys, hash, &draft, out);
 }
 
 int keyspace_set_integer(struct keyspace *keys, struct bytes key, uint64_t hash, int64_t value,
@@ -153,17 +148,17 @@ int keyspace_set_integer(struct keyspace *keys, struct bytes key, uint64_t hash,
         .value = {packed, object_pack_integer(value, packed)},
         .expire_at_ms = expire_at_ms,
     };
-    return put(keys, hash, &draft, out);
+    return keyspace_put(keys, hash, &draft, out);
 }
 
-/* Replaces the string at a place by its first bytes in a new object of another size. */
-static int remake_string(struct keyspace *keys, struct place place, size_t size, size_t slack)
+/* Replaces the value at a place by its first bytes in a new object of another size. */
+static int remake_value(struct keyspace *keys, struct place place, size_t size, size_t slack)
 {
     struct object *old = segment_object(place.segment, place.at);
     char scratch[OBJECT_SCRATCH_SIZE];
     struct bytes value = object_string(old, scratch);
     struct object_draft draft = {
-        .type = OBJECT_STRING,
+        .type = object_type(old),
         .encoding = ENCODING_EDITED,
         .key = object_key(old),
         .value = {NULL, size},
@@ -181,12 +176,12 @@ static int remake_string(struct keyspace *keys, struct place place, size_t size,
     }
     memset(data + kept, 0, size - kept);
     object_copy_clock(object, old);
-    replace_at(keys, place, object);
+    store_release(exchange_at(keys, place, object));
     return 0;
 }
 
 /* The same where the lengths stay as they are: the allocator may find room behind the object. */
-static int enlarge_string(struct keyspace *keys, struct place place, size_t size, size_t slack)
+static int enlarge_value(struct keyspace *keys, struct place place, size_t size, size_t slack)
 {
     uint64_t *entry = &segment_entries(place.segment)[place.at];
     struct object *old = entry_object(*entry);
@@ -200,6 +195,46 @@ static int enlarge_string(struct keyspace *keys, struct place place, size_t size
     return 0;
 }
 
+int keyspace_resize_at(struct keyspace *keys, struct place place, size_t size, size_t slack)
+{
+    struct object *object = place_object(place);
+    bool is_integer = object_encoding(object) == ENCODING_INTEGER;
+    if (!is_integer && object_resize(object, size)) {
+        return 0;
+    }
+    bool grows = !is_integer && size > object_value(object).size;
+    bool same_lengths = object_width_for(object_key_size(object), size) == object_width(object);
+    return grows && same_lengths ? enlarge_value(keys, place, size, slack)
+                                 : remake_value(keys, place, size, slack);
+}
+
+void keyspace_shrink_at(struct keyspace *keys, struct place place, size_t size)
+{
+    if (keyspace_resize_at(keys, place, size, 0) != 0) {
+        object_truncate(place_object(place), size);
+    }
+}
+
+int keyspace_replace_at(struct keyspace *keys, struct place place, enum object_encoding encoding,
+                        struct bytes value)
+{
+    struct object *old = place_object(place);
+    struct object_draft draft = {
+        .type = object_type(old),
+        .encoding = encoding,
+        .key = object_key(old),
+        .value = value,
+        .expire_at_ms = object_expire_at_ms(old),
+    };
+    struct object *object = object_create(&draft);
+    if (object == NULL) {
+        return TORC_ENOMEM;
+    }
+    object_copy_clock(object, old);
+    object_destroy(exchange_at(keys, place, object));
+    return 0;
+}
+
 static int create_zeros(struct keyspace *keys, struct bytes key, uint64_t hash, size_t size,
                         char **data)
 {
@@ -210,7 +245,7 @@ static int create_zeros(struct keyspace *keys, struct bytes key, uint64_t hash, 
         .value = {NULL, size},
     };
     struct object *object;
-    int result = put(keys, hash, &draft, &object);
+    int result = keyspace_put(keys, hash, &draft, &object);
     if (result != 0) {
         return result;
     }
@@ -222,7 +257,7 @@ static int create_zeros(struct keyspace *keys, struct bytes key, uint64_t hash, 
 int keyspace_resize_string(struct keyspace *keys, struct bytes key, uint64_t hash, size_t size,
                            char **data)
 {
-    struct place place = find_place(keys, key, hash);
+    struct place place = keyspace_place(keys, key, hash);
     if (place.at == SEGMENT_NOT_FOUND) {
         return create_zeros(keys, key, hash, size, data);
     }
@@ -230,29 +265,22 @@ int keyspace_resize_string(struct keyspace *keys, struct bytes key, uint64_t has
     if (object_type(object) != OBJECT_STRING) {
         return TORC_ETYPE;
     }
-    size_t old_size = object_string_size(object);
-    bool is_text = object_encoding(object) != ENCODING_INTEGER;
-    if (!is_text || !object_resize(object, size)) {
-        size_t slack = 0;
-        if (size > old_size) {
-            slack = size < SLACK_DOUBLING_MAX ? size : size / 8;
-        }
-        bool same_lengths = object_width_for(object_key_size(object), size) == object_width(object);
-        int result = is_text && same_lengths && size > old_size
-                         ? enlarge_string(keys, place, size, slack)
-                         : remake_string(keys, place, size, slack);
-        if (result != 0) {
-            return result;
-        }
+    size_t slack = 0;
+    if (size > object_string_size(object)) {
+        slack = size < SLACK_DOUBLING_MAX ? size : size / 8;
     }
-    *data = object_value_data(segment_object(place.segment, place.at));
+    int result = keyspace_resize_at(keys, place, size, slack);
+    if (result != 0) {
+        return result;
+    }
+    *data = object_value_data(place_object(place));
     return 0;
 }
 
 int keyspace_set_expiry(struct keyspace *keys, struct bytes key, uint64_t hash,
                         uint64_t expire_at_ms)
 {
-    struct place place = find_place(keys, key, hash);
+    struct place place = keyspace_place(keys, key, hash);
     if (place.at == SEGMENT_NOT_FOUND) {
         return TORC_ENOTFOUND;
     }
@@ -273,7 +301,7 @@ int keyspace_set_expiry(struct keyspace *keys, struct bytes key, uint64_t hash,
             return TORC_ENOMEM;
         }
         object_copy_clock(object, old);
-        replace_at(keys, place, object);
+        store_release(exchange_at(keys, place, object));
     }
     note_expiry(keys, hash, expire_before_ms, expire_at_ms);
     return 0;
@@ -281,17 +309,12 @@ int keyspace_set_expiry(struct keyspace *keys, struct bytes key, uint64_t hash,
 
 bool keyspace_delete(struct keyspace *keys, struct bytes key, uint64_t hash)
 {
-    struct place place = find_place(keys, key, hash);
+    struct place place = keyspace_place(keys, key, hash);
     if (place.at == SEGMENT_NOT_FOUND) {
         return false;
     }
     /* The key may be the object's own: not to be looked at from here on. */
-    struct object *object = segment_object(place.segment, place.at);
-    note_expiry(keys, hash, object_expire_at_ms(object), 0);
-    segment_remove(place.segment, place.at);
-    count_keys(keys, (uint32_t)-1);
-    keyspace_account(keys, -(int64_t)object_memory(object));
-    store_release(object);
+    object_destroy(remove_at(keys, place, hash));
     keyspace_give_room(keys, hash);
     return true;
 }
@@ -313,7 +336,48 @@ int keyspace_copy(struct keyspace *from, struct bytes key, uint64_t hash, struct
         .value = object_value(source),
         .expire_at_ms = object_expire_at_ms(source),
     };
-    return put(to, to_hash, &draft, NULL);
+    if (!object_is_outside(source)) {
+        return keyspace_put(to, to_hash, &draft, NULL);
+    }
+    void *clone = container_clone(draft.type, object_outside(source));
+    if (clone == NULL) {
+        return TORC_ENOMEM;
+    }
+    draft.value = (struct bytes){(const char *)&clone, sizeof(clone)};
+    int result = keyspace_put(to, to_hash, &draft, NULL);
+    if (result != 0) {
+        container_destroy(draft.type, clone);
+    }
+    return result;
+}
+
+int keyspace_rename(struct keyspace *keys, struct bytes key, uint64_t hash, struct bytes to_key,
+                    uint64_t to_hash)
+{
+    struct object *source = keyspace_find(keys, key, hash);
+    if (source == NULL) {
+        return TORC_ENOTFOUND;
+    }
+    if (bytes_equal(key, to_key)) {
+        return 0;
+    }
+    struct object_draft draft = {
+        .type = object_type(source),
+        .encoding = object_encoding(source),
+        .key = to_key,
+        .value = object_value(source),
+        .expire_at_ms = object_expire_at_ms(source),
+    };
+    struct object *target;
+    int result = keyspace_put(keys, to_hash, &draft, &target);
+    if (result != 0) {
+        return result;
+    }
+    object_copy_clock(target, source);
+    /* What is outside belongs to the target now. The key may be the source's own. */
+    store_release(remove_at(keys, keyspace_place(keys, key, hash), hash));
+    keyspace_give_room(keys, hash);
+    return 0;
 }
 
 static void release_objects(const struct segment *segment)
@@ -321,7 +385,7 @@ static void release_objects(const struct segment *segment)
     const uint64_t *entries = segment_entries(segment);
     for (size_t at = 0; at < segment->capacity; at++) {
         if (entries[at] != 0) {
-            store_release(entry_object(entries[at]));
+            object_destroy(entry_object(entries[at]));
         }
     }
 }

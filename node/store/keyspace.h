@@ -50,6 +50,39 @@ static inline struct segment *keyspace_segment(struct keyspace *keys, uint64_t h
     return TORC_LIKELY(directory == NULL) ? &keys->root : directory_segment(directory, hash);
 }
 
+/* Where a key is. Good until the next change of the table. */
+struct place {
+    struct segment *segment;
+    size_t at; /* SEGMENT_NOT_FOUND if the key is absent */
+};
+
+static inline struct place keyspace_place(struct keyspace *keys, struct bytes key, uint64_t hash)
+{
+    struct segment *segment = keyspace_segment(keys, hash);
+    return (struct place){segment, segment_find(segment, key, hash)};
+}
+
+/* The object there; NULL if the key is absent. */
+static inline struct object *place_object(struct place place)
+{
+    return place.at == SEGMENT_NOT_FOUND ? NULL : segment_object(place.segment, place.at);
+}
+
+/* Makes the key of the draft hold what the draft says, replacing what was there. *out may be NULL.
+ * 0 or TORC_ENOMEM (nothing changed; what the draft keeps outside is still the caller's). */
+int keyspace_put(struct keyspace *keys, uint64_t hash, const struct object_draft *draft,
+                 struct object **out) TORC_MUST_USE;
+/* Sets the size of a text or packed value, keeping its beginning, zero-filling what is new; `slack`
+ * bytes more are allocated where it has to move to grow. 0 or TORC_ENOMEM (nothing changed). */
+int keyspace_resize_at(struct keyspace *keys, struct place place, size_t size,
+                       size_t slack) TORC_MUST_USE;
+/* The same for a smaller size, where failing is no choice: without memory it stays where it is. */
+void keyspace_shrink_at(struct keyspace *keys, struct place place, size_t size);
+/* Replaces the value at a place by another of the same type, keeping key, expiry and last access.
+ * `value` NULL: left for the caller to write. 0 or TORC_ENOMEM (nothing changed). */
+int keyspace_replace_at(struct keyspace *keys, struct place place, enum object_encoding encoding,
+                        struct bytes value) TORC_MUST_USE;
+
 /* Adds to the memory of the keyspace and, in lumps, to that of the store. */
 void keyspace_account(struct keyspace *keys, int64_t delta);
 

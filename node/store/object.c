@@ -1,6 +1,7 @@
 #include "node/store/object.h"
 
 #include "node/store/allocate.h"
+#include "node/store/container.h"
 #include "node/store/integer.h"
 
 #include <assert.h>
@@ -101,10 +102,20 @@ struct object *object_create(const struct object_draft *draft)
     return object;
 }
 
+void object_destroy(struct object *object)
+{
+    if (TORC_UNLIKELY(object_is_outside(object))) {
+        container_destroy(object_type(object), object_outside(object));
+    }
+    store_release(object);
+}
+
 bool object_overwrite(struct object *object, const struct object_draft *draft)
 {
     size_t key_size = object_key_size(object);
-    if (object_width_for(key_size, draft->value.size) != object_width(object) ||
+    /* Types begin at 1, which is a string's: the bits of both are its own only if both are one. */
+    if (((unsigned)object_type(object) | (unsigned)draft->type) != OBJECT_STRING ||
+        object_width_for(key_size, draft->value.size) != object_width(object) ||
         object_has_expiry(object) != (draft->expire_at_ms != 0)) {
         return false;
     }
@@ -147,6 +158,12 @@ bool object_resize(struct object *object, size_t size)
     write_value_size(object, size);
     write_encoding(object, ENCODING_EDITED);
     return true;
+}
+
+void object_truncate(struct object *object, size_t size)
+{
+    assert(size <= object_value_size(object));
+    write_value_size(object, size);
 }
 
 struct object *object_enlarge(struct object *object, size_t size, size_t slack)
@@ -211,6 +228,14 @@ char *object_value_data(struct object *object)
            object_key_size(object);
 }
 
+void *object_outside(const struct object *object)
+{
+    assert(object_is_outside(object));
+    void *outside;
+    memcpy((void *)&outside, object_value(object).data, sizeof(outside));
+    return outside;
+}
+
 void object_touch(struct object *object, uint64_t now_ms)
 {
     uint64_t now_s = now_ms / 1000;
@@ -237,18 +262,29 @@ const char *object_type_name(const struct object *object)
 {
     switch (object_type(object)) {
     case OBJECT_STRING: return "string";
+    case OBJECT_LIST: return "list";
     }
     return "unknown";
 }
 
-const char *object_encoding_name(const struct object *object)
+static const char *string_encoding_name(const struct object *object)
 {
     switch (object_encoding(object)) {
     case ENCODING_INTEGER: return "int";
     case ENCODING_EDITED: return "raw";
+    case ENCODING_OUTSIDE:
     case ENCODING_TEXT: break;
     }
     return object_value_size(object) <= EMBEDDED_SIZE_MAX ? "embstr" : "raw";
+}
+
+const char *object_encoding_name(const struct object *object)
+{
+    switch (object_type(object)) {
+    case OBJECT_STRING: break;
+    case OBJECT_LIST: return object_is_outside(object) ? "quicklist" : "listpack";
+    }
+    return string_encoding_name(object);
 }
 
 struct bytes object_key(const struct object *object)
@@ -269,7 +305,11 @@ uint64_t object_expire_at_ms(const struct object *object)
 
 size_t object_memory(const struct object *object)
 {
-    return store_allocated_size(object);
+    size_t memory = store_allocated_size(object);
+    if (TORC_UNLIKELY(object_is_outside(object))) {
+        memory += container_memory(object_type(object), object_outside(object));
+    }
+    return memory;
 }
 
 struct bytes object_string(const struct object *object, char scratch[OBJECT_SCRATCH_SIZE])

@@ -5,7 +5,8 @@
  *      kind   clock   lengths      expiry     key        value
  *      1      3       2,3,5 or 8   0 or 8     key_size   value_size
  *
- * A key of up to 255 bytes with a value of up to 255 costs six bytes beside them.
+ * A key of up to 255 bytes with a value of up to 255 costs six bytes beside them. A container that
+ * has outgrown its object keeps a structure outside of it, and the value is the pointer to that.
  */
 #ifndef TORC_NODE_STORE_OBJECT_H
 #define TORC_NODE_STORE_OBJECT_H
@@ -23,7 +24,9 @@ enum object_encoding {
     ENCODING_TEXT = 0,
     ENCODING_INTEGER =
         1, /* value: two's complement, little-endian, 1 to 8 bytes, no more than needed */
-    ENCODING_EDITED = 2, /* text that was resized in place and may have slack behind it */
+    ENCODING_EDITED = 2,  /* text that was resized in place and may have slack behind it */
+    ENCODING_PACKED = 2,  /* the same bytes as far as this file goes, of a small container */
+    ENCODING_OUTSIDE = 3, /* value: a pointer to what the container's type keeps, see container.h */
 };
 
 struct object {
@@ -61,6 +64,12 @@ static inline enum object_width object_width(const struct object *object)
 static inline enum object_encoding object_encoding(const struct object *object)
 {
     return (enum object_encoding)((object->kind >> 3) & 3);
+}
+
+/* The value is a pointer, which need not be aligned, to what belongs to the object. */
+static inline bool object_is_outside(const struct object *object)
+{
+    return object_encoding(object) == ENCODING_OUTSIDE;
 }
 
 static inline bool object_has_expiry(const struct object *object)
@@ -124,17 +133,23 @@ static inline bool object_has_key(const struct object *object, struct bytes key)
 /* The value as it is stored: text, or the bytes of an integer. */
 struct bytes object_value(const struct object *object);
 char *object_value_data(struct object *object);
+void *object_outside(const struct object *object);          /* ENCODING_OUTSIDE only */
 int64_t object_stored_integer(const struct object *object); /* ENCODING_INTEGER only */
 
 /* NULL without memory. The access clock starts at zero. */
 struct object *object_create(const struct object_draft *draft);
+/* Frees it with what it keeps outside. Where another object has taken that over, store_release is
+ * what frees the rest. */
+void object_destroy(struct object *object);
 /* Turns the object into the draft, whose key is the object's own, where it stands, and says so;
- * false (nothing changed) if it does not fit or would waste too much. draft->value may lie inside
- * it. */
+ * false (nothing changed) if it does not fit or would waste too much, or if one of them is no
+ * string. draft->value may lie inside it. */
 bool object_overwrite(struct object *object, const struct object_draft *draft);
 /* Sets the size of a text value in place, zero-filling what is new; false (nothing changed) if the
  * lengths or the allocation have no room for it. */
 bool object_resize(struct object *object, size_t size);
+/* Makes it smaller in place, whatever that wastes. */
+void object_truncate(struct object *object, size_t size);
 /* The same with a larger allocation; NULL (nothing changed) without memory, else the object, moved.
  * The lengths must have room: object_width_for of the new size is the object's own. */
 struct object *object_enlarge(struct object *object, size_t size, size_t slack);

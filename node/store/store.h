@@ -5,6 +5,7 @@
  *
  *      store ── keyspace[0..16383] ── table ──► object { header | key | value }
  *
+ * What is particular to lists is in list.h.
  * It neither expires nor evicts by itself: the node asks, deletes, and tells the replicas.
  */
 #ifndef TORC_NODE_STORE_STORE_H
@@ -19,7 +20,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum object_type { OBJECT_STRING = 1 };
+/* Numbers of the dump's format, which never change; kept free for hash 3, set 4, sorted set 5. */
+enum object_type { OBJECT_STRING = 1, OBJECT_LIST = 2 };
 
 #define OBJECT_SCRATCH_SIZE 24 /* room for any int64 as text */
 
@@ -61,9 +63,9 @@ struct object *keyspace_find(struct keyspace *keys, struct bytes key, uint64_t h
 void object_touch(struct object *object, uint64_t now_ms);
 
 enum object_type object_type(const struct object *object);
-const char *object_type_name(const struct object *object); /* "string" */
-const char *
-object_encoding_name(const struct object *object); /* "int", "embstr", "raw" as Redis names them */
+const char *object_type_name(const struct object *object); /* "string", "list" */
+/* As Redis names them: "int", "embstr", "raw"; "listpack", "quicklist". */
+const char *object_encoding_name(const struct object *object);
 struct bytes object_key(const struct object *object);
 uint64_t object_expire_at_ms(const struct object *object); /* 0 = never */
 static inline bool object_expired_at(uint64_t expire_at_ms, uint64_t now_ms)
@@ -102,6 +104,10 @@ bool keyspace_delete(struct keyspace *keys, struct bytes key, uint64_t hash);
  * 0, TORC_ENOTFOUND, TORC_ENOMEM. */
 int keyspace_copy(struct keyspace *from, struct bytes key, uint64_t hash, struct keyspace *to,
                   struct bytes to_key, uint64_t to_hash) TORC_MUST_USE;
+/* Gives a key another name in the same keyspace, replacing what had that: value, expiry and last
+ * access go along. No container is copied. 0, TORC_ENOTFOUND, TORC_ENOMEM (nothing changed). */
+int keyspace_rename(struct keyspace *keys, struct bytes key, uint64_t hash, struct bytes to_key,
+                    uint64_t to_hash) TORC_MUST_USE;
 void keyspace_clear(struct keyspace *keys);
 
 size_t keyspace_count(const struct keyspace *keys);

@@ -60,7 +60,7 @@ def test_replies_that_cannot_be_vouched_for_are_as_many_as_were_due(new_cluster)
 
 
 def test_a_node_that_cannot_write_its_state_does_not_keep_others_from_failing_over(new_cluster):
-    cluster = new_cluster(3)
+    cluster = new_cluster(5)  # five voters: one cannot vote, one is dead, three decide
     keys = [f"key:{number}" for number in range(100)]
     for key in keys:
         cluster[0].client().set(key, "value")

@@ -121,8 +121,8 @@ def run_node(*arguments, limit=10.0):
 class Raw:
     """A bare connection, for bytes that no client library would send."""
 
-    def __init__(self, port, limit=10.0):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=limit * PATIENCE)
+    def __init__(self, port, limit=10.0, host="127.0.0.1"):
+        self.socket = socket.create_connection((host, port), timeout=limit * PATIENCE)
         self.buffer = b""
 
     def __enter__(self):
@@ -193,6 +193,9 @@ def encode(*words):
 class Node:
     """One torc-node process, its ports and its folder."""
 
+    host = "127.0.0.1"
+    runner = ()  # words before the program: what it is run by
+
     def __init__(self, cluster, index, port, arguments):
         self.cluster = cluster
         self.index = index
@@ -212,7 +215,8 @@ class Node:
         self.close_clients()
         self.expected_to_end = False
         self.state_dir.mkdir(exist_ok=True)
-        command = [NODE, "--port", self.port, "--state-dir", self.state_dir, *self.arguments]
+        command = [*self.runner, NODE, "--port", self.port, "--state-dir", self.state_dir,
+                   *self.arguments]
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 [str(word) for word in command],
@@ -223,10 +227,19 @@ class Node:
             )
         return self
 
+    def forget(self):
+        """Removes the state of a node that has ended: the next start is that of a node nobody knows,
+        which joins those that run now."""
+        assert not self.alive()
+        shutil.rmtree(self.state_dir)
+        words = iter(self.arguments)
+        kept = [word for word in words if word != "--join" or next(words) is None]
+        self.arguments = [*kept, *self.cluster.join_words()]
+
     def wait_answers(self, limit=10.0):
         def answers():
             assert self.alive(), f"node {self.index} ended at once:\n{self.log()[-2000:]}"
-            return self.client().ping()
+            return self.ask("PING") == b"PONG"
 
         wait_until(answers, limit, f"node {self.index} answers PING")
 
@@ -275,7 +288,7 @@ class Node:
         return redis.Redis("127.0.0.1", port, **options)
 
     def raw(self, direct=False, limit=10.0):
-        return Raw(self.direct_port if direct else self.port, limit)
+        return Raw(self.direct_port if direct else self.port, limit, self.host)
 
     def ask(self, *words, direct=False):
         """One command on a connection of its own, its reply as it is on the wire."""
@@ -305,6 +318,7 @@ class Cluster:
     """Several nodes. `with Cluster(3) as cluster:` has formed when the block begins."""
 
     live = []  # clusters not yet closed, for the logs of a failure
+    node_class = Node
 
     def __init__(self, count=3, arguments=(), room=None):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="torc-test-"))
@@ -330,15 +344,17 @@ class Cluster:
     def add(self, *arguments):
         """Starts one more node, which joins those that run; the first one is the founder."""
         index = len(self.nodes)
-        words = [*self.arguments, *map(str, arguments)]
-        joined = ",".join(f"127.0.0.1:{node.port}" for node in self.running())
-        if joined:
-            words += ["--join", joined]
-        node = Node(self, index, self.base + index, words)
+        words = [*self.arguments, *map(str, arguments), *self.join_words()]
+        node = self.node_class(self, index, self.base + index, words)
         self.nodes.append(node)
         node.start()
         node.wait_answers()
         return node
+
+    def join_words(self):
+        """The option by which a node joins those that run; nothing when none does."""
+        running = ",".join(f"{node.host}:{node.port}" for node in self.running())
+        return ["--join", running] if running else []
 
     def running(self):
         return [node for node in self.nodes if node.alive()]
@@ -358,6 +374,8 @@ class Cluster:
             info["cluster_state"] == "ok"
             and int(info["cluster_slots_ok"]) == SLOT_COUNT
             and int(info["cluster_known_nodes"]) == len(nodes)
+            and info["cluster_ring_changing"] == "0"
+            and info["cluster_nodes_syncing"] == info["cluster_nodes_down"] == "0"
             for info in infos
         )
 

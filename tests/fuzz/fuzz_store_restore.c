@@ -5,7 +5,7 @@
 #include "base/buf.h"
 #include "base/codec.h"
 #include "base/error.h"
-#include "node/store/store.h"
+#include "node/store/list.h"
 
 #include <assert.h>
 #include <xxhash.h>
@@ -22,10 +22,41 @@ static struct store *the_store(void)
     return store;
 }
 
-static void check_round_trip(struct keyspace *keys, struct bytes key)
+static void check_same_string(const struct object *object, const struct object *copy)
 {
     char scratch[OBJECT_SCRATCH_SIZE];
     char scratch_copy[OBJECT_SCRATCH_SIZE];
+    assert(bytes_equal(object_string(object, scratch), object_string(copy, scratch_copy)));
+}
+
+/* The same values, and as many to the head as to the tail. */
+static void check_same_list(const struct object *object, const struct object *copy)
+{
+    size_t count = list_count(object);
+    assert(count > 0);
+    assert(list_count(copy) == count);
+    struct list_cursor cursor;
+    struct list_cursor copy_cursor;
+    struct bytes value;
+    struct bytes copy_value;
+    list_cursor_init(&cursor, object, 0, LIST_TAIL);
+    list_cursor_init(&copy_cursor, copy, 0, LIST_TAIL);
+    for (size_t i = 0; i < count; i++) {
+        bool both = list_next(&cursor, &value) && list_next(&copy_cursor, &copy_value);
+        assert(both);
+        assert(bytes_equal(value, copy_value));
+    }
+    assert(!list_next(&cursor, &value));
+    list_cursor_init(&cursor, object, count - 1, LIST_HEAD);
+    for (size_t i = 0; i < count; i++) {
+        bool more = list_next(&cursor, &value);
+        assert(more);
+    }
+    assert(!list_next(&cursor, &value));
+}
+
+static void check_round_trip(struct keyspace *keys, struct bytes key)
+{
     struct bytes copy_key = BYTES_LITERAL("copy");
     struct object *object = keyspace_find(keys, key, key_hash(key));
     assert(object != NULL);
@@ -35,7 +66,11 @@ static void check_round_trip(struct keyspace *keys, struct bytes key)
     int result = keyspace_restore(keys, copy_key, key_hash(copy_key), buf_bytes(&dump), 0);
     assert(result == 0);
     struct object *copy = keyspace_find(keys, copy_key, key_hash(copy_key));
-    assert(bytes_equal(object_string(object, scratch), object_string(copy, scratch_copy)));
+    assert(object_type(copy) == object_type(object));
+    switch (object_type(object)) {
+    case OBJECT_STRING: check_same_string(object, copy); break;
+    case OBJECT_LIST: check_same_list(object, copy); break;
+    }
     buf_deinit(&dump);
 }
 

@@ -140,7 +140,16 @@ END_TEST
 
 static size_t keys_end(const char *name, size_t argc)
 {
-    return command_keys_end(command_find(h.commands, bytes_of(name)), argc);
+    static const struct bytes argv[8];
+    return command_keys_end(command_find(h.commands, bytes_of(name)), argv, argc);
+}
+
+/* Of "lmpop COUNT key key key left". */
+static size_t counted_keys_end(const char *count, size_t argc)
+{
+    const struct bytes argv[] = {bytes_of("lmpop"), bytes_of(count), bytes_of("a"),
+                                 bytes_of("b"),     bytes_of("c"),   bytes_of("left")};
+    return command_keys_end(command_find(h.commands, argv[0]), argv, argc);
 }
 
 START_TEST(key_positions)
@@ -154,7 +163,15 @@ START_TEST(key_positions)
     ck_assert_uint_eq(keys_end("copy", 4), 3);
     ck_assert_uint_eq(keys_end("get", 1), 0);
     ck_assert_uint_eq(keys_end("mget", 1), 0);
-    ck_assert_uint_eq(command_keys_end(resolve("object", "encoding"), 3), 3);
+    ck_assert_uint_eq(command_keys_end(resolve("object", "encoding"), NULL, 3), 3);
+    ck_assert_uint_eq(counted_keys_end("1", 6), 3);
+    ck_assert_uint_eq(counted_keys_end("3", 6), 5);
+    ck_assert_uint_eq(counted_keys_end("4", 6), 6);
+    ck_assert_uint_eq(counted_keys_end("1", 2), 0);
+    static const char *const none[] = {"5", "0", "-1", "x", "", "9223372036854775807"};
+    for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+        ck_assert_uint_eq(counted_keys_end(none[i], 6), 3);
+    }
 }
 END_TEST
 

@@ -494,6 +494,13 @@ START_TEST(test_command_info)
     expect_part(fixture, "COMMAND INFO mset", "lastkey\r\n:-1\r\n$7\r\nkeystep\r\n:2\r\n");
     expect_part(fixture, "COMMAND INFO del", "request_policy:multi_shard");
     expect_part(fixture, "COMMAND INFO client", "client|kill");
+    expect_part(fixture, "COMMAND INFO lmpop",
+                "$5\r\nlmpop\r\n:-4\r\n*2\r\n+write\r\n+movablekeys\r\n:0\r\n:0\r\n:0\r\n"
+                "*3\r\n+@write\r\n+@list\r\n+@slow\r\n");
+    expect_part(fixture, "COMMAND INFO lmpop",
+                "$5\r\nindex\r\n:1\r\n$9\r\nfind_keys\r\n*4\r\n$4\r\ntype\r\n$6\r\nkeynum\r\n"
+                "$4\r\nspec\r\n*6\r\n$9\r\nkeynumidx\r\n:0\r\n$8\r\nfirstkey\r\n:1\r\n$7\r\n"
+                "keystep\r\n:1\r\n"); /* as redis-server 7.0.15 answers */
     fixture_destroy(fixture);
 }
 END_TEST
@@ -517,6 +524,7 @@ START_TEST(test_command_all)
            "*2\r\n$14\r\nclient|getname\r\n$15\r\nclient|getredir\r\n");
     EXPECT("COMMAND LIST FILTERBY MODULE json", "*0\r\n");
     EXPECT("COMMAND LIST FILTERBY ACLCAT nothing", "*0\r\n");
+    expect_part(fixture, "COMMAND LIST FILTERBY ACLCAT list", "*17\r\n");
     expect_part(fixture, "COMMAND LIST FILTERBY ACLCAT Connection", "client|kill\r\n");
     ck_assert_ptr_null(strstr(ask(fixture, "COMMAND LIST FILTERBY ACLCAT connection"), "config"));
     EXPECT("COMMAND LIST FILTERBY foo bar", SYNTAX);
@@ -550,6 +558,7 @@ START_TEST(test_command_keys)
     EXPECT("COMMAND GETKEYS MGET a b c", "*3\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n");
     EXPECT("COMMAND GETKEYS object encoding k", "*1\r\n$1\r\nk\r\n");
     EXPECT("COMMAND GETKEYSANDFLAGS get a", "*1\r\n*2\r\n$1\r\na\r\n*2\r\n+RO\r\n+access\r\n");
+    EXPECT("COMMAND GETKEYS lmpop 2 a b left", "*2\r\n$1\r\na\r\n$1\r\nb\r\n");
     EXPECT("COMMAND GETKEYS nothing a", "-ERR Invalid command specified\r\n");
     EXPECT("COMMAND GETKEYS torc.flushslot a", "-ERR Invalid command specified\r\n");
     EXPECT("COMMAND GETKEYS ping", "-ERR The command has no key arguments\r\n");

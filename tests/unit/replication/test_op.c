@@ -10,6 +10,7 @@ static const struct op sample = {
     .kind = OP_EFFECT,
     .flags = 0,
     .slot = 0x0201,
+    .view_epoch = 0x2827262524232221,
     .epoch = 0x0807060504030201,
     .sequence = 0x1817161514131211,
     .payload = {"abc", 3},
@@ -26,6 +27,7 @@ static void expect_equal(const struct op *a, const struct op *b)
     ck_assert_uint_eq(a->kind, b->kind);
     ck_assert_uint_eq(a->flags, b->flags);
     ck_assert_uint_eq(a->slot, b->slot);
+    ck_assert_uint_eq(a->view_epoch, b->view_epoch);
     ck_assert_uint_eq(a->epoch, b->epoch);
     ck_assert_uint_eq(a->sequence, b->sequence);
     ck_assert(bytes_equal(a->payload, b->payload));
@@ -34,9 +36,10 @@ static void expect_equal(const struct op *a, const struct op *b)
 START_TEST(test_bytes)
 {
     static const uint8_t wire[] = {
-        23,   0,    0,    0,                            /* size of what follows */
+        31,   0,    0,    0,                            /* size of what follows */
         1,    0,                                        /* kind, flags */
         1,    2,                                        /* slot */
+        0x21, 0x22, 0x23, 0x24, 0x25, 0x26, 0x27, 0x28, /* view epoch */
         1,    2,    3,    4,    5,    6,    7,    8,    /* epoch */
         0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18, /* sequence */
         'a',  'b',  'c',
@@ -50,13 +53,14 @@ END_TEST
 
 START_TEST(test_round_trip)
 {
-    static const uint8_t flags[] = {0, OP_FLAG_KEEP, OP_FLAG_FOLLOW, OP_FLAG_KEEP | OP_FLAG_FOLLOW};
+    static const uint8_t flags[] = {0, OP_FLAG_KEEP};
     static const uint16_t slots[] = {0, 1, SLOT_COUNT - 1};
-    for (unsigned kind = OP_EFFECT; kind <= OP_REFILL_END; kind++) {
-        for (size_t i = 0; i < sizeof(flags) * 3; i++) {
+    for (unsigned kind = OP_EFFECT; kind <= OP_REFILL_DROP; kind++) {
+        for (size_t i = 0; i < sizeof(flags) * 3 * 4; i++) {
             struct op op = {.kind = (uint8_t)kind,
                             .flags = flags[i % sizeof(flags)],
-                            .slot = slots[i / sizeof(flags)],
+                            .slot = slots[i / sizeof(flags) % 3],
+                            .view_epoch = i == 2 ? UINT64_MAX : 7 * i,
                             .epoch = i == 0 ? UINT64_MAX : i,
                             .sequence = i == 1 ? UINT64_MAX : 1000 * i,
                             .payload = {"payload", i % 8}};
@@ -137,17 +141,17 @@ static int decode_with(size_t at, uint8_t value)
 START_TEST(test_refused)
 {
     ck_assert_int_eq(decode_with(4, 0), TORC_ECORRUPT); /* kinds */
-    ck_assert_int_eq(decode_with(4, OP_REFILL_END), TORC_OK);
-    ck_assert_int_eq(decode_with(4, OP_REFILL_END + 1), TORC_ECORRUPT);
+    ck_assert_int_eq(decode_with(4, OP_REFILL_DROP), TORC_OK);
+    ck_assert_int_eq(decode_with(4, OP_REFILL_DROP + 1), TORC_ECORRUPT);
     ck_assert_int_eq(decode_with(4, 255), TORC_ECORRUPT);
-    ck_assert_int_eq(decode_with(5, 3), TORC_OK); /* flags */
-    ck_assert_int_eq(decode_with(5, 4), TORC_ECORRUPT);
+    ck_assert_int_eq(decode_with(5, 1), TORC_OK); /* flags */
+    ck_assert_int_eq(decode_with(5, 2), TORC_ECORRUPT);
     ck_assert_int_eq(decode_with(5, 0x80), TORC_ECORRUPT);
     ck_assert_int_eq(decode_with(7, 0x3f), TORC_OK); /* slots */
     ck_assert_int_eq(decode_with(7, 0x40), TORC_ECORRUPT);
     ck_assert_int_eq(decode_with(7, 0xff), TORC_ECORRUPT);
-    ck_assert_int_eq(decode_with(0, 20), TORC_OK); /* sizes: 20 is an empty payload */
-    ck_assert_int_eq(decode_with(0, 19), TORC_ECORRUPT);
+    ck_assert_int_eq(decode_with(0, 28), TORC_OK); /* sizes: 28 is an empty payload */
+    ck_assert_int_eq(decode_with(0, 27), TORC_ECORRUPT);
     ck_assert_int_eq(decode_with(0, 0), TORC_ECORRUPT);
     ck_assert_int_eq(decode_with(3, 0xff), TORC_ECORRUPT);
 }

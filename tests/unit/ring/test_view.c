@@ -11,14 +11,18 @@
 #define AT_EPOCH 2
 #define AT_CLUSTER_NAME 30
 #define AT_COPIES 36 /* the name is "torc" */
-#define AT_FLAGS 37
-#define AT_NODE_COUNT 38
-#define AT_NODE 40
-#define NODE_SIZE 53 /* host "host", zone "zone", one ring */
+#define AT_LEASE 37
+#define AT_SETTLED 41
+#define AT_FLAGS 49
+#define AT_NODE_COUNT 50
+#define AT_NODE 52
+#define NODE_SIZE 62 /* host "host", zone "zone", one ring */
 #define AT_HOST (AT_NODE + 28)
 #define AT_ZONE (AT_HOST + 6 + 8)
 #define AT_STATUS (AT_ZONE + 6)
-#define AT_WEIGHT (AT_STATUS + 1)
+#define AT_NODE_FLAGS (AT_STATUS + 1)
+#define AT_LAST_UP (AT_NODE_FLAGS + 1)
+#define AT_WEIGHT (AT_LAST_UP + 8)
 
 static struct node_id id_of(uint8_t number)
 {
@@ -194,6 +198,16 @@ START_TEST(seal_refuses_what_makes_no_view)
     REFUSED_WITH(view->nodes[1].id = id_of(1), view->nodes[1] = good);
     REFUSED_WITH(view->nodes[1].id = id_of(3), view->nodes[1] = good);
     REFUSED_WITH(view->cluster_name[0] = '\t', view->cluster_name[0] = 't');
+    REFUSED_WITH(view->lease_ms = LEASE_MS_MIN - 1, view->lease_ms = LEASE_MS_MIN);
+    REFUSED_WITH(view->lease_ms = LEASE_MS_MAX + 1, view->lease_ms = LEASE_MS_MAX);
+    REFUSED_WITH(view->settled_epoch = 5, view->settled_epoch = 4);
+    REFUSED_WITH(view->nodes[1].last_up = 1, view->nodes[1] = good);
+    REFUSED_WITH(view->nodes[1].lost = true, view->nodes[1] = good);
+    REFUSED_WITH((view->nodes[1].status = NODE_DOWN, view->nodes[1].last_up = 5),
+                 view->nodes[1] = good);
+    REFUSED_WITH(view->nodes[0].preferred = view->nodes[1].preferred = true,
+                 view->nodes[0].preferred = view->nodes[1].preferred = false);
+    REFUSED_WITH(ck_assert_int_eq(view_note_removed(view, &good.id), 0), view->removed_count = 0);
 #undef REFUSED_WITH
     seal(view);
     view_release(view);
@@ -286,6 +300,8 @@ static void expect_same(const struct view *a, const struct view *b)
     ck_assert(node_id_equal(&a->cluster_id, &b->cluster_id));
     ck_assert_str_eq(a->cluster_name, b->cluster_name);
     ck_assert_uint_eq(a->copies, b->copies);
+    ck_assert_uint_eq(a->lease_ms, b->lease_ms);
+    ck_assert_uint_eq(a->settled_epoch, b->settled_epoch);
     ck_assert_int_eq(a->changing, b->changing);
     ck_assert_uint_eq(a->node_count, b->node_count);
     for (size_t i = 0; i < a->node_count; i++) {
@@ -300,6 +316,11 @@ static void expect_same(const struct view *a, const struct view *b)
         ck_assert_uint_eq(x->bus_port, y->bus_port);
         ck_assert_str_eq(x->zone, y->zone);
         ck_assert_int_eq((int)x->status, (int)y->status);
+        ck_assert_int_eq(x->leaving, y->leaving);
+        ck_assert_int_eq(x->preferred, y->preferred);
+        ck_assert_int_eq(x->removing, y->removing);
+        ck_assert_int_eq(x->lost, y->lost);
+        ck_assert_uint_eq(x->last_up, y->last_up);
         ck_assert_uint_eq(x->weight_current, y->weight_current);
         ck_assert_uint_eq(x->weight_target, y->weight_target);
     }
@@ -307,6 +328,10 @@ static void expect_same(const struct view *a, const struct view *b)
     ck_assert_uint_eq(a->voter_count, b->voter_count);
     for (size_t i = 0; i < a->voter_count; i++) {
         ck_assert(node_id_equal(&a->voters[i], &b->voters[i]));
+    }
+    ck_assert_uint_eq(a->removed_count, b->removed_count);
+    for (size_t i = 0; i < a->removed_count; i++) {
+        ck_assert(node_id_equal(&a->removed[i], &b->removed[i]));
     }
 }
 
@@ -349,12 +374,23 @@ START_TEST(encoding_round_trips)
     memset(full->cluster_name, 'c', CLUSTER_NAME_SIZE_MAX);
     full->nodes[8].weight_current = full->nodes[8].weight_target = WEIGHT_MAX;
     full->nodes[9].status = NODE_DOWN;
+    full->nodes[9].lost = true;
+    full->nodes[9].removing = true;
+    full->nodes[9].last_up = UINT64_MAX - 1;
     full->nodes[10].incarnation = UINT64_MAX;
+    full->nodes[12].leaving = true;
+    full->nodes[13].preferred = true;
+    full->lease_ms = LEASE_MS_MAX;
+    full->settled_epoch = UINT64_MAX - 1;
     full->nodes[11].bus_port = UINT16_MAX;
     full->epoch = UINT64_MAX;
     full->voters[3] = id_of(30);
     full->voters[4] = id_of(10);
     full->voter_count = VOTERS_MAX;
+    for (unsigned i = 0; i < REMOVED_MAX; i++) {
+        struct node_id gone = {{255, 9, (uint8_t)(i >> 8), (uint8_t)i}};
+        ck_assert_int_eq(view_note_removed(full, &gone), 0);
+    }
     seal(full);
     expect_round_trip(full);
     view_release(full);
@@ -378,7 +414,7 @@ START_TEST(every_truncation_and_every_extra_byte_is_refused)
 }
 END_TEST
 
-/* Two nodes, one voter, nothing changing. */
+/* Two nodes, one voter, one removed node, nothing changing. */
 static struct buf encode_small(void)
 {
     struct view *view = make_view(0, 2);
@@ -387,10 +423,12 @@ static struct buf encode_small(void)
         ck_assert_int_eq(view_put_node(view, &node), 0);
     }
     view->voters[view->voter_count++] = id_of(2);
+    ck_assert_int_eq(view_note_removed(view, &(struct node_id){{77, 1, 2, 3}}), 0);
     seal(view);
     struct buf buf = encode(view);
     view_release(view);
-    ck_assert_uint_eq(buf_size(&buf), AT_NODE + 2 * NODE_SIZE + 1 + NODE_ID_SIZE);
+    ck_assert_uint_eq(buf_size(&buf),
+                      AT_NODE + 2 * NODE_SIZE + 1 + NODE_ID_SIZE + 2 + NODE_ID_SIZE);
     return buf;
 }
 
@@ -408,7 +446,9 @@ START_TEST(every_bad_field_is_refused)
 {
     size_t second = AT_NODE + NODE_SIZE;
     size_t voters = AT_NODE + 2 * NODE_SIZE;
-    expect_patch(0, 2, TORC_EVERSION);
+    size_t removed = voters + 1 + NODE_ID_SIZE;
+    expect_patch(0, 1, TORC_EVERSION);
+    expect_patch(0, 3, TORC_EVERSION);
     expect_patch(1, 1, TORC_EVERSION);
     expect_patch(AT_EPOCH, 0, TORC_ECORRUPT);
     expect_patch(AT_CLUSTER_NAME, 255, TORC_ECORRUPT);
@@ -432,13 +472,30 @@ START_TEST(every_bad_field_is_refused)
     expect_patch(AT_STATUS, 0, TORC_ECORRUPT);
     expect_patch(AT_STATUS, 4, TORC_ECORRUPT);
     expect_patch(AT_WEIGHT + 2, 2, TORC_ECORRUPT);
+    expect_patch(AT_LEASE + 3, 1, TORC_ECORRUPT); /* hours */
+    expect_patch(AT_SETTLED, 5, TORC_ECORRUPT);   /* the epoch itself */
+    expect_patch(AT_SETTLED + 7, 1, TORC_ECORRUPT);
+    for (unsigned bit = 4; bit < 8; bit++) {
+        expect_patch(AT_NODE_FLAGS, (uint8_t)(1u << bit), TORC_ECORRUPT);
+    }
+    expect_patch(AT_NODE_FLAGS, 8, TORC_ECORRUPT); /* up and lost */
+    expect_patch(AT_LAST_UP, 1, TORC_ECORRUPT);    /* up and last up before */
     expect_patch(voters, 0, TORC_ECORRUPT);
     expect_patch(voters, VOTERS_MAX + 1, TORC_ECORRUPT);
     expect_patch(voters + 1, 9, TORC_ECORRUPT); /* not a node */
+    expect_patch(removed, 0, TORC_ECORRUPT);
+    expect_patch(removed, 2, TORC_ECORRUPT);
+    expect_patch(removed + 1, 0xff, TORC_ECORRUPT);
+    expect_patch(removed + 2, 2, TORC_ECORRUPT); /* a node of the view */
     /* And a good one, to show that the patches are what is refused. */
     expect_patch(AT_EPOCH, 6, 0);
     expect_patch(AT_STATUS, NODE_DOWN, 0);
     expect_patch(voters + 1, 1, 0);
+    expect_patch(AT_SETTLED, 4, 0);
+    expect_patch(AT_NODE_FLAGS, 1, 0);
+    expect_patch(AT_NODE_FLAGS, 2, 0);
+    expect_patch(AT_NODE_FLAGS, 4, 0);
+    expect_patch(removed + 2, 78, 0);
 }
 END_TEST
 
@@ -464,6 +521,7 @@ START_TEST(an_empty_host_and_too_many_nodes_are_refused_by_themselves)
         buf_head(&many)[at + 1] = (char)i;
     }
     write_u8(&many, 0);
+    write_u16(&many, 0);
     ck_assert_int_eq(decode(buf_head(&many), buf_size(&many)), TORC_ECORRUPT);
     buf_deinit(&many);
     buf_deinit(&buf);

@@ -1,0 +1,43 @@
+/*
+ * What this node reports to the voters: whether it has carried out the present view, which slots
+ * may move, which replicas hold up writes, and that it wants to leave. Control thread.
+ */
+#ifndef TORC_NODE_REPORT_H
+#define TORC_NODE_REPORT_H
+
+#include "base/limits.h"
+#include "ring/node_id.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct control;
+
+#define REPORT_SLOW_MAX 32
+
+/* How far one peer's acknowledgements had come, and when they last went on. */
+struct peer_progress {
+    uint64_t acked;
+    uint64_t since_ms;
+};
+
+struct report {
+    uint64_t complete_epoch;
+    uint64_t look_at_ms;    /* next due */
+    uint64_t drain_at_ms;   /* next due */
+    uint64_t slow_at_ms;    /* next due */
+    uint64_t paused_ms;     /* since when slots are paused; 0 = none is */
+    uint64_t rest_until_ms; /* no slot is paused before: the last ones had to go on unmoved */
+    bool any_drained;
+    uint8_t drained[SLOT_COUNT / 8];
+    struct node_id slow[REPORT_SLOW_MAX];
+    size_t slow_count;
+    struct peer_progress progress[NODES_MAX];
+};
+
+/* Looks where a look is due, and tells the quorum. */
+void report_update(struct control *control, uint64_t now_ms);
+/* A view was installed: everything is looked at anew. */
+void report_view_changed(struct control *control);
+
+#endif

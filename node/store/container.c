@@ -1,0 +1,29 @@
+#include "node/store/container.h"
+
+#include "node/store/chunks.h"
+
+void container_destroy(enum object_type type, void *outside)
+{
+    switch (type) {
+    case OBJECT_STRING: break; /* lies in its object, always */
+    case OBJECT_LIST: chunks_destroy(outside); break;
+    }
+}
+
+void *container_clone(enum object_type type, const void *outside)
+{
+    switch (type) {
+    case OBJECT_STRING: break;
+    case OBJECT_LIST: return chunks_clone(outside);
+    }
+    return NULL;
+}
+
+size_t container_memory(enum object_type type, const void *outside)
+{
+    switch (type) {
+    case OBJECT_STRING: break;
+    case OBJECT_LIST: return ((const struct chunks *)outside)->memory;
+    }
+    return 0;
+}
