@@ -263,6 +263,9 @@ int copy_install(struct copy *copy, const struct copy_rim *rim, const struct cop
     bool placed = contains(others, view_owners_placed(view, copy->index, others), self);
     bool holds = contains(others, view_holders(view, copy->index, others), self);
     uint16_t leader = leads || owner_count == 0 ? COPY_PEER_NONE : installed->peers[owners[0]];
+    if (copy->role == COPY_NONE && copy->complete && (leads || owner || learner || placed)) {
+        forget_data(copy, rim); /* of a time when the slot was ours; others went on without us */
+    }
     if (leads) {
         int result = install_primary(copy, rim, installed);
         if (result != TORC_OK) {
