@@ -113,7 +113,7 @@ static const struct command cluster_subcommands[] = {
      "Describes the nodes and their slots as text.", "3.0.0", O_N_NODES, NULL},
     PLACED_BY_HAND("replicate", 3, "Refused: the cluster itself decides on replicas."),
     {"cluster|reset", -2, ADMIN, ROUTE_LOCAL, NO_KEY, GROUP_CLUSTER, cluster_reset_command,
-     "Refused: nodes leave their cluster with torc-ring.", "3.0.0", "O(1)", NULL},
+     "Refused: a node that is stopped is removed with CLUSTER FORGET.", "3.0.0", "O(1)", NULL},
     PLACED_BY_HAND("saveconfig", 2, "Refused: the view is kept by the cluster itself."),
     PLACED_BY_HAND("set-config-epoch", 3, "Refused: epochs are agreed upon by the cluster."),
     PLACED_BY_HAND("setslot", -4, "Refused: slots are placed by the cluster itself."),
