@@ -54,7 +54,8 @@ START_TEST(dbsize_counts_what_is_served)
     EXPECT(&h, "DBSIZE", ":500\r\n");
     harness_unserve(slot_of("key3"), COPY_FOLLOWER);
     harness_unserve(slot_of("key4"), COPY_PRIMARY);
-    size_t hidden = keyspace_count(slot_keys(slot_of("key3"))) + keyspace_count(slot_keys(slot_of("key4")));
+    size_t hidden =
+        keyspace_count(slot_keys(slot_of("key3"))) + keyspace_count(slot_keys(slot_of("key4")));
     char expected[32];
     snprintf(expected, sizeof(expected), ":%zu\r\n", 500 - hidden);
     EXPECT(&h, "DBSIZE", expected);

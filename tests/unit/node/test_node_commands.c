@@ -89,8 +89,8 @@ static struct fixture *fixture_create(void)
     node->incoming_store = store_create();
     node->cluster_text = cluster_text_create();
     node->slots = calloc(SLOT_COUNT, sizeof(*node->slots));
-    ck_assert(node->commands != NULL && node->store != NULL && node->incoming_store != NULL && node->cluster_text != NULL &&
-              node->slots != NULL);
+    ck_assert(node->commands != NULL && node->store != NULL && node->incoming_store != NULL &&
+              node->cluster_text != NULL && node->slots != NULL);
     for (size_t i = 0; i < SLOT_COUNT; i++) {
         copy_init(&node->slots[i].copy, (uint16_t)i);
         atomic_store(&node->slots[i].keys, store_keyspace(node->store, (uint16_t)i));

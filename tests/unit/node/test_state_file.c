@@ -432,8 +432,8 @@ START_TEST(test_write_fails)
 }
 END_TEST
 
-/* A voter tries again twice a second for as long as the disk refuses: it says so once, and once that
- * it is over. */
+/* A voter tries again twice a second for as long as the disk refuses: it says so once, and once
+ * that it is over. */
 START_TEST(test_failing_write_is_logged_once)
 {
     struct fixture fixture;
