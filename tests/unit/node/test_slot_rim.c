@@ -19,9 +19,8 @@ static const struct copy_rim *rim; /* of the worker */
 
 static void install(enum node_status first, enum node_status second, enum node_status third)
 {
-    struct fake_view view = {.epoch = atomic_load(&fake->node.epoch) + 1,
-                             .copies = 3,
-                             .status = {first, second, third}};
+    struct fake_view view = {
+        .epoch = atomic_load(&fake->node.epoch) + 1, .copies = 3, .status = {first, second, third}};
     ck_assert(fake_node_install(fake, &view));
 }
 
@@ -103,13 +102,13 @@ END_TEST
 START_TEST(test_effects_that_no_primary_sends)
 {
     static const char *const unlawful[] = {
-        "*2\r\n$3\r\nGET\r\n$1\r\na\r\n",                     /* changes nothing */
-        "*1\r\n$4\r\nPING\r\n",                               /* nor does this */
-        "*2\r\n$7\r\nnothing\r\n$1\r\na\r\n",                 /* no command */
-        "*2\r\n$3\r\nSET\r\n$1\r\na\r\n",                     /* an argument is missing */
-        "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n",               /* bytes are missing */
-        "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$-7\r\n1\r\n",         /* no size */
-        SET_B "*2\r\n$3\r\nGET\r\n$1\r\na\r\n",               /* the second of two */
+        "*2\r\n$3\r\nGET\r\n$1\r\na\r\n",             /* changes nothing */
+        "*1\r\n$4\r\nPING\r\n",                       /* nor does this */
+        "*2\r\n$7\r\nnothing\r\n$1\r\na\r\n",         /* no command */
+        "*2\r\n$3\r\nSET\r\n$1\r\na\r\n",             /* an argument is missing */
+        "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n",       /* bytes are missing */
+        "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$-7\r\n1\r\n", /* no size */
+        SET_B "*2\r\n$3\r\nGET\r\n$1\r\na\r\n",       /* the second of two */
     };
     for (size_t i = 0; i < sizeof(unlawful) / sizeof(unlawful[0]); i++) {
         ck_assert_msg(!apply(unlawful[i]), "%s", unlawful[i]);

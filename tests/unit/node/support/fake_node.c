@@ -181,6 +181,7 @@ void fake_node_settle(struct fake_node *fake)
             }
         }
     }
+    atomic_store(&fake->node.unserved_slots, roles_look(&fake->node).unserved); /* as a report */
 }
 
 /* ---- streams ---- */
