@@ -31,12 +31,14 @@ enum frame_kind {
 
 enum frame_flag {
     FRAME_FLAG_RESP3 = 1, /* of a request: reply in RESP3 */
+    FRAME_FLAG_ONCE = 2,  /* of a request: the payload begins with its name, see outcomes.h */
 };
 
 /* Status of a response, in its flags. */
 enum response_status {
     RESPONSE_DONE = 0,
     RESPONSE_NOT_OWNER = 1, /* not executed: the slot is another node's; look at the view again */
+    RESPONSE_UNCERTAIN = 2, /* perhaps executed: one with a name may be asked for again */
 };
 
 enum bus_purpose { BUS_REQUESTS = 1, BUS_STREAM = 2 };

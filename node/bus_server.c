@@ -212,6 +212,9 @@ static void hold_request(struct bus_connection *bus, const struct frame *frame,
     operation->command = execution->command;
     operation->slot = frame->slot;
     operation->protocol = execution->protocol;
+    if (execution->once != NULL) {
+        operation->once = *execution->once;
+    }
     operation->next = bus->first;
     if (bus->first != NULL) {
         bus->first->previous = operation;
@@ -257,11 +260,18 @@ static const struct command *parse_command(struct bus_connection *bus, const str
 }
 
 /* False: the peer talks nonsense. */
-static bool serve_request(struct bus_connection *bus, const struct frame *frame)
+static bool serve_request(struct bus_connection *bus, const struct frame *received)
 {
     struct worker *worker = bus->worker;
     const struct bytes *argv = NULL;
     size_t argc = 0;
+    struct frame bare = *received; /* without the name */
+    const struct frame *frame = &bare;
+    struct once once;
+    bool named = (bare.flags & FRAME_FLAG_ONCE) != 0;
+    if (named && once_decode(&bare.payload, &once) != TORC_OK) {
+        return false;
+    }
     const struct command *command = parse_command(bus, frame, &argv, &argc);
     if (command == NULL) {
         return false;
@@ -279,6 +289,7 @@ static bool serve_request(struct bus_connection *bus, const struct frame *frame)
                                   .slot = frame->slot,
                                   .session = &bus->session,
                                   .protocol = bus->session.protocol,
+                                  .once = named ? &once : NULL,
                                   .out = &worker->chunk,
                                   .acks = &acks};
     stat_add(&worker->stats.commands_from_peers, 1);

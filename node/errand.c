@@ -43,7 +43,8 @@ void errand_send(struct control *control, struct peer *peer, size_t argc, const 
         errand->done = done;
         errand->request.done = on_errand_done;
         errand->request.deadline_ms = clock_monotonic_ms() + REQUEST_LIMIT_MS;
-        result = link_send(link, &errand->request, FRAME_NO_SLOT, 0, buf_bytes(&command));
+        result = link_send(link, &errand->request, FRAME_NO_SLOT, 0, (struct bytes){NULL, 0},
+                           buf_bytes(&command));
     }
     buf_deinit(&command);
     if (result != TORC_OK) {

@@ -25,8 +25,9 @@ struct execution {
     uint64_t hash;           /* of the first key */
     struct session *session; /* who asks */
     int protocol;
-    struct buf *out;      /* the reply is appended */
-    struct ack_set *acks; /* what the reply must wait for is added */
+    const struct once *once; /* of a write that was forwarded; NULL = none */
+    struct buf *out;         /* the reply is appended */
+    struct ack_set *acks;    /* what the reply must wait for is added */
 };
 
 /* False if this node does not serve the slot now, or takes no writes for it, or has no lease:

@@ -179,7 +179,7 @@ static int link_connect(struct link *link)
 }
 
 int link_send(struct link *link, struct link_request *request, uint16_t slot, uint8_t flags,
-              struct bytes command)
+              struct bytes before, struct bytes command)
 {
     if (link->state == LINK_IDLE) {
         int result = link_connect(link);
@@ -191,14 +191,31 @@ int link_send(struct link *link, struct link_request *request, uint16_t slot, ui
     if (result != TORC_OK) {
         return result;
     }
-    if (buf_reserve(&link->out, FRAME_HEADER_SIZE + command.size) != TORC_OK) {
+    if (buf_reserve(&link->out, FRAME_HEADER_SIZE + before.size + command.size) != TORC_OK) {
         link->out.failed = false;
         unregister_request(link, request);
         return TORC_ENOMEM;
     }
-    struct frame frame = {FRAME_REQUEST, flags, slot, request->id, command};
-    frame_encode(&link->out, &frame);
+    struct frame frame = {FRAME_REQUEST, flags, slot, request->id, before};
+    frame_header_encode(&link->out, &frame, before.size + command.size);
+    buf_append(&link->out, before.data, before.size);
+    buf_append(&link->out, command.data, command.size);
     return TORC_OK;
+}
+
+void link_give_up(struct link *link,
+                  bool (*gone)(void *context, const struct link_request *request), void *context)
+{
+    /* `done` may send on this link, so each round starts anew. */
+    struct link_request *request = link->first;
+    while (request != NULL) {
+        if (gone(context, request)) {
+            finish(link, request, TORC_ECLOSED, NULL);
+            request = link->first;
+        } else {
+            request = request->next;
+        }
+    }
 }
 
 void link_flush(struct link *link)

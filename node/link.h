@@ -60,11 +60,15 @@ void link_init(struct link *link, struct node *node, struct peer *peer, struct e
 /* Ends all requests with TORC_ECLOSED. */
 void link_deinit(struct link *link);
 
-/* Queues a request, which is sent once the peer has shown who it is. The command is copied; the
- * request, with its deadline and `done` set, stays the caller's until `done`. 0, or TORC_ECONNECT /
- * TORC_ENOMEM and `done` is not called. */
+/* Queues a request, which is sent once the peer has shown who it is. The command, and what goes
+ * before it in the payload, are copied; the request, with its deadline and `done` set, stays the
+ * caller's until `done`. 0, or TORC_ECONNECT / TORC_ENOMEM and `done` is not called. */
 int link_send(struct link *link, struct link_request *request, uint16_t slot, uint8_t flags,
-              struct bytes command) TORC_MUST_USE;
+              struct bytes before, struct bytes command) TORC_MUST_USE;
+/* Ends every request for which `gone` says so with TORC_ECLOSED; an answer that comes later finds
+ * nobody. */
+void link_give_up(struct link *link,
+                  bool (*gone)(void *context, const struct link_request *request), void *context);
 /* Writes what is queued; call once after a batch. */
 void link_flush(struct link *link);
 /* Ends the requests that are past their deadline. */

@@ -13,6 +13,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <xxhash.h>
 
 static const char unacknowledged[] = "UNCERTAIN the replicas did not acknowledge in time, or this "
                                      "node lost its lease; a write may or "
@@ -34,8 +35,60 @@ struct operation *operation_create(struct worker *worker, enum asker asker)
     return operation;
 }
 
+/* ---- names of writes ---- */
+
+/* Names the write when it is about to leave this node for the first time. */
+static void name_write(struct operation *operation)
+{
+    struct worker *worker = operation->worker;
+    if (operation->once.id != 0 || operation->asker == ASKER_PEER ||
+        operation->slot == FRAME_NO_SLOT || (operation->command->flags & COMMAND_WRITE) == 0) {
+        return;
+    }
+    if (worker->once_origin == 0) {
+        struct {
+            struct node_id id;
+            uint32_t worker;
+            uint64_t incarnation;
+        } origin;
+        memset(&origin, 0, sizeof(origin));
+        origin.id = worker->node->id;
+        origin.worker = worker->index;
+        origin.incarnation = worker->node->incarnation;
+        worker->once_origin = XXH3_64bits(&origin, sizeof(origin));
+    }
+    operation->once = (struct once){.origin = worker->once_origin, .id = ++worker->once_last_id};
+    operation->named_ms = clock_monotonic_ms();
+    operation->once_previous = worker->once_last;
+    if (worker->once_last != NULL) {
+        worker->once_last->once_next = operation;
+    } else {
+        worker->once_first = operation;
+    }
+    worker->once_last = operation;
+}
+
+static void forget_name(struct operation *operation)
+{
+    struct worker *worker = operation->worker;
+    if (operation->named_ms == 0) {
+        return; /* none, or another node's */
+    }
+    if (operation->once_previous != NULL) {
+        operation->once_previous->once_next = operation->once_next;
+    } else {
+        worker->once_first = operation->once_next;
+    }
+    if (operation->once_next != NULL) {
+        operation->once_next->once_previous = operation->once_previous;
+    } else {
+        worker->once_last = operation->once_previous;
+    }
+}
+
 void operation_destroy(struct operation *operation)
 {
+    forget_name(operation);
     gather_destroy(operation->gather);
     ack_set_deinit(&operation->acks);
     buf_deinit(&operation->reply);
@@ -57,7 +110,8 @@ static void deliver(struct operation *operation)
     case ASKER_GATHER: gather_part_done(operation); return;
     case ASKER_PEER:
         if (operation->bus != NULL) {
-            bus_respond(operation->bus, operation->peer_request_id, RESPONSE_DONE,
+            bus_respond(operation->bus, operation->peer_request_id,
+                        operation->uncertain ? RESPONSE_UNCERTAIN : RESPONSE_DONE,
                         buf_bytes(&operation->reply));
         }
         bus_operation_destroy(operation);
@@ -124,6 +178,7 @@ void operation_finish(struct operation *operation)
         return;
     }
     if (state == ACKS_FAILED) {
+        operation->uncertain = true;
         replace_reply_by_error(operation, unacknowledged);
     }
     deliver(operation);
@@ -146,6 +201,7 @@ void operations_check_acks(struct worker *worker)
         if (state != ACKS_PENDING) {
             waiting_remove(operation);
             if (state == ACKS_FAILED) {
+                operation->uncertain = true;
                 replace_reply_by_error(operation, unacknowledged);
             }
             deliver(operation);
@@ -201,23 +257,42 @@ static void fail_unreachable(struct operation *operation)
     operation_fail(operation, error);
 }
 
+/* Of a write that may have been made, or not: a word of its own, for clients repeat what fails with
+ * TRYAGAIN or CLUSTERDOWN. */
+static void fail_uncertain(struct operation *operation)
+{
+    operation_fail(operation,
+                   "UNCERTAIN the owner of the slot went away or did not answer in time; "
+                   "the write may or may not have been made");
+}
+
+static void give_up(struct operation *operation)
+{
+    if (operation->uncertain) {
+        fail_uncertain(operation);
+    } else {
+        fail_unreachable(operation);
+    }
+}
+
 static void on_response(struct link_request *request, int result, const struct frame *frame)
 {
     struct operation *operation =
         (struct operation *)((char *)request - offsetof(struct operation, link_request));
     const bool readonly = (operation->command->flags & COMMAND_WRITE) == 0;
+    uint64_t now_ms = clock_monotonic_ms();
     if (result == TORC_OK && frame->flags == RESPONSE_DONE) {
         buf_append(&operation->reply, frame->payload.data, frame->payload.size);
         operation_finish(operation);
-    } else if ((result == TORC_ETIMEOUT || result == TORC_ECLOSED) && !readonly) {
-        /* A word of its own, for clients repeat what fails with TRYAGAIN or CLUSTERDOWN. */
-        operation_fail(operation, result == TORC_ETIMEOUT
-                                      ? "UNCERTAIN the owner of the slot did not answer in time; "
-                                        "the write may or may not have been made"
-                                      : "UNCERTAIN the connection to the owner of the slot broke; "
-                                        "the write may or may not have been made");
-    } else if (clock_monotonic_ms() >= operation->deadline_ms) {
-        fail_unreachable(operation);
+        return;
+    }
+    bool unknown = result == TORC_ETIMEOUT || result == TORC_ECLOSED ||
+                   (result == TORC_OK && frame->flags == RESPONSE_UNCERTAIN);
+    operation->uncertain = operation->uncertain || (unknown && !readonly);
+    bool may_repeat =
+        operation->once.id != 0 && now_ms < operation->named_ms + OPERATION_REPEAT_LIMIT_MS;
+    if (now_ms >= operation->deadline_ms || (operation->uncertain && !may_repeat)) {
+        give_up(operation);
     } else {
         hold(operation);
     }
@@ -225,16 +300,56 @@ static void on_response(struct link_request *request, int result, const struct f
 
 static void send_to_peer(struct operation *operation, struct peer *peer)
 {
-    struct link *link = peer == NULL ? NULL : worker_link(operation->worker, peer->index);
+    struct worker *worker = operation->worker;
+    struct link *link = peer == NULL ? NULL : worker_link(worker, peer->index);
+    struct buf name = {0};
     operation->link_request.deadline_ms = operation->deadline_ms;
     operation->link_request.done = on_response;
     uint8_t flags = operation->protocol == 3 ? FRAME_FLAG_RESP3 : 0;
-    if (link == NULL || link_send(link, &operation->link_request, operation->slot, flags,
-                                  buf_bytes(&operation->request)) != TORC_OK) {
+    name_write(operation);
+    if (operation->once.id != 0) {
+        operation->once.settled = worker->once_first->once.id;
+        once_encode(&name, &operation->once);
+        flags |= FRAME_FLAG_ONCE;
+    }
+    operation->target_sent = peer == NULL ? PEER_NONE : peer->index;
+    if (link == NULL || name.failed ||
+        link_send(link, &operation->link_request, operation->slot, flags, buf_bytes(&name),
+                  buf_bytes(&operation->request)) != TORC_OK) {
         hold(operation);
+    } else {
+        stat_add(&worker->stats.commands_proxied, 1);
+    }
+    buf_deinit(&name);
+}
+
+/* True if the request was sent to a node that does not lead its slot any more. */
+static bool is_misplaced(void *context, const struct link_request *request)
+{
+    struct worker *worker = context;
+    const struct operation *operation =
+        (const struct operation *)((const char *)request -
+                                   offsetof(struct operation, link_request));
+    uint16_t owners[COPIES_MAX];
+    const struct view *view = worker->view;
+    if (operation->slot == FRAME_NO_SLOT || view_owners(view, operation->slot, owners) == 0) {
+        return false;
+    }
+    const struct peer *peer = peers_at(worker->node->peers, operation->target_sent);
+    return !node_id_equal(&view->nodes[owners[0]].id, &peer->id);
+}
+
+void operations_follow_view(struct worker *worker)
+{
+    if (worker_view(worker) == NULL) {
         return;
     }
-    stat_add(&operation->worker->stats.commands_proxied, 1);
+    size_t count = atomic_load_explicit(&worker->node->peers->count, memory_order_acquire);
+    for (size_t i = 0; i < count; i++) {
+        if (worker->links[i] != NULL && worker->links[i]->first != NULL) {
+            link_give_up(worker->links[i], is_misplaced, worker);
+        }
+    }
 }
 
 /* Executes an operation that was not executed when its request was parsed. */
@@ -259,6 +374,7 @@ static bool execute_request(struct operation *operation)
                                                  ? &operation->connection->session
                                                  : &worker->peer_session,
                                   .protocol = operation->protocol,
+                                  .once = operation->once.id != 0 ? &operation->once : NULL,
                                   .out = &operation->reply,
                                   .acks = &operation->acks};
     if (operation->asker != ASKER_CLIENT) {
@@ -298,7 +414,11 @@ static void attempt(struct operation *operation)
     }
     uint16_t owners[COPIES_MAX];
     if (view == NULL || view_owners(view, operation->slot, owners) == 0) {
-        fail_unreachable(operation);
+        if (operation->uncertain) {
+            hold(operation); /* whoever leads the slot next knows */
+        } else {
+            fail_unreachable(operation);
+        }
         return;
     }
     const struct node_id *owner = &view->nodes[owners[0]].id;
@@ -347,7 +467,7 @@ void operations_tick(struct worker *worker, uint64_t now_ms)
         struct operation *operation = held;
         held = operation->held_next;
         if (operation->deadline_ms <= now_ms) {
-            fail_unreachable(operation);
+            give_up(operation);
         } else {
             /* One that is held again makes those behind it for the same slot queue as well. */
             operation_start(operation);
@@ -358,7 +478,14 @@ void operations_tick(struct worker *worker, uint64_t now_ms)
         struct operation *next = waiting->wait_next;
         if (waiting->deadline_ms <= now_ms) {
             waiting_remove(waiting);
-            operation_fail(waiting, unacknowledged);
+            if (waiting->late) {
+                buf_reset(&waiting->reply, 0);
+                buf_append_text(&waiting->reply, ":0\r\n");
+                deliver(waiting);
+            } else {
+                waiting->uncertain = true;
+                operation_fail(waiting, unacknowledged);
+            }
         }
         waiting = next;
     }

@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "node/link.h"
 #include "node/streams.h"
+#include "replication/outcomes.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -43,6 +44,7 @@ struct operation {
     struct buf reply;
     unsigned reply_count; /* replies in it: that many errors when they cannot be vouched for */
     bool done;            /* reply is complete and may be delivered */
+    bool late;            /* at its deadline it is answered with 0, which is no error */
     bool silent;          /* the client wants no reply (CLIENT REPLY) */
 
     struct ack_set acks; /* to be acknowledged before delivery */
@@ -58,6 +60,13 @@ struct operation {
     int protocol;
     struct link_request link_request;
     struct operation *held_next;
+
+    /* A write on its way to another node has a name, so that it can be asked for again: */
+    struct once once;                            /* id 0 = none */
+    bool uncertain;                              /* it may have been made */
+    uint16_t target_sent;                        /* peer that was asked */
+    uint64_t named_ms;                           /* since when; monotonic */
+    struct operation *once_next, *once_previous; /* of the worker, by id */
 
     struct gather *gather; /* this is the gather's own place in the client's queue */
 };
@@ -77,6 +86,13 @@ void operation_finish(struct operation *operation);
 /* Finishes with this error in place of all of its replies. */
 void operation_fail(struct operation *operation, const char *error);
 
+/* A write is asked for again for so long; after that its outcome may be forgotten where it was
+ * made. */
+#define OPERATION_REPEAT_LIMIT_MS 60000
+
+/* Of the worker, after a newer view: what was asked of a node that no longer leads the slot is
+ * asked of the one that does. */
+void operations_follow_view(struct worker *worker);
 /* Of the worker: delivers what has been acknowledged meanwhile. */
 void operations_check_acks(struct worker *worker);
 /* Of the worker: tries the held ones again, fails those past their deadline. */

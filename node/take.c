@@ -105,7 +105,8 @@ static void send_request(struct take *take, struct ask *ask, struct bytes body, 
     ask->active = true;
     struct link *link = control_link(control, ask->peer);
     if (!command.failed && link != NULL &&
-        link_send(link, &ask->request, FRAME_NO_SLOT, 0, buf_bytes(&command)) == TORC_OK) {
+        link_send(link, &ask->request, FRAME_NO_SLOT, 0, (struct bytes){NULL, 0},
+                  buf_bytes(&command)) == TORC_OK) {
         link_flush(link);
     } else {
         ask->active = false;

@@ -134,6 +134,7 @@ static void on_wake(struct ev_loop *loop, ev_async *watcher, int events)
     worker->acks_arrived = true;
     if (atomic_exchange(&worker->view_came, false)) {
         worker_begin(worker);
+        operations_follow_view(worker);
         operations_tick(worker, clock_monotonic_ms());
         bus_connections_tick(worker, clock_monotonic_ms());
     }
@@ -162,6 +163,23 @@ bool worker_may_answer(const struct worker *worker, uint64_t term)
 }
 
 /* ---- attaching members ---- */
+
+/* Nobody asks for a write again for as long as that. */
+#define OUTCOMES_AGE_MS (2 * OPERATION_REPEAT_LIMIT_MS)
+
+static void age_outcomes(struct worker *worker, uint64_t now_ms)
+{
+    if (now_ms < worker->age_at_ms) {
+        return;
+    }
+    worker->age_at_ms = now_ms + OUTCOMES_AGE_MS;
+    struct node *node = worker->node;
+    for (uint32_t i = worker->index; i < SLOT_COUNT; i += node->worker_count) {
+        slot_lock(&node->slots[i]);
+        copy_age(&node->slots[i].copy);
+        slot_unlock(&node->slots[i]);
+    }
+}
 
 #define REFILL_SLICE_BYTES (64u * 1024)  /* of one slot under its lock */
 #define REFILL_ROUND_BYTES (512u * 1024) /* before clients are looked after again */
@@ -330,6 +348,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *watcher, int events)
     worker_begin(worker);
     worker_view(worker);
     step_refills(worker);
+    age_outcomes(worker, now_ms);
     maintenance_sweep(worker);
     if (worker->index == 0 && now_ms >= worker->memory_look_at_ms &&
         atomic_load_explicit(&worker->node->config.memory_bytes_max, memory_order_relaxed) != 0) {
@@ -376,6 +395,7 @@ struct worker *worker_create(struct node *node, unsigned index)
     worker->bit = UINT64_C(1) << index;
     worker->sweep_slot = (uint16_t)index;
     slot_rim_init(&worker->rim, node, worker);
+    worker->age_at_ms = clock_monotonic_ms() + OUTCOMES_AGE_MS;
     worker->peer_session.access = ACCESS_BUS;
     worker->peer_session.protocol = 2;
     worker->read_buffer = malloc(WORKER_READ_BUFFER_SIZE);

@@ -68,6 +68,7 @@ struct worker {
     struct ack_set chunk_acks;
     unsigned chunk_replies;
     struct ack_set *local_acks; /* of the execute_local under way */
+    uint64_t wait_ms;           /* how long the WAIT just executed is to wait */
     bool has_lease;             /* at the beginning of the batch under way */
     bool guarded;               /* something was executed since then that needs the lease */
     uint64_t term;              /* of that beginning */
@@ -85,6 +86,9 @@ struct worker {
     bool acks_arrived;                        /* look at `waiting` before sleeping */
     struct operation *waiting;                /* for acknowledgements */
     struct operation *held_first, *held_last; /* for a view or a take-over, oldest first */
+    struct operation *once_first, *once_last; /* writes with a name, oldest first */
+    uint64_t once_origin, once_last_id;
+    uint64_t age_at_ms; /* when outcomes are aged next; monotonic */
     uint16_t held_count[SLOT_COUNT];
     uint16_t sweep_slot; /* where the expiry sweep goes on */
     uint64_t accept_paused_until_ms;

@@ -1,7 +1,9 @@
 /* Roles, taking over, and the follower's side; the primary's is in copy_primary.c. */
 #include "replication/copy.h"
 
+#include "base/codec.h"
 #include "base/error.h"
+#include "replication/copy_internal.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -23,16 +25,26 @@ void copy_init(struct copy *copy, uint16_t index)
     *copy = (struct copy){.index = index, .leader = COPY_PEER_NONE, .source = COPY_PEER_NONE};
 }
 
+static void forget_outcomes(struct outcomes **outcomes)
+{
+    outcomes_destroy(*outcomes);
+    *outcomes = NULL;
+}
+
 void copy_deinit(struct copy *copy)
 {
     free(copy->members);
     copy->members = NULL;
     copy->member_count = 0;
+    forget_outcomes(&copy->outcomes);
+    forget_outcomes(&copy->incoming);
 }
 
 static void forget_members(struct copy *copy)
 {
-    copy_deinit(copy);
+    free(copy->members);
+    copy->members = NULL;
+    copy->member_count = 0;
     copy->movable = false;
     copy->paused = false;
     copy->stage = COPY_IDLE;
@@ -48,6 +60,7 @@ static void stop_receiving(struct copy *copy, const struct copy_rim *rim)
 {
     if (copy->receiving) {
         rim->incoming_drop(rim->context, copy->index);
+        forget_outcomes(&copy->incoming);
         copy->receiving = false;
     }
 }
@@ -56,6 +69,7 @@ static void forget_data(struct copy *copy, const struct copy_rim *rim)
 {
     stop_receiving(copy, rim);
     rim->data_clear(rim->context, copy->index);
+    forget_outcomes(&copy->outcomes);
     copy->complete = false;
     detach(copy);
     copy->source = COPY_PEER_NONE;
@@ -249,6 +263,9 @@ int copy_install(struct copy *copy, const struct copy_rim *rim, const struct cop
     bool placed = contains(others, view_owners_placed(view, copy->index, others), self);
     bool holds = contains(others, view_holders(view, copy->index, others), self);
     uint16_t leader = leads || owner_count == 0 ? COPY_PEER_NONE : installed->peers[owners[0]];
+    if (copy->role == COPY_NONE && copy->complete && (leads || owner || learner || placed)) {
+        forget_data(copy, rim); /* of a time when the slot was ours; others went on without us */
+    }
     if (leads) {
         int result = install_primary(copy, rim, installed);
         if (result != TORC_OK) {
@@ -324,6 +341,34 @@ void copy_note_equal(struct copy *copy, uint16_t peer)
 
 /* ---- follower ---- */
 
+void copy_note_outcome(struct outcomes **outcomes, const struct once *once, struct bytes reply)
+{
+    if (*outcomes == NULL) {
+        *outcomes = outcomes_create();
+    }
+    if (*outcomes == NULL || outcomes_note(*outcomes, once, reply) != TORC_OK) {
+        abort(); /* a write that is asked for again would be made twice */
+    }
+}
+
+/* Takes once and reply from the front of a payload. False: they are not lawful. */
+static bool receive_outcome(struct outcomes **outcomes, struct bytes *payload)
+{
+    struct once once;
+    struct reader reader;
+    if (once_decode(payload, &once) != TORC_OK) {
+        return false;
+    }
+    reader_init(&reader, *payload);
+    struct bytes reply = read_bytes32(&reader, OUTCOME_REPLY_SIZE_MAX);
+    if (reader.failed) {
+        return false;
+    }
+    *payload = (struct bytes){(const char *)reader.at, reader_left(&reader)};
+    copy_note_outcome(outcomes, &once, reply);
+    return true;
+}
+
 static enum copy_verdict receive_effect(struct copy *copy, const struct copy_rim *rim,
                                         const struct op *op)
 {
@@ -334,7 +379,10 @@ static enum copy_verdict receive_effect(struct copy *copy, const struct copy_rim
         detach(copy); /* something is missing: the sender finds out and refills us */
         return COPY_SKIPPED;
     }
-    if (!rim->data_apply(rim->context, copy->index, op->payload)) {
+    struct bytes effects = op->payload;
+    bool once = (op->flags & OP_FLAG_ONCE) != 0;
+    if ((once && !receive_outcome(&copy->outcomes, &effects)) ||
+        !rim->data_apply(rim->context, copy->index, effects)) {
         return COPY_BROKEN;
     }
     copy->sequence = op->sequence;
@@ -375,6 +423,9 @@ static enum copy_verdict receive_end(struct copy *copy, const struct copy_rim *r
                                      const struct op *op, uint16_t sender, uint64_t generation)
 {
     rim->incoming_end(rim->context, copy->index);
+    forget_outcomes(&copy->outcomes);
+    copy->outcomes = copy->incoming;
+    copy->incoming = NULL;
     copy->receiving = false;
     copy->complete = true;
     copy->sequence = op->sequence;
@@ -435,6 +486,10 @@ static enum copy_verdict receive_refill(struct copy *copy, const struct copy_rim
     }
     if (!copy->receiving || copy->generation != generation) {
         return COPY_SKIPPED;
+    }
+    if (op->kind == OP_REFILL_OUTCOME) {
+        struct bytes payload = op->payload;
+        return receive_outcome(&copy->incoming, &payload) ? COPY_APPLIED : COPY_BROKEN;
     }
     return op->kind == OP_REFILL_END ? receive_end(copy, rim, op, sender, generation)
                                      : receive_key(copy, rim, op);

@@ -20,6 +20,7 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "replication/op.h"
+#include "replication/outcomes.h"
 #include "ring/view.h"
 
 #include <stdbool.h>
@@ -101,6 +102,8 @@ struct copy {
     uint64_t effect_epoch; /* standing */
     uint64_t sequence;
     struct copy_member *members; /* primary; owned */
+    struct outcomes *outcomes;   /* of forwarded writes; owned; NULL = none */
+    struct outcomes *incoming;   /* the same of the refill under way */
 };
 
 /* What one stream knows of a range of positions. */
@@ -196,10 +199,22 @@ bool copy_send_whole(struct copy *copy, const struct copy_rim *rim, uint16_t pee
 
 /* ---- primary ---- */
 
+/* An effect was executed here, and nobody has to be told. */
+static inline void copy_count_effect(struct copy *copy)
+{
+    copy->sequence++;
+    copy->effect_epoch = copy->epoch;
+}
 /* An effect was executed here: numbers it and tells the members. `keys`: those that it may have
  * changed; NULL: any. */
 void copy_publish(struct copy *copy, const struct copy_rim *rim, struct bytes effects,
                   const struct bytes *keys, size_t key_count);
+/* The same of a write that another node forwarded: its outcome is kept with the copies. */
+void copy_publish_once(struct copy *copy, const struct copy_rim *rim, struct bytes effects,
+                       const struct bytes *keys, size_t key_count, const struct once *once,
+                       struct bytes reply);
+/* Forgets outcomes that nobody asks for any more: see outcomes_age. */
+void copy_age(struct copy *copy);
 /* Goes on attaching members, with about `budget` bytes to each. True while there is more to do. */
 bool copy_step(struct copy *copy, const struct copy_rim *rim, size_t budget);
 /* Of a slot that is to move: once its new owners are attached it takes no more writes; true when

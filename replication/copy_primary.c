@@ -1,7 +1,9 @@
 /* The primary's side of a copy: telling its members, attaching them, draining before a move. */
 #include "replication/copy.h"
 
+#include "base/codec.h"
 #include "base/error.h"
+#include "replication/copy_internal.h"
 
 #include <stdlib.h>
 
@@ -98,13 +100,57 @@ static void send_changed(const struct copy_rim *rim, const struct copy *copy,
     buf_deinit(&feed.payload);
 }
 
+static void encode_outcome(struct buf *out, const struct once *once, struct bytes reply)
+{
+    once_encode(out, once);
+    write_bytes32(out, reply.size > OUTCOME_REPLY_SIZE_MAX ? (struct bytes){NULL, 0} : reply);
+    if (out->failed) {
+        abort(); /* the copies would differ */
+    }
+}
+
+static void send_outcome(void *context, const struct once *once, struct bytes reply)
+{
+    struct feed *feed = context;
+    buf_reset(&feed->payload, SIZE_MAX);
+    encode_outcome(&feed->payload, once, reply);
+    append(feed->rim, feed->copy, feed->member,
+           (struct op){.kind = OP_REFILL_OUTCOME, .payload = buf_bytes(&feed->payload)});
+}
+
 void copy_publish(struct copy *copy, const struct copy_rim *rim, struct bytes effects,
                   const struct bytes *keys, size_t key_count)
 {
-    copy->sequence++;
-    copy->effect_epoch = copy->epoch;
+    copy_publish_once(copy, rim, effects, keys, key_count, NULL, (struct bytes){NULL, 0});
+}
+
+void copy_age(struct copy *copy)
+{
+    if (copy->outcomes != NULL) {
+        outcomes_age(copy->outcomes);
+    }
+}
+
+void copy_publish_once(struct copy *copy, const struct copy_rim *rim, struct bytes effects,
+                       const struct bytes *keys, size_t key_count, const struct once *once,
+                       struct bytes reply)
+{
+    copy_count_effect(copy);
     struct op op = {
         .kind = OP_EFFECT, .epoch = copy->epoch, .sequence = copy->sequence, .payload = effects};
+    struct buf payload = {0};
+    if (once != NULL) {
+        copy_note_outcome(&copy->outcomes, once, reply);
+    }
+    if (once != NULL && copy->member_count > 0) {
+        encode_outcome(&payload, once, reply);
+        buf_append(&payload, effects.data, effects.size);
+        if (payload.failed) {
+            abort(); /* the effect is made and cannot be told */
+        }
+        op.flags = OP_FLAG_ONCE;
+        op.payload = buf_bytes(&payload);
+    }
     for (size_t i = 0; i < copy->member_count; i++) {
         struct copy_member *member = &copy->members[i];
         if (member->stage == MEMBER_FOLLOWING &&
@@ -119,6 +165,7 @@ void copy_publish(struct copy *copy, const struct copy_rim *rim, struct bytes ef
             member->equal = false;
         }
     }
+    buf_deinit(&payload);
 }
 
 /* ---- attaching ---- */
@@ -133,10 +180,11 @@ static void refill(const struct copy_rim *rim, const struct copy *copy, struct c
     }
     member->cursor =
         rim->data_scan(rim->context, copy->index, member->cursor, budget, send_key, &feed);
-    buf_deinit(&feed.payload);
     if (member->cursor == 0) {
+        outcomes_each(copy->outcomes, send_outcome, &feed);
         attach(rim, copy, member, false);
     }
+    buf_deinit(&feed.payload);
 }
 
 /* What the member has acknowledged of what attached it and of the last that it was sent. */

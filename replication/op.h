@@ -27,11 +27,13 @@ enum op_kind {
     OP_REFILL_END = 4,   /* you now hold the slot as of `epoch`, `sequence`, and get every effect */
     OP_REFILL_DROP = 5,  /* payload: a key that does not exist, whatever was said before */
     OP_CONFIRM = 6,      /* from here on nothing is acknowledged without you */
+    OP_REFILL_OUTCOME = 7, /* payload: once (24 bytes), reply bytes32: see outcomes.h */
 };
 
 enum op_flag {
     OP_FLAG_KEEP = 1,    /* of an end without a begin: what you hold is already equal */
     OP_FLAG_CONFIRM = 2, /* of an end: and it confirms at once */
+    OP_FLAG_ONCE = 4,    /* of an effect: the payload begins with once and reply, as an outcome's */
 };
 
 struct op {

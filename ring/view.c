@@ -381,9 +381,29 @@ static const struct placement *placement_of_slot(const struct view *view, uint16
     return view_slot_moved(view, slot) ? view->target : view->current;
 }
 
-/* Where the ring places the slot, whatever the status of the nodes. */
-static size_t list_placed(const struct view *view, const struct placement *placement, uint16_t slot,
-                          uint16_t out[COPIES_MAX])
+/* Of a slot whose nodes will all be removed: of those of the ring that stay, the one with the
+ * highest hash of itself and the slot, which another node's joining the view does not change. */
+static size_t list_stand_in(const struct view *view, bool target, uint16_t slot,
+                            uint16_t out[COPIES_MAX])
+{
+    uint64_t best = 0;
+    size_t count = 0;
+    for (size_t i = 0; i < view->node_count; i++) {
+        const struct view_node *node = &view->nodes[i];
+        uint32_t weight = target ? node->weight_target : node->weight_current;
+        uint64_t hash = XXH3_64bits_withSeed(node->id.bytes, NODE_ID_SIZE, slot);
+        if (weight > 0 && !node->removing && (count == 0 || hash > best)) {
+            best = hash;
+            out[0] = (uint16_t)i;
+            count = 1;
+        }
+    }
+    return count;
+}
+
+/* Where the ring places the slot, whatever becomes of the nodes. */
+static size_t list_ring(const struct view *view, const struct placement *placement, uint16_t slot,
+                        uint16_t out[COPIES_MAX])
 {
     size_t count = 0;
     while (count < view->copies && placement->owners[count][slot] != PLACEMENT_NONE) {
@@ -393,29 +413,49 @@ static size_t list_placed(const struct view *view, const struct placement *place
     return count;
 }
 
+/* The same without those that will not come back. */
+static size_t list_placed(const struct view *view, const struct placement *placement, uint16_t slot,
+                          uint16_t out[COPIES_MAX])
+{
+    uint16_t ring[COPIES_MAX];
+    size_t ring_count = list_ring(view, placement, slot, ring);
+    size_t count = 0;
+    for (size_t i = 0; i < ring_count; i++) {
+        if (!view->nodes[ring[i]].removing) {
+            out[count++] = ring[i];
+        }
+    }
+    return count > 0 ? count : list_stand_in(view, placement == view->target, slot, out);
+}
+
 /* 0 leads before 1, 1 before 2. */
 static int leading_rank(const struct view_node *node)
 {
     return node->preferred ? 0 : node->leaving ? 2 : 1;
 }
 
-/* Of nodes none of which is up: those that hold what was acknowledged last. *lost: none does. */
-static size_t last_holders(const struct view *view, const uint16_t *placed, size_t placed_count,
-                           uint16_t out[COPIES_MAX], bool *lost)
+/* Of a slot that no node that is up owns: those that hold what was acknowledged last. *lost: nobody
+ * does. Also those who are being removed tell by their last_up that others hold less. */
+static size_t last_holders(const struct view *view, uint16_t slot, uint16_t out[COPIES_MAX],
+                           bool *lost)
 {
+    const struct placement *placement = placement_of_slot(view, slot);
+    uint16_t nodes[2 * COPIES_MAX];
+    size_t placed_count = list_placed(view, placement, slot, nodes);
+    size_t node_count = placed_count + list_ring(view, placement, slot, nodes + placed_count);
     uint64_t last_up = 0;
     size_t intact = 0;
     size_t count = 0;
-    for (size_t i = 0; i < placed_count; i++) {
-        const struct view_node *node = &view->nodes[placed[i]];
+    for (size_t i = 0; i < node_count; i++) {
+        const struct view_node *node = &view->nodes[nodes[i]];
         last_up = node->last_up > last_up ? node->last_up : last_up;
     }
     for (size_t i = 0; i < placed_count; i++) {
-        const struct view_node *node = &view->nodes[placed[i]];
+        const struct view_node *node = &view->nodes[nodes[i]];
         if (node->last_up == last_up && last_up > 0 && !node->lost) {
             intact++;
             if (node->status == NODE_SYNCING) {
-                out[count++] = placed[i];
+                out[count++] = nodes[i];
             }
         }
     }
@@ -441,7 +481,7 @@ static void derive_owners(const struct view *view, uint16_t slot, uint16_t owner
     }
     uint16_t holders[COPIES_MAX];
     bool lost = false;
-    size_t holder_count = last_holders(view, placed, placed_count, holders, &lost);
+    size_t holder_count = last_holders(view, slot, holders, &lost);
     if (holder_count > 0) {
         owners[0] = holders[0];
     }
@@ -559,9 +599,8 @@ size_t view_holders(const struct view *view, uint16_t slot, uint16_t out[COPIES_
     if (count == 0 || view->nodes[out[0]].status == NODE_UP) {
         return count;
     }
-    uint16_t placed[COPIES_MAX];
     bool lost = false;
-    return last_holders(view, placed, view_owners_placed(view, slot, placed), out, &lost);
+    return last_holders(view, slot, out, &lost);
 }
 
 static size_t add_learner(const struct view *view, uint16_t slot, uint16_t node,

@@ -122,7 +122,9 @@ void view_set_slot_moved(struct view *view, uint16_t slot); /* before sealing */
  * are all down. If it is lost, the first that is syncing leads, and begins empty.
  */
 size_t view_owners(const struct view *view, uint16_t slot, uint16_t out[COPIES_MAX]);
-/* The same whatever their status: who will own the slot once everybody is up. */
+/* The same whatever their status: who will own the slot once everybody is up. A node that is being
+ * removed is not among them; when that leaves none, another node of the ring stands in, so that a
+ * ring change cannot be stuck for want of somebody to give the slot to. */
 size_t view_owners_placed(const struct view *view, uint16_t slot, uint16_t out[COPIES_MAX]);
 /* Of the owners, and of syncing nodes of a slot that no node that is up owns: those whose copies
  * hold every acknowledged write. Returns how many; 0 = it is lost, or nobody leads. */

@@ -1,0 +1,156 @@
+/* Simulates clusters: sim_cluster [--seed N | --seeds N [--from M]] [--variant NAME] [--verbose]
+ * [--table N] [--twice]. */
+#include "tests/sim/check_history.h"
+#include "tests/sim/cluster.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct totals {
+    uint64_t done, unknown, refused, views, crashes, losses, installs, inconclusive, skips;
+    uint64_t virtual_us;
+};
+
+static void add_totals(struct totals *totals, const struct cluster *cluster)
+{
+    for (size_t i = 0; i < CLUSTER_CLIENTS_MAX; i++) {
+        totals->done += cluster->clients[i].done;
+    }
+    totals->unknown += cluster->seen.unknown;
+    totals->refused += cluster->seen.refused;
+    totals->views += cluster->newest_epoch;
+    totals->crashes += cluster->seen.crashes;
+    totals->losses += cluster->seen.losses;
+    totals->installs += cluster->seen.installs;
+    totals->skips += cluster->seen.skips;
+    totals->inconclusive += cluster->history->inconclusive;
+    totals->virtual_us += cluster->network.now_us;
+}
+
+/* One seed; true when all is well. *checker: the first word of the failure. */
+static bool run(uint64_t seed, enum variant variant, bool verbose, bool quiet,
+                struct totals *totals, char checker[32], uint64_t *hash)
+{
+    struct cluster *cluster = cluster_create(seed, variant, verbose);
+    bool well = cluster_run(cluster);
+    *hash = cluster->network.trace_hash;
+    add_totals(totals, cluster);
+    if (!well) {
+        const char *text = cluster->failure + strspn(cluster->failure, " .0123456789");
+        snprintf(checker, 32, "%.*s", (int)strcspn(text, ":"), text);
+    }
+    if (!well && !quiet) {
+        cluster_print_lines(cluster);
+        printf("seed %llu FAILS: %s\n", (unsigned long long)seed, cluster->failure);
+        printf("repeat it with: sim_cluster --seed %llu%s%s\n", (unsigned long long)seed,
+               variant == VARIANT_NONE ? "" : " --variant ",
+               variant == VARIANT_NONE ? "" : variant_name(variant));
+    }
+    cluster_destroy(cluster);
+    return well;
+}
+
+static int table(uint64_t seeds)
+{
+    int missed = 0;
+    for (int variant = 1; variant < VARIANT_COUNT; variant++) {
+        struct totals totals = {0};
+        char checker[32] = "nobody";
+        uint64_t hash = 0;
+        uint64_t seed = 1;
+        while (seed <= seeds &&
+               run(seed, (enum variant)variant, false, true, &totals, checker, &hash)) {
+            seed++;
+        }
+        if (seed > seeds) {
+            printf("%-20s NOT CAUGHT in %llu seeds\n", variant_name((enum variant)variant),
+                   (unsigned long long)seeds);
+            missed++;
+        } else {
+            printf("%-20s caught by %-12s at seed %llu\n", variant_name((enum variant)variant),
+                   checker, (unsigned long long)seed);
+        }
+        fflush(stdout);
+    }
+    return missed == 0 ? 0 : 1;
+}
+
+struct arguments {
+    uint64_t first, last, table;
+    enum variant variant;
+    bool verbose, all, twice;
+};
+
+static bool parse(int argc, char **argv, struct arguments *out)
+{
+    uint64_t count = 1;
+    *out = (struct arguments){.first = 1};
+    for (int i = 1; i < argc; i++) {
+        bool has_value = i + 1 < argc;
+        if (strcmp(argv[i], "--verbose") == 0) {
+            out->verbose = true;
+        } else if (strcmp(argv[i], "--all") == 0) {
+            out->all = true; /* goes on after a failure */
+        } else if (strcmp(argv[i], "--twice") == 0) {
+            out->twice = true;
+        } else if ((strcmp(argv[i], "--seed") == 0 || strcmp(argv[i], "--from") == 0) &&
+                   has_value) {
+            out->first = strtoull(argv[++i], NULL, 0);
+        } else if (strcmp(argv[i], "--seeds") == 0 && has_value) {
+            count = strtoull(argv[++i], NULL, 0);
+        } else if (strcmp(argv[i], "--table") == 0 && has_value) {
+            out->table = strtoull(argv[++i], NULL, 0);
+        } else if (strcmp(argv[i], "--variant") == 0 && has_value) {
+            out->variant = variant_find(argv[++i]);
+        } else {
+            return false;
+        }
+    }
+    out->last = out->first + count - 1;
+    return out->variant != VARIANT_COUNT && count > 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct arguments arguments;
+    struct totals totals = {0};
+    uint64_t failures = 0;
+    if (!parse(argc, argv, &arguments)) {
+        fprintf(stderr, "usage: sim_cluster [--seed N | --seeds N [--from M]] [--variant NAME] "
+                        "[--verbose] [--all] [--twice] [--table SEEDS]\n");
+        return 2;
+    }
+    if (arguments.table > 0) {
+        return table(arguments.table);
+    }
+    printf("seeds %llu..%llu\n", (unsigned long long)arguments.first,
+           (unsigned long long)arguments.last);
+    fflush(stdout);
+    for (uint64_t seed = arguments.first; seed <= arguments.last; seed++) {
+        char checker[32];
+        uint64_t hashes[2] = {0, 0};
+        bool well = run(seed, arguments.variant, arguments.verbose, false, &totals, checker,
+                        &hashes[0]);
+        if (well && (arguments.twice || seed % 97 == 0)) {
+            well = run(seed, arguments.variant, false, false, &totals, checker, &hashes[1]);
+            if (well && hashes[0] != hashes[1]) {
+                printf("seed %llu FAILS: replay: two runs differ\n", (unsigned long long)seed);
+                well = false;
+            }
+        }
+        failures += !well;
+        fflush(stdout);
+        if (!well && !arguments.all) {
+            break;
+        }
+    }
+    printf("failures %llu; %.0f virtual s, %llu operations, %llu unknown, %llu refused, %llu "
+           "views, %llu crashes, %llu slots lost lawfully, %llu skips, %llu inconclusive\n",
+           (unsigned long long)failures, (double)totals.virtual_us / 1e6,
+           (unsigned long long)totals.done, (unsigned long long)totals.unknown,
+           (unsigned long long)totals.refused, (unsigned long long)totals.views,
+           (unsigned long long)totals.crashes, (unsigned long long)totals.losses,
+           (unsigned long long)totals.skips, (unsigned long long)totals.inconclusive);
+    return failures == 0 ? 0 : 1;
+}
