@@ -52,7 +52,8 @@ static void on_done(struct link_request *link_request, int result, const struct 
     if (request->again != NULL) {
         struct link *link = request->again;
         request->again = NULL;
-        request->result = link_send(link, link_request, FRAME_NO_SLOT, 0, BYTES_LITERAL("again"));
+        request->result = link_send(link, link_request, FRAME_NO_SLOT, 0, (struct bytes){NULL, 0},
+                                    BYTES_LITERAL("again"));
     }
 }
 
@@ -176,7 +177,7 @@ static int send_request(struct fixture *fixture, struct request *request, uint16
 {
     *request = (struct request){.request = {.deadline_ms = UINT64_MAX, .done = on_done}};
     return link_send(&fixture->link, &request->request, slot, FRAME_FLAG_RESP3,
-                     BYTES_LITERAL("command"));
+                     (struct bytes){NULL, 0}, BYTES_LITERAL("command"));
 }
 
 /* Sends one request and brings the link to where the peer has read it; its id. */

@@ -68,7 +68,7 @@ END_TEST
 /* The bytes on the wire, so that a change of the format cannot pass unseen. */
 START_TEST(test_format)
 {
-    static const char expected[] = "\x01"
+    static const char expected[] = "\x02"
                                    "\x01\0h"
                                    "\x59\x1b\x41\x1f\x29\x23\x69\x42"
                                    "\x02\0zz"
@@ -149,7 +149,7 @@ START_TEST(test_patched)
     size_t host = 3;
     size_t ports = host + strlen(sample.host);
     size_t weight = ports + 8 + 2 + strlen(sample.zone);
-    ck_assert_int_eq(decode_patched(0, "\x02", 1), TORC_EVERSION);
+    ck_assert_int_eq(decode_patched(0, "\x01", 1), TORC_EVERSION);
     ck_assert_int_eq(decode_patched(0, "\0", 1), TORC_EVERSION);
     ck_assert_int_eq(decode_patched(host, "\0", 1), TORC_ECORRUPT); /* a zero byte in a text */
     ck_assert_int_eq(decode_patched(1, "\xff\xff", 2), TORC_ECORRUPT);

@@ -53,9 +53,9 @@ END_TEST
 
 START_TEST(test_round_trip)
 {
-    static const uint8_t flags[] = {0, OP_FLAG_KEEP};
+    static const uint8_t flags[] = {0, OP_FLAG_KEEP, OP_FLAG_CONFIRM, OP_FLAG_ONCE};
     static const uint16_t slots[] = {0, 1, SLOT_COUNT - 1};
-    for (unsigned kind = OP_EFFECT; kind <= OP_REFILL_DROP; kind++) {
+    for (unsigned kind = OP_EFFECT; kind <= OP_REFILL_OUTCOME; kind++) {
         for (size_t i = 0; i < sizeof(flags) * 3 * 4; i++) {
             struct op op = {.kind = (uint8_t)kind,
                             .flags = flags[i % sizeof(flags)],
@@ -126,8 +126,8 @@ START_TEST(test_several)
 }
 END_TEST
 
-#define KIND_LAST OP_CONFIRM
-#define FLAGS_KNOWN (unsigned)(OP_FLAG_KEEP | OP_FLAG_CONFIRM)
+#define KIND_LAST OP_REFILL_OUTCOME
+#define FLAGS_KNOWN (unsigned)(OP_FLAG_KEEP | OP_FLAG_CONFIRM | OP_FLAG_ONCE)
 
 static int decode_with(size_t at, uint8_t value)
 {
