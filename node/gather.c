@@ -210,8 +210,8 @@ static void start_part(struct gather *gather, const struct execution *execution,
     operation_start(part);
 }
 
-/* A part was executed on the spot: the reply of the whole is guarded as that part is, and what comes
- * next in the batch by what it does itself. */
+/* A part was executed on the spot: the reply of the whole is guarded as that part is, and what
+ * comes next in the batch by what it does itself. */
 static void guard_place(struct gather *gather)
 {
     struct worker *worker = gather->place->worker;

@@ -177,7 +177,7 @@ static int send_request(struct fixture *fixture, struct request *request, uint16
 {
     *request = (struct request){.request = {.deadline_ms = UINT64_MAX, .done = on_done}};
     return link_send(&fixture->link, &request->request, slot, FRAME_FLAG_RESP3,
-                     (struct bytes){NULL, 0}, BYTES_LITERAL("command"));
+                     BYTES_LITERAL("comm"), BYTES_LITERAL("and"));
 }
 
 /* Sends one request and brings the link to where the peer has read it; its id. */
@@ -306,6 +306,41 @@ START_TEST(test_deadlines)
         ck_assert_uint_eq(requests[i].done, i == 2 ? 2 : 1);
         ck_assert_int_eq(requests[i].result, TORC_ETIMEOUT);
     }
+    teardown(fixture);
+}
+END_TEST
+
+/* What the test marked so. */
+static bool is_gone(void *context, const struct link_request *request)
+{
+    return request->deadline_ms == *(const uint64_t *)context;
+}
+
+/* Requests to a node that does not lead their slots any more: each ends, also one that is sent
+ * again on the way, and their answers find nobody. */
+START_TEST(test_giving_up)
+{
+    struct fixture *fixture = setup();
+    struct request requests[4];
+    uint64_t mark = 100;
+    uint64_t id = begin(fixture, &requests[0]);
+    for (size_t i = 1; i < 4; i++) {
+        ck_assert_int_eq(send_request(fixture, &requests[i], 1), TORC_OK);
+    }
+    requests[0].request.deadline_ms = mark;
+    requests[2].request.deadline_ms = mark;
+    requests[2].again = &fixture->link;
+    link_give_up(&fixture->link, is_gone, &mark);
+    for (size_t i = 0; i < 4; i++) {
+        ck_assert_uint_eq(requests[i].done, i == 2 ? 2 : i == 0);
+    }
+    ck_assert_int_eq(requests[0].result, TORC_ECLOSED);
+    peer_responds(fixture, id, RESPONSE_DONE, "late");
+    peer_responds(fixture, requests[1].request.id, RESPONSE_DONE, "in time");
+    TURN_UNTIL(fixture, requests[1].done == 1);
+    ck_assert_str_eq(requests[1].reply, "in time");
+    ck_assert_uint_eq(requests[0].done, 1);
+    ck_assert_int_eq(fixture->link.state, LINK_OPEN);
     teardown(fixture);
 }
 END_TEST
@@ -441,6 +476,7 @@ int main(void)
     tcase_add_test(tests, test_answers_in_any_order);
     tcase_add_test(tests, test_late_and_foreign_answers_find_nobody);
     tcase_add_test(tests, test_deadlines);
+    tcase_add_test(tests, test_giving_up);
     tcase_add_test(tests, test_connection_breaks);
     tcase_add_test(tests, test_nobody_listens);
     tcase_add_test(tests, test_unknown_address);

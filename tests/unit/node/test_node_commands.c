@@ -220,7 +220,9 @@ START_TEST(test_simple)
     EXPECT("SELECT x", "-ERR value is not an integer or out of range\r\n");
     EXPECT("ASKING", "+OK\r\n");
     EXPECT("READONLY", "+OK\r\n");
+    ck_assert(fixture->sessions[0].readonly);
     EXPECT("READWRITE", "+OK\r\n");
+    ck_assert(!fixture->sessions[0].readonly);
     ck_assert(!fixture->sessions[0].close_after_reply);
     EXPECT("QUIT", "+OK\r\n");
     ck_assert(fixture->sessions[0].close_after_reply);
