@@ -13,7 +13,7 @@
 #endif
 #define SLOT_COUNT (1 << SLOT_BITS) /* 16384 as in Redis Cluster, whose clients route by them */
 #define COPIES_MAX 4     /* owners of a slot; more copies cost more than they save in a cache */
-#define NODES_MAX 4096   /* members of one view; a view stays under 1 MiB */
+#define NODES_MAX 4096   /* members of one view; a view stays under 2 MiB */
 #define VOTERS_MAX 5     /* two may fail; more voters only slow a decision down */
 #define LEASE_MS_MIN 100 /* shorter ones lapse whenever a machine is busy */
 #define LEASE_MS_MAX 60000
@@ -65,7 +65,7 @@
 /* Between nodes */
 /* The largest request a client may send, and room for what is put around it. */
 #define BUS_FRAME_SIZE_MAX (CONNECTION_INPUT_MAX + 1024u * 1024)
-#define BUS_PROTOCOL_VERSION 1
+#define BUS_PROTOCOL_VERSION 2
 #define BUS_OUTPUT_PAUSE                                                                           \
     (16u * 1024 * 1024) /* unsent replies at which a peer is read no further                       \
                          */

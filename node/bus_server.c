@@ -305,8 +305,10 @@ static bool serve_request(struct bus_connection *bus, const struct frame *receiv
         executed = !operations_must_hold(worker, command, frame->slot) &&
                    execute_in_slot(worker, &execution);
     }
-    bool may_answer = !worker->guarded || worker_may_answer(worker, worker->term);
-    if (executed && may_answer && ack_set_state(&acks, 0) == ACKS_DONE) {
+    /* Acknowledgements first: a view that puts this node down changes the term before it ends the
+     * streams, after which nobody is waited for. */
+    bool acknowledged = executed && ack_set_state(&acks, 0) == ACKS_DONE;
+    if (acknowledged && (!worker->guarded || worker_may_answer(worker, worker->term))) {
         bus_respond(bus, frame->id, RESPONSE_DONE, buf_bytes(&worker->chunk));
         buf_reset(&worker->chunk, WORKER_READ_BUFFER_SIZE);
     } else {

@@ -13,6 +13,9 @@ struct object *call_find(struct call *call, struct bytes key, uint64_t hash)
         TORC_LIKELY(!object_expired_at(object_expire_at_ms(object), call->now_ms))) {
         return object;
     }
+    if (call->from_replica) {
+        return NULL; /* gone for the client; the primary deletes it */
+    }
     bool deleted = keyspace_delete(call->keys, key, hash);
     assert(deleted);
     call->expired++;

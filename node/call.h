@@ -40,6 +40,7 @@ struct call {
     uint64_t hits, misses; /* of lookups for reading */
     uint64_t expired;      /* keys found expired and deleted by this call */
     bool applying;         /* a replica applies an effect: expiry is the primary's to judge */
+    bool from_replica; /* a replica is read: nothing may be changed, not even what has expired */
 };
 
 /*

@@ -1,4 +1,5 @@
 #include "node/config_options.h"
+#include "node/peers.h"
 
 #include "base/log.h"
 #include "node/resp/number.h"
@@ -7,7 +8,7 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-#define THREADS_MAX 256 /* workers; more than any machine a cache node is given */
+#define THREADS_MAX WORKERS_MAX
 
 static const struct config_choice acks_choices[] = {
     {"in-sync", ACKS_IN_SYNC},

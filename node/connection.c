@@ -158,6 +158,17 @@ void connection_seal(struct connection *connection)
     operation_finish(operation);
 }
 
+void connection_seal_late(struct connection *connection, uint64_t wait_ms)
+{
+    struct operation *last = connection->last;
+    connection_seal(connection);
+    struct operation *operation = connection->last;
+    if (operation != NULL && operation != last && !operation->done) {
+        operation->late = true;
+        operation->deadline_ms = clock_monotonic_ms() + wait_ms;
+    }
+}
+
 void connection_push(struct connection *connection, struct operation *operation)
 {
     struct worker *worker = connection->worker;

@@ -46,6 +46,8 @@ void connection_open(struct worker *worker, int fd, enum session_access access);
 void connection_close(struct connection *connection);
 /* Ends the chunk of replies under way: what follows on this connection queues behind it. */
 void connection_seal(struct connection *connection);
+/* The same with one reply, an integer: 0 when it is not acknowledged after that time. */
+void connection_seal_late(struct connection *connection, uint64_t wait_ms);
 /* Queues an operation whose reply comes next in order. Seals first. */
 void connection_push(struct connection *connection, struct operation *operation);
 /* An operation of its queue is done: moves what is ready to the output. */

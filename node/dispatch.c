@@ -8,6 +8,7 @@
 #include "node/operation.h"
 #include "node/peers.h"
 #include "node/request_text.h"
+#include "node/wait.h"
 #include "node/worker.h"
 #include "ring/slot.h"
 
@@ -148,6 +149,14 @@ static void carry_out(struct connection *connection, struct execution *execution
     struct worker *worker = connection->worker;
     enum command_route route = execution->command->route;
     struct reply_writer writer = {.out = execution->out, .protocol = execution->protocol};
+    if (TORC_UNLIKELY(command_may_wait(execution->command))) {
+        worker->chunk_replies--;
+        connection_seal(connection); /* what came before does not wait with it */
+        worker->chunk_replies = 1;
+        execute_local(worker, execution);
+        connection_seal_late(connection, worker->wait_ms);
+        return;
+    }
     if (route == ROUTE_LOCAL ||
         (is_node_wide(route) && connection->session.access == ACCESS_DIRECT)) {
         execute_local(worker, execution);

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "node/maintenance.h"
 #include "node/peers.h"
+#include "node/session.h"
 #include "node/slots_replicate.h"
 #include "node/worker.h"
 
@@ -80,6 +81,45 @@ static bool replicas_overloaded(const struct slot *slot)
     return false;
 }
 
+/* Tells the members what the command did; `before`: where its reply begins. Slot lock held. */
+static void publish(struct worker *worker, struct slot *slot, const struct execution *execution,
+                    size_t before)
+{
+    struct copy *copy = &slot->copy;
+    struct bytes reply = {buf_head(execution->out) + before, buf_size(execution->out) - before};
+    /* Any argument may be a key: one that is none does no harm. */
+    copy_publish_once(copy, &worker->rim.copies, buf_bytes(&worker->effects), execution->argv + 1,
+                      execution->argc - 1, execution->once, reply);
+    stat_add(&worker->stats.effects_sent, copy->member_count);
+}
+
+/* A client that said READONLY on the direct port reads what a replica holds. Slot lock held. */
+static bool may_read_replica(const struct slot *slot, const struct execution *execution)
+{
+    const struct session *session = execution->session;
+    return session != NULL && session->readonly && session->access == ACCESS_DIRECT &&
+           (execution->command->flags & COMMAND_WRITE) == 0 && slot->copy.role == COPY_FOLLOWER &&
+           slot->copy.owner && slot->copy.attached;
+}
+
+static void read_replica(struct worker *worker, struct slot *slot,
+                         const struct execution *execution, struct reply_writer *writer)
+{
+    struct call call = {.command = execution->command,
+                        .argv = execution->argv,
+                        .argc = execution->argc,
+                        .now_ms = worker->now_wall_ms,
+                        .keys = slot_keys(slot),
+                        .hash = execution->hash,
+                        .reply = writer,
+                        .session = execution->session,
+                        .worker = worker,
+                        .from_replica = true};
+    execution->command->handler(&call);
+    slot_unlock(slot);
+    count_call(worker, &call, writer->errors);
+}
+
 bool execute_in_slot(struct worker *worker, const struct execution *execution)
 {
     const struct command *command = execution->command;
@@ -90,6 +130,10 @@ bool execute_in_slot(struct worker *worker, const struct execution *execution)
     slot_lock(slot);
     if (TORC_UNLIKELY(!slot_serves(slot) || !worker->has_lease ||
                       (slot->copy.paused && (command->flags & COMMAND_WRITE) != 0))) {
+        if (may_read_replica(slot, execution)) {
+            read_replica(worker, slot, execution, &writer);
+            return true;
+        }
         slot_unlock(slot);
         return false;
     }
@@ -119,13 +163,12 @@ bool execute_in_slot(struct worker *worker, const struct execution *execution)
             log_error(&worker->node->log, "out of memory for replication: stopping");
             abort();
         }
-        /* Any argument may be a key: one that is none does no harm. */
-        copy_publish_once(
-            &slot->copy, &worker->rim.copies, buf_bytes(&worker->effects), execution->argv + 1,
-            execution->argc - 1, execution->once,
-            (struct bytes){buf_head(execution->out) + before, buf_size(execution->out) - before});
-        stat_add(&worker->stats.effects_sent, slot->copy.member_count);
-        buf_reset(&worker->effects, WORKER_READ_BUFFER_SIZE);
+        if (TORC_LIKELY(slot->copy.member_count == 0 && execution->once == NULL)) {
+            copy_count_effect(&slot->copy);
+        } else {
+            publish(worker, slot, execution, before);
+            buf_reset(&worker->effects, WORKER_READ_BUFFER_SIZE);
+        }
     }
     if (slot->copy.member_count > 0) {
         slot_collect_acks(worker, slot, execution->acks);

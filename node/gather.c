@@ -210,6 +210,16 @@ static void start_part(struct gather *gather, const struct execution *execution,
     operation_start(part);
 }
 
+/* A part was executed on the spot: the reply of the whole is guarded as that part is, and what comes
+ * next in the batch by what it does itself. */
+static void guard_place(struct gather *gather)
+{
+    struct worker *worker = gather->place->worker;
+    gather->place->guarded = true;
+    gather->place->term = worker->term;
+    worker->guarded = false;
+}
+
 void gather_keys(struct connection *connection, const struct execution *execution)
 {
     struct worker *worker = connection->worker;
@@ -235,6 +245,7 @@ void gather_keys(struct connection *connection, const struct execution *executio
         one.out = &gather->parts[i];
         one.acks = &gather->place->acks;
         if (!operations_must_hold(worker, command, one.slot) && execute_in_slot(worker, &one)) {
+            guard_place(gather);
             part_arrived(gather);
         } else {
             start_part(gather, &one, i, one.slot, PEER_NONE);
@@ -296,9 +307,7 @@ void gather_nodes(struct connection *connection, const struct execution *executi
             one.out = &gather->parts[index];
             one.acks = &gather->place->acks;
             execute_local(worker, &one);
-            gather->place->guarded = true;
-            gather->place->term = worker->term;
-            worker->guarded = false;
+            guard_place(gather);
             part_arrived(gather);
         } else if (self) {
             start_part(gather, &one, index, FRAME_NO_SLOT, PEER_NONE);

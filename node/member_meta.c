@@ -7,8 +7,7 @@
 #include <assert.h>
 #include <string.h>
 
-static_assert(1 + 4 * 2 + 4 + 8 + 3 * 2 + HOST_SIZE_MAX + ZONE_SIZE_MAX +
-                      MEMBER_SOFTWARE_SIZE_MAX <=
+static_assert(1 + 4 * 2 + 4 + 3 * 2 + HOST_SIZE_MAX + ZONE_SIZE_MAX + MEMBER_SOFTWARE_SIZE_MAX <=
                   GOSSIP_META_SIZE_MAX,
               "the longest meta fits gossip's datagrams");
 

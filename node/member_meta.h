@@ -2,8 +2,7 @@
  * What a node tells of itself: the bytes that gossip carries as a member's opaque meta. Pure; any
  * thread. Bytes: docs/protocol.md, "Member".
  *
- *      u8 version | host | client direct http bus ports (u16) | zone | u32 weight |
- *      u64 ready epoch | software
+ *      u8 version | host | client direct http bus ports (u16) | zone | u32 weight | software
  *
  * with host, zone and software as u16 length and bytes.
  */
@@ -17,7 +16,7 @@
 
 #include <stdint.h>
 
-#define MEMBER_META_VERSION 1
+#define MEMBER_META_VERSION 2
 #define MEMBER_SOFTWARE_SIZE_MAX 31
 
 struct member_meta {

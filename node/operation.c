@@ -478,8 +478,14 @@ void operations_tick(struct worker *worker, uint64_t now_ms)
         struct operation *next = waiting->wait_next;
         if (waiting->deadline_ms <= now_ms) {
             waiting_remove(waiting);
-            waiting->uncertain = true;
-            operation_fail(waiting, unacknowledged);
+            if (waiting->late) {
+                buf_reset(&waiting->reply, 0);
+                buf_append_text(&waiting->reply, ":0\r\n");
+                deliver(waiting);
+            } else {
+                waiting->uncertain = true;
+                operation_fail(waiting, unacknowledged);
+            }
         }
         waiting = next;
     }

@@ -44,6 +44,7 @@ struct operation {
     struct buf reply;
     unsigned reply_count; /* replies in it: that many errors when they cannot be vouched for */
     bool done;            /* reply is complete and may be delivered */
+    bool late;            /* at its deadline it is answered with 0, which is no error */
     bool silent;          /* the client wants no reply (CLIENT REPLY) */
 
     struct ack_set acks; /* to be acknowledged before delivery */

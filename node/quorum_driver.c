@@ -93,7 +93,8 @@ static void send_messages(struct control *control)
 static void write_down(struct control *control)
 {
     uint64_t now_ms = clock_monotonic_ms();
-    if (!quorum_must_write(control->quorum) || now_ms < control->write_at_ms) {
+    bool wanted = quorum_must_write(control->quorum) || control->state_file.failing;
+    if (!wanted || now_ms < control->write_at_ms) {
         return;
     }
     struct node_state state = {.id = control->node->id,
@@ -245,6 +246,8 @@ void quorum_driver_tick(struct control *control)
     report_update(control, now_ms);
     quorum_tick(control->quorum, clock_lease_ms());
     if (now_ms >= control->consider_at_ms &&
+        /* What it proposed it would have to accept, and could not write down. */
+        !control->state_file.failing &&
         view_is_voter(quorum_view(control->quorum), &control->node->id)) {
         control->consider_at_ms = now_ms + CONSIDER_PERIOD_MS;
         consider(control);
@@ -256,9 +259,9 @@ void quorum_driver_tick(struct control *control)
 void quorum_driver_leave(struct control *control)
 {
     if (control->quorum != NULL) {
+        atomic_store(&control->node->lease_until_ms, 0); /* before anybody is told so */
         quorum_leave(control->quorum, clock_lease_ms());
         send_messages(control);
-        atomic_store(&control->node->lease_until_ms, 0);
     }
 }
 

@@ -40,6 +40,7 @@ struct session {
     enum session_reply_mode reply_mode;
     bool close_after_reply; /* QUIT, protocol errors */
     bool no_touch;
+    bool readonly; /* READONLY: reads may be answered from a replica */
 
     /* registry lock */
     char name[SESSION_NAME_SIZE_MAX + 1];

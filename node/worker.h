@@ -68,6 +68,7 @@ struct worker {
     struct ack_set chunk_acks;
     unsigned chunk_replies;
     struct ack_set *local_acks; /* of the execute_local under way */
+    uint64_t wait_ms;           /* how long the WAIT just executed is to wait */
     bool has_lease;             /* at the beginning of the batch under way */
     bool guarded;               /* something was executed since then that needs the lease */
     uint64_t term;              /* of that beginning */

@@ -199,6 +199,12 @@ bool copy_send_whole(struct copy *copy, const struct copy_rim *rim, uint16_t pee
 
 /* ---- primary ---- */
 
+/* An effect was executed here, and nobody has to be told. */
+static inline void copy_count_effect(struct copy *copy)
+{
+    copy->sequence++;
+    copy->effect_epoch = copy->epoch;
+}
 /* An effect was executed here: numbers it and tells the members. `keys`: those that it may have
  * changed; NULL: any. */
 void copy_publish(struct copy *copy, const struct copy_rim *rim, struct bytes effects,

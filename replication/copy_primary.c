@@ -135,8 +135,7 @@ void copy_publish_once(struct copy *copy, const struct copy_rim *rim, struct byt
                        const struct bytes *keys, size_t key_count, const struct once *once,
                        struct bytes reply)
 {
-    copy->sequence++;
-    copy->effect_epoch = copy->epoch;
+    copy_count_effect(copy);
     struct op op = {
         .kind = OP_EFFECT, .epoch = copy->epoch, .sequence = copy->sequence, .payload = effects};
     struct buf payload = {0};

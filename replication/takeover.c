@@ -398,6 +398,10 @@ int takeover_serve(const struct takeover_rim *rim, uint16_t asker, uint64_t own_
         }
         struct copy *copy = rim->lock(rim->context, slot);
         same = same && copy->epoch == epoch;
+        if (!same) {
+            rim->unlock(rim->context, slot);
+            break;
+        }
         if (kind == REQUEST_QUERY) {
             struct standing standing = copy_standing(copy);
             write_standing(answer, &standing);

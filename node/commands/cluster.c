@@ -366,8 +366,9 @@ void cluster_links_command(struct call *call)
 
 void cluster_reset_command(struct call *call)
 {
-    reply_error(call->reply, "ERR CLUSTER RESET is not supported: take a node out of its cluster "
-                             "with torc-ring remove, stop it and empty its --state-dir");
+    reply_error(call->reply,
+                "ERR CLUSTER RESET is not supported: "
+                "stop the node, have another one CLUSTER FORGET it, and empty its --state-dir");
 }
 
 void cluster_unsupported_command(struct call *call)
@@ -375,7 +376,7 @@ void cluster_unsupported_command(struct call *call)
     struct bytes name = call->argv[1];
     reply_error(call->reply,
                 "ERR CLUSTER %.*s is not supported: the cluster places slots and chooses primaries "
-                "by itself; join a node with --join, change the ring with torc-ring",
+                "by itself; join a node with --join, stop it to have it hand its slots over",
                 (int)(name.size < 64 ? name.size : 64), name.data);
 }
 

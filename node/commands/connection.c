@@ -39,14 +39,17 @@ void asking_command(struct call *call)
     reply_ok(call->reply);
 }
 
+/* On the direct port reads are then answered by replicas too, perhaps from a moment ago; on the
+ * client port the primary answers in either mode. */
 void readonly_command(struct call *call)
 {
-    /* Reads are answered by primaries in either mode. */
+    call->session->readonly = true;
     reply_ok(call->reply);
 }
 
 void readwrite_command(struct call *call)
 {
+    call->session->readonly = false;
     reply_ok(call->reply);
 }
 
@@ -123,6 +126,7 @@ void reset_command(struct call *call)
     put_name(call, (struct bytes){NULL, 0});
     session->reply_mode = REPLY_ON;
     session->no_touch = false;
+    session->readonly = false;
     atomic_store_explicit(&session->no_evict, false, memory_order_relaxed);
     reply_simple(call->reply, "RESET");
 }

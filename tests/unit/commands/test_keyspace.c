@@ -52,9 +52,10 @@ START_TEST(dbsize_counts_what_is_served)
     EXPECT(&h, "DBSIZE", ":0\r\n");
     fill(500);
     EXPECT(&h, "DBSIZE", ":500\r\n");
-    slot_of("key3")->role = SLOT_REPLICA;
-    slot_of("key4")->complete = false;
-    size_t hidden = keyspace_count(slot_of("key3")->keys) + keyspace_count(slot_of("key4")->keys);
+    harness_unserve(slot_of("key3"), COPY_FOLLOWER);
+    harness_unserve(slot_of("key4"), COPY_PRIMARY);
+    size_t hidden =
+        keyspace_count(slot_keys(slot_of("key3"))) + keyspace_count(slot_keys(slot_of("key4")));
     char expected[32];
     snprintf(expected, sizeof(expected), ":%zu\r\n", 500 - hidden);
     EXPECT(&h, "DBSIZE", expected);
@@ -69,7 +70,7 @@ START_TEST(keys_by_pattern)
     ck_assert_int_eq(array_count(harness_run(&h, "KEYS key1?")), 10);
     ck_assert_int_eq(array_count(harness_run(&h, "KEYS KEY*")), 0);
     EXPECT(&h, "KEYS key17", "*1\r\n$5\r\nkey17\r\n");
-    slot_of("key17")->role = SLOT_NONE;
+    harness_unserve(slot_of("key17"), COPY_NONE);
     EXPECT(&h, "KEYS key17", "*0\r\n");
 }
 END_TEST
@@ -113,7 +114,7 @@ START_TEST(randomkey_draws_every_key_alike)
         ck_assert_uint_gt(drawn[i], 50);
         ck_assert_uint_lt(drawn[i], 150);
     }
-    slot_of("key5")->role = SLOT_REPLICA;
+    harness_unserve(slot_of("key5"), COPY_FOLLOWER);
     for (int i = 0; i < 100; i++) {
         ck_assert_ptr_null(strstr(harness_run(&h, "RANDOMKEY"), "key5"));
     }
@@ -135,9 +136,9 @@ START_TEST(flushall_tells_the_replicas_slot_by_slot)
     EXPECT(&h, "FLUSHALL foo", R_SYNTAX);
     EXPECT(&h, "FLUSHALL SYNC ASYNC", R_SYNTAX);
     EXPECT(&h, "DBSIZE", ":1\r\n");
-    slot_of("a")->role = SLOT_REPLICA;
+    harness_unserve(slot_of("a"), COPY_FOLLOWER);
     EXPECT(&h, "FLUSHALL", R_OK);
-    ck_assert_uint_eq(keyspace_count(slot_of("a")->keys), 1);
+    ck_assert_uint_eq(keyspace_count(slot_keys(slot_of("a"))), 1);
 }
 END_TEST
 

@@ -155,7 +155,7 @@ START_TEST(only_live_keys_of_served_slots)
     set_keys(50);
     harness_run(&h, "PEXPIRE key7 1");
     h.now_ms += 1;
-    h.slots[slot_of_key(BYTES_LITERAL("key8"))].role = SLOT_REPLICA;
+    harness_unserve(&h.slots[slot_of_key(BYTES_LITERAL("key8"))], COPY_FOLLOWER);
     scan_all("", seen, &count);
     ck_assert_uint_eq(seen[7], 0);
     ck_assert_uint_eq(seen[8], 0);

@@ -65,6 +65,8 @@ static void make_threads(struct fixture *fixture)
     node->workers = fixture->worker_list;
     node->worker_count = WORKERS;
     fixture->control.node = node;
+    pthread_mutex_init(&fixture->control.offer_lock, NULL);
+    fixture->control.inbox_tail = &fixture->control.inbox;
     fixture->control.loop = ev_loop_new(EVFLAG_AUTO);
     ck_assert_ptr_nonnull(fixture->control.loop);
     ev_async_init(&fixture->control.wake, on_wake);
@@ -84,13 +86,14 @@ static struct fixture *fixture_create(void)
     make_threads(fixture);
     node->commands = command_table_create();
     node->store = store_create();
+    node->incoming_store = store_create();
     node->cluster_text = cluster_text_create();
     node->slots = calloc(SLOT_COUNT, sizeof(*node->slots));
-    ck_assert(node->commands != NULL && node->store != NULL && node->cluster_text != NULL &&
-              node->slots != NULL);
+    ck_assert(node->commands != NULL && node->store != NULL && node->incoming_store != NULL &&
+              node->cluster_text != NULL && node->slots != NULL);
     for (size_t i = 0; i < SLOT_COUNT; i++) {
-        node->slots[i].index = (uint16_t)i;
-        node->slots[i].keys = store_keyspace(node->store, (uint16_t)i);
+        copy_init(&node->slots[i].copy, (uint16_t)i);
+        atomic_store(&node->slots[i].keys, store_keyspace(node->store, (uint16_t)i));
     }
     node->started_ms = NOW_MS - 90000;
     pthread_mutex_init(&node->view_lock, NULL);
@@ -112,19 +115,21 @@ static void fixture_destroy(struct fixture *fixture)
     session_registry_deinit(&node->sessions);
     pthread_mutex_destroy(&node->gossip_lock);
     pthread_mutex_destroy(&node->view_lock);
+    pthread_mutex_destroy(&fixture->control.offer_lock);
     ev_async_stop(fixture->control.loop, &fixture->control.wake);
     ev_loop_destroy(fixture->control.loop);
     cluster_text_destroy(node->cluster_text);
     command_table_destroy(node->commands);
     store_destroy(node->store);
+    store_destroy(node->incoming_store);
     view_release(node->view);
     free(node->slots);
     buf_deinit(&fixture->reply);
     free(fixture);
 }
 
-/* A view of the asking node, which leads every slot, and with `peers` of others. */
-static void join(struct fixture *fixture, size_t peers)
+/* A view of the asking node and of `peers` others, the last of which has that status. */
+static void join_with(struct fixture *fixture, size_t peers, enum node_status last)
 {
     struct view *view = view_create();
     view->epoch = 3;
@@ -136,7 +141,7 @@ static void join(struct fixture *fixture, size_t peers)
                                  .direct_port = 8001,
                                  .http_port = 9001,
                                  .bus_port = 17001,
-                                 .status = NODE_UP,
+                                 .status = i > 0 && i == peers ? last : NODE_UP,
                                  .weight_current = WEIGHT_UNIT,
                                  .weight_target = WEIGHT_UNIT};
         memset(node.id.bytes, (int)i + 1, NODE_ID_SIZE);
@@ -147,6 +152,11 @@ static void join(struct fixture *fixture, size_t peers)
     view->voter_count = 1;
     ck_assert_int_eq(view_seal(view), TORC_OK);
     fixture->node.view = view;
+}
+
+static void join(struct fixture *fixture, size_t peers)
+{
+    join_with(fixture, peers, NODE_UP);
 }
 
 /* Runs a command written as words; ~ in a word stands for a space. Returns the reply. */
@@ -580,6 +590,7 @@ START_TEST(test_cluster_before_joining)
     EXPECT("CLUSTER SHARDS", NOT_JOINED);
     EXPECT("CLUSTER NODES", NOT_JOINED);
     EXPECT("CLUSTER COUNT-FAILURE-REPORTS 0101010101010101010101010101010101010101", NOT_JOINED);
+    EXPECT("CLUSTER FORGET 0202020202020202020202020202020202020202", NOT_JOINED);
     EXPECT("CLUSTER MYID", "$40\r\n0101010101010101010101010101010101010101\r\n");
     EXPECT("CLUSTER KEYSLOT a", ":15495\r\n");
     fixture_destroy(fixture);
@@ -653,6 +664,70 @@ START_TEST(test_cluster_gossip)
 }
 END_TEST
 
+/* What is wished for, which the control thread passes on: taken back so that the next is seen. */
+static bool take_wish(struct fixture *fixture, bool *prefer, struct node_id *forget)
+{
+    struct control *control = &fixture->control;
+    *prefer = control->wish_prefer;
+    *forget = control->wish_forget;
+    control->wish_prefer = false;
+    control->wish_forget = (struct node_id){0};
+    return *prefer || !node_id_is_zero(forget);
+}
+
+START_TEST(test_cluster_failover)
+{
+    struct fixture *fixture = fixture_create();
+    struct copy *copy = &fixture->node.slots[SLOT_COUNT - 1].copy;
+    bool prefer = false;
+    struct node_id forget;
+    join(fixture, 1);
+    EXPECT("CLUSTER FAILOVER now", SYNTAX);
+    EXPECT("CLUSTER FAILOVER FORCE TAKEOVER", SYNTAX);
+    expect_part(fixture, "CLUSTER FAILOVER", "-ERR You should send CLUSTER FAILOVER to a replica");
+    copy->role = COPY_PRIMARY;
+    copy->owner = true;
+    expect_part(fixture, "CLUSTER FAILOVER", "-ERR You should send CLUSTER FAILOVER to a replica");
+    copy->role = COPY_FOLLOWER;
+    copy->owner = false; /* is to become one: it holds nothing as yet */
+    expect_part(fixture, "CLUSTER FAILOVER", "-ERR You should send CLUSTER FAILOVER to a replica");
+    ck_assert(!take_wish(fixture, &prefer, &forget));
+
+    copy->owner = true;
+    static const char *const forms[] = {"CLUSTER FAILOVER", "CLUSTER FAILOVER force",
+                                        "CLUSTER FAILOVER TAKEOVER"};
+    for (size_t i = 0; i < 3; i++) {
+        EXPECT(forms[i], "+OK\r\n");
+        ck_assert(take_wish(fixture, &prefer, &forget));
+        ck_assert(prefer && node_id_is_zero(&forget));
+    }
+    EXPECT("CLUSTER FAILOVER now", SYNTAX);
+    ck_assert(!take_wish(fixture, &prefer, &forget));
+    fixture_destroy(fixture);
+}
+END_TEST
+
+START_TEST(test_cluster_forget)
+{
+    struct fixture *fixture = fixture_create();
+    bool prefer = false;
+    struct node_id forget;
+    join_with(fixture, 2, NODE_DOWN);
+    EXPECT("CLUSTER FORGET abc", "-ERR Unknown node abc\r\n");
+    EXPECT("CLUSTER FORGET 0909090909090909090909090909090909090909",
+           "-ERR Unknown node 0909090909090909090909090909090909090909\r\n");
+    EXPECT("CLUSTER FORGET 0101010101010101010101010101010101010101",
+           "-ERR I tried hard but I can't forget myself...\r\n");
+    expect_part(fixture, "CLUSTER FORGET 0202020202020202020202020202020202020202",
+                "-ERR the node is not down: stop it first");
+    ck_assert(!take_wish(fixture, &prefer, &forget));
+    EXPECT("CLUSTER FORGET 0303030303030303030303030303030303030303", "+OK\r\n");
+    ck_assert(take_wish(fixture, &prefer, &forget));
+    ck_assert(!prefer && node_id_equal(&forget, &fixture->node.view->nodes[2].id));
+    fixture_destroy(fixture);
+}
+END_TEST
+
 START_TEST(test_cluster_keys)
 {
     struct fixture *fixture = fixture_create();
@@ -704,6 +779,8 @@ int main(void)
     tcase_add_test(tests, test_cluster_before_joining);
     tcase_add_test(tests, test_cluster);
     tcase_add_test(tests, test_cluster_gossip);
+    tcase_add_test(tests, test_cluster_failover);
+    tcase_add_test(tests, test_cluster_forget);
     tcase_add_test(tests, test_cluster_keys);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

@@ -1,3 +1,4 @@
+#include "base/codec.h"
 #include "base/error.h"
 #include "node/state_file.h"
 
@@ -43,7 +44,7 @@ static void teardown(struct fixture *fixture)
 {
     char command[200];
     state_file_close(&fixture->file);
-    view_release(fixture->state.view);
+    node_state_deinit(&fixture->state);
     close(fixture->log_fd);
     snprintf(command, sizeof(command), "chmod -R u+w %s; rm -r %s", fixture->root, fixture->root);
     ck_assert_int_eq(system(command), 0);
@@ -86,10 +87,29 @@ static struct view *make_view(void)
     return view;
 }
 
+/* What a voter has promised and accepted, as quorum_encode writes it: under ballot 6 the view of
+ * make_view was accepted, and ballot 7 has been promised since. */
+static void make_votes(struct buf *out)
+{
+    static const struct node_id proposer = {{5}};
+    struct view *view = make_view();
+    struct buf accepted = {0};
+    view_encode(view, &accepted);
+    write_u8(out, 1);
+    write_u64(out, view->epoch);
+    write_u64(out, 7);
+    buf_append(out, proposer.bytes, NODE_ID_SIZE);
+    write_u64(out, 6);
+    buf_append(out, proposer.bytes, NODE_ID_SIZE);
+    write_bytes32(out, buf_bytes(&accepted));
+    buf_deinit(&accepted);
+    view_release(view);
+}
+
 static int open_state(struct fixture *fixture)
 {
     state_file_close(&fixture->file);
-    view_release(fixture->state.view);
+    node_state_deinit(&fixture->state);
     memset(&fixture->state, 0, sizeof(fixture->state));
     return state_file_open(&fixture->file, fixture->folder, &fixture->log, &fixture->state);
 }
@@ -99,9 +119,10 @@ static size_t write_sample(struct fixture *fixture, char data[FILE_SIZE_MAX])
 {
     struct view *view = make_view();
     struct node_state state = {.id = {{1}}, .incarnation = 7, .view = view};
+    make_votes(&state.quorum);
     ck_assert_int_eq(open_state(fixture), TORC_ENOTFOUND);
     ck_assert_int_eq(state_file_write(&fixture->file, &fixture->log, &state), TORC_OK);
-    view_release(view);
+    node_state_deinit(&state);
     state_file_close(&fixture->file);
     int fd = open(fixture->path, O_RDONLY);
     ssize_t size = read(fd, data, FILE_SIZE_MAX);
@@ -130,8 +151,10 @@ START_TEST(test_round_trip)
     ck_assert(node_id_equal(&fixture.state.id, &state.id));
     ck_assert_uint_eq(fixture.state.incarnation, UINT64_MAX);
     ck_assert_ptr_null(fixture.state.view);
+    ck_assert_uint_eq(buf_size(&fixture.state.quorum), 0);
 
     state.view = make_view();
+    make_votes(&state.quorum);
     state.incarnation = 3;
     ck_assert_int_eq(state_file_write(&fixture.file, &fixture.log, &state), TORC_OK);
     ck_assert_int_eq(open_state(&fixture), TORC_OK);
@@ -144,7 +167,9 @@ START_TEST(test_round_trip)
     ck_assert(bytes_equal(buf_bytes(&wanted), buf_bytes(&found)));
     buf_deinit(&wanted);
     buf_deinit(&found);
-    view_release(state.view);
+    ck_assert(bytes_equal(buf_bytes(&fixture.state.quorum), buf_bytes(&state.quorum)));
+    node_state_deinit(&state);
+    ck_assert_ptr_null(state.view);
     ck_assert_int_eq(access(fixture.path, R_OK), 0);
     ck_assert(log_is_empty(&fixture));
     teardown(&fixture);
@@ -158,7 +183,7 @@ START_TEST(test_bytes)
     setup(&fixture);
     size_t size = write_sample(&fixture, data);
     uint64_t checksum = XXH3_64bits(data, size - 8);
-    ck_assert_int_eq(memcmp(data, "TCST\x01\x00\x01", 7), 0);
+    ck_assert_int_eq(memcmp(data, "TCST\x02\x00\x01", 7), 0);
     ck_assert_uint_eq((uint8_t)data[6 + NODE_ID_SIZE], 7); /* incarnation */
     for (unsigned i = 0; i < 8; i++) {
         ck_assert_uint_eq((uint8_t)data[size - 8 + i], (uint8_t)(checksum >> (8 * i)));
@@ -172,6 +197,7 @@ static void expect_refused(struct fixture *fixture, int wanted)
 {
     ck_assert_int_eq(open_state(fixture), wanted);
     ck_assert_ptr_null(fixture->state.view);
+    ck_assert_uint_eq(buf_size(&fixture->state.quorum), 0);
     ck_assert(logged(fixture, fixture->path));
     ck_assert_int_eq(access(fixture->path, F_OK), 0);
 }
@@ -211,6 +237,16 @@ START_TEST(test_flipped_bits)
 }
 END_TEST
 
+/* Writes what the test has changed, with a checksum that fits. */
+static void write_signed(struct fixture *fixture, char *data, size_t size)
+{
+    uint64_t checksum = XXH3_64bits(data, size - 8);
+    for (unsigned i = 0; i < 8; i++) {
+        data[size - 8 + i] = (char)(checksum >> (8 * i));
+    }
+    write_raw(fixture, data, size);
+}
+
 /* Of another version, and otherwise whole. */
 START_TEST(test_other_version)
 {
@@ -221,11 +257,7 @@ START_TEST(test_other_version)
     static const size_t places[] = {0, 4, 5}; /* magic, version */
     for (size_t i = 0; i < 3; i++) {
         data[places[i]]++;
-        uint64_t checksum = XXH3_64bits(data, size - 8);
-        for (unsigned j = 0; j < 8; j++) {
-            data[size - 8 + j] = (char)(checksum >> (8 * j));
-        }
-        write_raw(&fixture, data, size);
+        write_signed(&fixture, data, size);
         expect_refused(&fixture, TORC_EVERSION);
         data[places[i]]--;
     }
@@ -242,12 +274,48 @@ START_TEST(test_unlawful_view)
     size_t size = write_sample(&fixture, data);
     size_t view = 4 + 2 + NODE_ID_SIZE + 8 + 4;
     memset(data + view + 2, 0, 8); /* its epoch */
-    uint64_t checksum = XXH3_64bits(data, size - 8);
-    for (unsigned j = 0; j < 8; j++) {
-        data[size - 8 + j] = (char)(checksum >> (8 * j));
-    }
-    write_raw(&fixture, data, size);
+    write_signed(&fixture, data, size);
     expect_refused(&fixture, TORC_ECORRUPT);
+    teardown(&fixture);
+}
+END_TEST
+
+/* The checksum is right and the votes within are none: a voter that forgot them might vote again.
+ */
+START_TEST(test_unlawful_votes)
+{
+    struct fixture fixture;
+    char data[FILE_SIZE_MAX];
+    struct buf votes = {0};
+    setup(&fixture);
+    make_votes(&votes);
+    size_t size = write_sample(&fixture, data);
+    size_t at = size - 8 - buf_size(&votes);
+    ck_assert_int_eq(memcmp(data + at, buf_head(&votes), buf_size(&votes)), 0);
+    size_t accepted = at + 1 + 8 + 8 + NODE_ID_SIZE;
+    size_t view = accepted + 8 + NODE_ID_SIZE + 4;
+
+    data[at]++; /* version */
+    write_signed(&fixture, data, size);
+    expect_refused(&fixture, TORC_EVERSION);
+    data[at]--;
+
+    data[accepted] = 0; /* a view, and accepted under no ballot */
+    write_signed(&fixture, data, size);
+    expect_refused(&fixture, TORC_ECORRUPT);
+    data[accepted] = 6;
+
+    char epoch[8];
+    memcpy(epoch, data + view + 2, 8);
+    memset(data + view + 2, 0, 8); /* of the accepted view */
+    write_signed(&fixture, data, size);
+    expect_refused(&fixture, TORC_ECORRUPT);
+    memcpy(data + view + 2, epoch, 8);
+
+    write_signed(&fixture, data, size);
+    ck_assert_int_eq(open_state(&fixture), TORC_OK);
+    ck_assert(bytes_equal(buf_bytes(&fixture.state.quorum), buf_bytes(&votes)));
+    buf_deinit(&votes);
     teardown(&fixture);
 }
 END_TEST
@@ -364,6 +432,33 @@ START_TEST(test_write_fails)
 }
 END_TEST
 
+/* A voter tries again twice a second for as long as the disk refuses: it says so once, and once
+ * that it is over. */
+START_TEST(test_failing_write_is_logged_once)
+{
+    struct fixture fixture;
+    char temporary[200];
+    struct node_state state = {.id = {{1}}, .incarnation = 8};
+    setup(&fixture);
+    ck_assert_int_eq(open_state(&fixture), TORC_ENOTFOUND);
+    snprintf(temporary, sizeof(temporary), "%s.new", fixture.path);
+    for (unsigned round = 0; round < 2; round++) {
+        ck_assert_int_eq(mkdir(temporary, 0700), 0);
+        ck_assert_int_eq(state_file_write(&fixture.file, &fixture.log, &state), TORC_EIO);
+        ck_assert(logged(&fixture, fixture.path));
+        ck_assert_int_eq(state_file_write(&fixture.file, &fixture.log, &state), TORC_EIO);
+        ck_assert_int_eq(state_file_write(&fixture.file, &fixture.log, &state), TORC_EIO);
+        ck_assert(log_is_empty(&fixture));
+        ck_assert_int_eq(rmdir(temporary), 0);
+        ck_assert_int_eq(state_file_write(&fixture.file, &fixture.log, &state), TORC_OK);
+        ck_assert(logged(&fixture, "can be written again"));
+        ck_assert_int_eq(state_file_write(&fixture.file, &fixture.log, &state), TORC_OK);
+        ck_assert(log_is_empty(&fixture));
+    }
+    teardown(&fixture);
+}
+END_TEST
+
 /* A process that was killed while it wrote leaves a part of the new file; nobody reads it. */
 START_TEST(test_left_over_temporary_file)
 {
@@ -396,10 +491,12 @@ int main(void)
     tcase_add_test(tests, test_flipped_bits);
     tcase_add_test(tests, test_other_version);
     tcase_add_test(tests, test_unlawful_view);
+    tcase_add_test(tests, test_unlawful_votes);
     tcase_add_test(tests, test_another_process_has_it);
     tcase_add_test(tests, test_folder_that_cannot_be_written);
     tcase_add_test(tests, test_folder_under_a_file);
     tcase_add_test(tests, test_write_fails);
+    tcase_add_test(tests, test_failing_write_is_logged_once);
     tcase_add_test(tests, test_left_over_temporary_file);
     tcase_set_timeout(tests, 60);
     suite_add_tcase(suite, tests);

@@ -202,6 +202,8 @@ START_TEST(what_is_held_stays_until_the_end_of_a_refill)
         COPY_APPLIED);
     ck_assert_int_eq(cluster.nodes[1]->data[slot][0], 0);
     ck_assert_uint_eq(copy_at(1)->sequence, 9);
+    ck_assert(!copy_is_ready(copy_at(1))); /* not waited for yet */
+    ck_assert_int_eq(receive(1, 0, (struct op){.kind = OP_CONFIRM, .view_epoch = 5}), COPY_APPLIED);
     ck_assert(copy_is_ready(copy_at(1)));
     ck_assert_int_eq(receive(1, 0, (struct op){.kind = OP_REFILL_END, .view_epoch = 5}),
                      COPY_SKIPPED); /* an end without a begin */

@@ -192,7 +192,7 @@ START_TEST(who_holds_the_same_is_attached_by_a_word)
     char kinds[64];
     fake_kinds(&cluster, 0, 1, kinds);
     ck_assert_str_eq(kinds, "N");
-    ck_assert_uint_eq(cluster.streams[0][1]->ops[0].op.flags, OP_FLAG_KEEP);
+    ck_assert_uint_eq(cluster.streams[0][1]->ops[0].op.flags, OP_FLAG_KEEP | OP_FLAG_CONFIRM);
     fake_write(&cluster, 0, slot, 'b', '2');
     fake_deliver_all(&cluster);
     fake_expect_equal(&cluster, 0, 1, slot);

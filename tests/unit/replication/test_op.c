@@ -126,6 +126,9 @@ START_TEST(test_several)
 }
 END_TEST
 
+#define KIND_LAST OP_CONFIRM
+#define FLAGS_KNOWN (unsigned)(OP_FLAG_KEEP | OP_FLAG_CONFIRM)
+
 static int decode_with(size_t at, uint8_t value)
 {
     struct buf out = {0};
@@ -140,13 +143,14 @@ static int decode_with(size_t at, uint8_t value)
 
 START_TEST(test_refused)
 {
-    ck_assert_int_eq(decode_with(4, 0), TORC_ECORRUPT); /* kinds */
-    ck_assert_int_eq(decode_with(4, OP_REFILL_DROP), TORC_OK);
-    ck_assert_int_eq(decode_with(4, OP_REFILL_DROP + 1), TORC_ECORRUPT);
-    ck_assert_int_eq(decode_with(4, 255), TORC_ECORRUPT);
-    ck_assert_int_eq(decode_with(5, 1), TORC_OK); /* flags */
-    ck_assert_int_eq(decode_with(5, 2), TORC_ECORRUPT);
-    ck_assert_int_eq(decode_with(5, 0x80), TORC_ECORRUPT);
+    for (unsigned kind = 0; kind < 256; kind++) {
+        bool lawful = kind >= OP_EFFECT && kind <= KIND_LAST;
+        ck_assert_int_eq(decode_with(4, (uint8_t)kind), lawful ? TORC_OK : TORC_ECORRUPT);
+    }
+    for (unsigned flags = 0; flags < 256; flags++) {
+        bool lawful = (flags & ~FLAGS_KNOWN) == 0;
+        ck_assert_int_eq(decode_with(5, (uint8_t)flags), lawful ? TORC_OK : TORC_ECORRUPT);
+    }
     ck_assert_int_eq(decode_with(7, 0x3f), TORC_OK); /* slots */
     ck_assert_int_eq(decode_with(7, 0x40), TORC_ECORRUPT);
     ck_assert_int_eq(decode_with(7, 0xff), TORC_ECORRUPT);

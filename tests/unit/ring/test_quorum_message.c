@@ -90,7 +90,7 @@ static void round_trip(const struct quorum_wire *wire, struct quorum_wire *back)
 
 START_TEST(lease_requests_and_answers)
 {
-    for (unsigned flags = 0; flags < 8; flags++) {
+    for (unsigned flags = 0; flags < 16; flags++) {
         struct quorum_wire wire =
             begin(flags % 2 == 0 ? QUORUM_LEASE_REQUEST : QUORUM_LEASE_ANSWER);
         struct quorum_wire back;
@@ -99,8 +99,9 @@ START_TEST(lease_requests_and_answers)
         wire.leaving = (flags & 1) != 0;
         wire.farewell = (flags & 2) != 0;
         wire.granted = (flags & 4) != 0;
+        wire.answered = (flags & 8) != 0;
         wire.complete_epoch = 19;
-        wire.silent_count = flags == 7 ? QUORUM_SILENT_MAX : flags;
+        wire.silent_count = flags == 15 ? QUORUM_SILENT_MAX : flags;
         for (size_t i = 0; i < wire.silent_count; i++) {
             wire.silent[i] = id_of(i + 1);
         }
@@ -110,6 +111,7 @@ START_TEST(lease_requests_and_answers)
         ck_assert_int_eq(back.leaving, wire.leaving);
         ck_assert_int_eq(back.farewell, wire.farewell);
         ck_assert_int_eq(back.granted, wire.granted);
+        ck_assert_int_eq(back.answered, wire.answered);
         ck_assert_uint_eq(back.complete_epoch, 19);
         ck_assert_uint_eq(back.silent_count, wire.silent_count);
         for (size_t i = 0; i < wire.silent_count; i++) {
@@ -117,7 +119,7 @@ START_TEST(lease_requests_and_answers)
         }
     }
     struct quorum_wire wire = begin(QUORUM_LEASE_REQUEST);
-    ck_assert_int_eq(decode_patched(&wire, AT_BODY + 16, 8), TORC_ECORRUPT); /* flags */
+    ck_assert_int_eq(decode_patched(&wire, AT_BODY + 16, 16), TORC_ECORRUPT); /* flags */
     ck_assert_int_eq(decode_patched(&wire, AT_BODY + 16, 0x80), TORC_ECORRUPT);
     ck_assert_int_eq(decode_patched(&wire, AT_BODY + 25, 1), TORC_ECORRUPT); /* ids */
 }

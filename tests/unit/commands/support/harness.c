@@ -48,14 +48,21 @@ void harness_init(struct harness *harness)
     ck_assert(harness->store != NULL && harness->commands != NULL && harness->node != NULL &&
               harness->worker != NULL && harness->slots != NULL && harness->session != NULL);
     for (size_t i = 0; i < SLOT_COUNT; i++) {
-        harness->slots[i].role = SLOT_PRIMARY;
-        harness->slots[i].complete = true;
-        harness->slots[i].index = (uint16_t)i;
-        harness->slots[i].keys = store_keyspace(harness->store, (uint16_t)i);
+        copy_init(&harness->slots[i].copy, (uint16_t)i);
+        harness->slots[i].copy.role = COPY_PRIMARY;
+        harness->slots[i].copy.stage = COPY_SERVING;
+        harness->slots[i].copy.complete = true;
+        atomic_store(&harness->slots[i].keys, store_keyspace(harness->store, (uint16_t)i));
     }
     harness->node->slots = harness->slots;
     harness->worker->node = harness->node;
     harness->worker->harness = harness;
+}
+
+void harness_unserve(struct slot *slot, enum copy_role role)
+{
+    slot->copy.role = (uint8_t)role;
+    slot->copy.stage = role == COPY_PRIMARY ? COPY_JOINING : COPY_IDLE;
 }
 
 void harness_deinit(struct harness *harness)
@@ -77,13 +84,13 @@ static void run_handler(struct harness *harness, const struct command *command)
     call->command = command;
     if (command->first_key == 0) {
         if (command->route == ROUTE_LOCAL && harness->applying) {
-            call->keys = harness->slots[0].keys;
+            call->keys = slot_keys(&harness->slots[0]);
         }
         command->handler(call);
         return;
     }
     struct bytes key = call->argv[command->first_key];
-    call->keys = harness->slots[harness->by_slot ? slot_of_key(key) : 0].keys;
+    call->keys = slot_keys(&harness->slots[harness->by_slot ? slot_of_key(key) : 0]);
     call->hash = key_hash(key);
     command->handler(call);
 }
@@ -244,7 +251,7 @@ static int line_compare(const void *a, const void *b)
 char *harness_content(struct harness *harness)
 {
     struct content content = {0};
-    keyspace_scan(harness->slots[0].keys, 0, SIZE_MAX, content_visit, &content);
+    keyspace_scan(slot_keys(&harness->slots[0]), 0, SIZE_MAX, content_visit, &content);
     if (content.count > 0) {
         qsort(content.lines, content.count, sizeof(char *), line_compare);
     }

@@ -35,6 +35,8 @@ struct harness {
 
 void harness_init(struct harness *harness);
 void harness_deinit(struct harness *harness);
+/* The slot is served no more: led by another node, or not taken over yet. */
+void harness_unserve(struct slot *slot, enum copy_role role);
 
 /* The reply's bytes, zero-terminated; borrowed until the next run. */
 const char *harness_run(struct harness *harness, const char *request);
