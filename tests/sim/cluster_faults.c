@@ -15,6 +15,7 @@ enum fault_kind {
     FAULT_LOSSY,
     FAULT_DISK_FULL,
     FAULT_DOOM, /* crashes between two steps, and starts again */
+    FAULT_LAG,  /* one replica falls behind, its primary crashes, and then who follows it */
     FAULT_LASTING_COUNT,
     FAULT_TEAR = FAULT_LASTING_COUNT,
     FAULT_JOIN,
@@ -106,7 +107,9 @@ static void change_links(struct cluster *cluster, const struct cluster_fault *fa
         struct link *out = &cluster->network.links[fault->a][other];
         struct link *in = &cluster->network.links[other][fault->a];
         bool both = fault->kind == FAULT_ISOLATE;
-        if (fault->kind == FAULT_SLOW) {
+        if (fault->kind == FAULT_LAG) {
+            out->slow_us = sign > 0 && other == fault->b ? 150000 : 0;
+        } else if (fault->kind == FAULT_SLOW) {
             out->slow_us = in->slow_us = sign > 0 ? 40000 : 0;
         } else if (fault->kind == FAULT_LOSSY) {
             out->loss = in->loss = sign > 0 ? 0.3 : 0;
@@ -139,9 +142,18 @@ static const char *fault_name(uint8_t kind)
 {
     static const char *const names[] = {"none",    "crash", "disk lost", "pause",     "cut one way",
                                         "cut",     "isolate", "slow",    "lossy",     "disk full",
-                                        "doom",    "tear",  "join",      "leave",     "prefer",
+                                        "doom",    "lag",   "tear",  "join",      "leave",     "prefer",
                                         "weight",  "clock", "strike"};
     return names[kind];
+}
+
+static void strike_later(struct cluster *cluster, uint16_t node, uint64_t delay_us,
+                         uint64_t left)
+{
+    network_push(&cluster->network, (struct event){.at_us = cluster->network.now_us + delay_us,
+                                                   .kind = EVENT_STRIKE,
+                                                   .index = node,
+                                                   .number = left});
 }
 
 /* False: not now. */
@@ -176,6 +188,14 @@ static bool begin_lasting(struct cluster *cluster, struct cluster_fault *fault)
             return false;
         }
         node->doomed = 1 + (unsigned)network_random(&cluster->network, 0, 60);
+        return true;
+    case FAULT_LAG:
+        if (!running || cluster->setup.copies < 3) {
+            return false;
+        }
+        cluster->strike = STRIKE_JOINING;
+        strike_later(cluster, fault->a, network_random(&cluster->network, 100000, 400000), 0);
+        change_links(cluster, fault, 1);
         return true;
     default: change_links(cluster, fault, 1); return true;
     }
@@ -296,7 +316,7 @@ void cluster_fault_event(struct cluster *cluster)
         FAULT_ISOLATE, FAULT_ISOLATE, FAULT_SLOW,     FAULT_LOSSY,    FAULT_DISK_FULL,
         FAULT_DOOM,    FAULT_DOOM,   FAULT_TEAR,      FAULT_TEAR,     FAULT_JOIN,
         FAULT_LEAVE,   FAULT_PREFER, FAULT_PREFER,    FAULT_WEIGHT,   FAULT_CLOCK,
-        FAULT_STRIKE,  FAULT_STRIKE, FAULT_STRIKE};
+        FAULT_STRIKE,  FAULT_STRIKE, FAULT_STRIKE,    FAULT_LAG,      FAULT_LAG};
     if (!cluster->faulty) {
         return;
     }
@@ -341,15 +361,6 @@ static uint16_t find_joining(const struct cluster *cluster)
         }
     }
     return NETWORK_NODES_MAX;
-}
-
-static void strike_later(struct cluster *cluster, uint16_t node, uint64_t delay_us,
-                         uint64_t left)
-{
-    network_push(&cluster->network, (struct event){.at_us = cluster->network.now_us + delay_us,
-                                                   .kind = EVENT_STRIKE,
-                                                   .index = node,
-                                                   .number = left});
 }
 
 /* Looks for one until it is there, then lets it serve for a while. */
