@@ -5,9 +5,9 @@
 #include <stdlib.h>
 
 enum fault_kind {
-    FAULT_CRASH = 1,  /* and start again, with the disk */
-    FAULT_DISK_LOST,  /* and another starts in its place */
-    FAULT_PAUSE,      /* the process stands still, its clock does not */
+    FAULT_CRASH = 1, /* and start again, with the disk */
+    FAULT_DISK_LOST, /* and another starts in its place */
+    FAULT_PAUSE,     /* the process stands still, its clock does not */
     FAULT_CUT_ONE_WAY,
     FAULT_CUT,
     FAULT_ISOLATE,
@@ -82,9 +82,9 @@ static size_t troubled_count(const struct cluster *cluster, size_t *alive)
         bool up = index >= 0 && view->nodes[index].status == NODE_UP &&
                   view->nodes[index].incarnation == node->incarnation;
         *alive += node->state == SIM_RUNNING && !node->leaving;
-        count += (node->state == SIM_GONE ? index >= 0
-                                          : troubled[i] || node->state != SIM_RUNNING || !up ||
-                                                node->leaving);
+        count += (node->state == SIM_GONE
+                      ? index >= 0
+                      : troubled[i] || node->state != SIM_RUNNING || !up || node->leaving);
     }
     return count;
 }
@@ -140,15 +140,14 @@ static void join(struct cluster *cluster)
 
 static const char *fault_name(uint8_t kind)
 {
-    static const char *const names[] = {"none",    "crash", "disk lost", "pause",     "cut one way",
-                                        "cut",     "isolate", "slow",    "lossy",     "disk full",
-                                        "doom",    "lag",   "tear",  "join",      "leave",     "prefer",
-                                        "weight",  "clock", "strike"};
+    static const char *const names[] = {"none",   "crash",   "disk lost", "pause", "cut one way",
+                                        "cut",    "isolate", "slow",      "lossy", "disk full",
+                                        "doom",   "lag",     "tear",      "join",  "leave",
+                                        "prefer", "weight",  "clock",     "strike"};
     return names[kind];
 }
 
-static void strike_later(struct cluster *cluster, uint16_t node, uint64_t delay_us,
-                         uint64_t left)
+static void strike_later(struct cluster *cluster, uint16_t node, uint64_t delay_us, uint64_t left)
 {
     network_push(&cluster->network, (struct event){.at_us = cluster->network.now_us + delay_us,
                                                    .kind = EVENT_STRIKE,
@@ -252,8 +251,7 @@ static void happen(struct cluster *cluster, uint8_t kind, uint16_t a, uint16_t b
         if (node->quorum != NULL && a != b) {
             sim_stream_broken(node, b);
         }
-        network_tear(&cluster->network, CHANNEL_CONTROL, a, b,
-                     prng_unit(&cluster->network.prng));
+        network_tear(&cluster->network, CHANNEL_CONTROL, a, b, prng_unit(&cluster->network.prng));
         break;
     case FAULT_JOIN:
         if (cluster->setup.churn && alive < 7) {
@@ -311,12 +309,12 @@ static uint64_t duration_us(struct cluster *cluster)
 void cluster_fault_event(struct cluster *cluster)
 {
     static const uint8_t kinds[] = {
-        FAULT_CRASH,   FAULT_CRASH,  FAULT_DISK_LOST, FAULT_PAUSE,    FAULT_PAUSE,
-        FAULT_PAUSE,   FAULT_CUT,    FAULT_CUT,       FAULT_CUT_ONE_WAY, FAULT_CUT_ONE_WAY,
-        FAULT_ISOLATE, FAULT_ISOLATE, FAULT_SLOW,     FAULT_LOSSY,    FAULT_DISK_FULL,
-        FAULT_DOOM,    FAULT_DOOM,   FAULT_TEAR,      FAULT_TEAR,     FAULT_JOIN,
-        FAULT_LEAVE,   FAULT_PREFER, FAULT_PREFER,    FAULT_WEIGHT,   FAULT_CLOCK,
-        FAULT_STRIKE,  FAULT_STRIKE, FAULT_STRIKE,    FAULT_LAG,      FAULT_LAG};
+        FAULT_CRASH,   FAULT_CRASH,   FAULT_DISK_LOST, FAULT_PAUSE,       FAULT_PAUSE,
+        FAULT_PAUSE,   FAULT_CUT,     FAULT_CUT,       FAULT_CUT_ONE_WAY, FAULT_CUT_ONE_WAY,
+        FAULT_ISOLATE, FAULT_ISOLATE, FAULT_SLOW,      FAULT_LOSSY,       FAULT_DISK_FULL,
+        FAULT_DOOM,    FAULT_DOOM,    FAULT_TEAR,      FAULT_TEAR,        FAULT_JOIN,
+        FAULT_LEAVE,   FAULT_PREFER,  FAULT_PREFER,    FAULT_WEIGHT,      FAULT_CLOCK,
+        FAULT_STRIKE,  FAULT_STRIKE,  FAULT_STRIKE,    FAULT_LAG,         FAULT_LAG};
     if (!cluster->faulty) {
         return;
     }
@@ -327,8 +325,8 @@ void cluster_fault_event(struct cluster *cluster)
         .b = any(cluster)};
     size_t alive = 0;
     size_t troubled = troubled_count(cluster, &alive);
-    bool gentle = fault.kind == FAULT_SLOW || fault.kind == FAULT_LOSSY ||
-                  fault.kind >= FAULT_LASTING_COUNT;
+    bool gentle =
+        fault.kind == FAULT_SLOW || fault.kind == FAULT_LOSSY || fault.kind >= FAULT_LASTING_COUNT;
     size_t limit = cluster->setup.wild ? 3 : cluster->setup.copies - 1;
     if ((!gentle && troubled >= limit) || fault.a == fault.b) {
         return;
