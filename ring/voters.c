@@ -2,9 +2,11 @@
 
 #include <string.h>
 
+/* Not one that merely started anew, and lost its data by that: it will be back in a moment. */
 static bool is_given_up(const struct view_node *node)
 {
-    return node->status == NODE_DOWN && (node->lost || node->removing);
+    return node->status == NODE_DOWN &&
+           (node->removing || (node->lost && node->weight_target == 0));
 }
 
 /* May be made a voter. */

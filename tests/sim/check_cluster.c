@@ -1,5 +1,4 @@
 /* What must hold in every instant, and what must hold when all has healed. */
-#include "ring/quorum_internal.h"
 #include "tests/sim/check_history.h"
 #include "tests/sim/cluster_node.h"
 
@@ -42,7 +41,9 @@ static void describe_view(struct cluster *cluster, const struct sim_node *by,
         const struct view_node *node = &view->nodes[i];
         int wrote = snprintf(
             text + size, sizeof(text) - size, " %u:%s%s%s%s%s%s i%llu", node->id.bytes[19],
-            node->status == NODE_UP ? "up" : node->status == NODE_DOWN ? "DOWN" : "syncing",
+            node->status == NODE_UP     ? "up"
+            : node->status == NODE_DOWN ? "DOWN"
+                                        : "syncing",
             node->lost ? ",lost" : "", node->leaving ? ",leaving" : "",
             node->preferred ? ",preferred" : "", node->removing ? ",removing" : "",
             view_is_voter(view, &node->id) ? ",v" : "", (unsigned long long)node->incarnation);
@@ -219,9 +220,10 @@ void check_healed(struct cluster *cluster, char *why, size_t size)
             if (!copy_is_ready(&replica->copies[slot])) {
                 snprintf(why, size, "slot %u is not ready at node %u", slot, replica->index);
             } else if (standing_compare(&ours, &theirs) != 0) {
-                snprintf(why, size, "slot %u goes less far at node %u (%llu.%llu) than at %u "
-                         "(%llu.%llu)", slot, replica->index,
-                         (unsigned long long)theirs.effect_epoch,
+                snprintf(why, size,
+                         "slot %u goes less far at node %u (%llu.%llu) than at %u "
+                         "(%llu.%llu)",
+                         slot, replica->index, (unsigned long long)theirs.effect_epoch,
                          (unsigned long long)theirs.sequence, primary->index,
                          (unsigned long long)ours.effect_epoch, (unsigned long long)ours.sequence);
             }
@@ -229,9 +231,8 @@ void check_healed(struct cluster *cluster, char *why, size_t size)
     }
 }
 
-/* What stands in the way, for whoever reads a failure. */
-static void describe_nodes(const struct view *view, const uint16_t *nodes, size_t count,
-                           char *text, size_t size)
+static void describe_nodes(const struct view *view, const uint16_t *nodes, size_t count, char *text,
+                           size_t size)
 {
     text[0] = '\0';
     for (size_t i = 0; i < count; i++) {
@@ -263,36 +264,38 @@ static void describe_slots(struct cluster *cluster, const struct view *view)
     }
 }
 
+static void describe_copy(struct cluster *cluster, const struct sim_node *node,
+                          const struct copy *copy)
+{
+    char text[300] = "";
+    size_t size = 0;
+    for (size_t i = 0; i < copy->member_count; i++) {
+        const struct copy_member *member = &copy->members[i];
+        size += (size_t)snprintf(text + size, sizeof(text) - size, " [%u stage %u%s%s%s]",
+                                 member->peer, member->stage, member->owner ? " owner" : "",
+                                 member->target ? " target" : "",
+                                 member->stream == NULL ? " no stream" : "");
+    }
+    cluster_note(cluster,
+                 "  node %u slot %u: role %u stage %u complete %d receiving %d attached %d "
+                 "confirmed %d holds %d movable %d paused %d leader %d source %d generation %llu%s",
+                 node->index, copy->index, copy->role, copy->stage, copy->complete, copy->receiving,
+                 copy->attached, copy->confirmed, copy->holds, copy->movable, copy->paused,
+                 (int16_t)copy->leader, (int16_t)copy->source, (unsigned long long)copy->generation,
+                 text);
+}
+
+/* What stands in the way, for whoever reads a failure. */
 void check_describe(struct cluster *cluster)
 {
     describe_slots(cluster, cluster->views[cluster->newest_epoch]);
     for (size_t i = 0; i < cluster->node_count; i++) {
         const struct sim_node *node = cluster->nodes[i];
-        if (node->state == SIM_RUNNING) {
-            struct quorum *q = node->quorum;
-            cluster_note(cluster, "  Q node %u epoch %llu phase %d decided %d accepted %d retry %lld now %lld failures %u pending %lld dirty %d writing %d full %u asked forget %d props %llu dec %llu complete %llu rank %zu may %d withheld %d", node->index, (unsigned long long)q->view->epoch, q->agreement.phase, q->agreement.decided!=NULL, q->agreement.accepted_view!=NULL, (long long)q->agreement.retry_at_ms, (long long)sim_now_ms(node), q->agreement.failures, (long long)q->pending_since_ms, q->agreement.dirty, node->write_under_way, node->disk_full, q->asked_forget.bytes[19], (unsigned long long)q->counters.proposals, (unsigned long long)q->counters.decisions, (unsigned long long)q->complete_epoch, quorum_rank(q), q->agreement.wanted ? quorum_may_accept(q,q->agreement.wanted):9, q->withheld_for!=NULL);
-        }
         for (uint16_t slot = 0; slot < SLOT_COUNT && node->state == SIM_RUNNING; slot++) {
             const struct copy *copy = &node->copies[slot];
-            char text[300] = "";
-            size_t size = 0;
-            for (size_t j = 0; j < copy->member_count; j++) {
-                const struct copy_member *member = &copy->members[j];
-                size += (size_t)snprintf(text + size, sizeof(text) - size, " [%u stage %u%s%s%s]",
-                                         member->peer, member->stage, member->owner ? " owner" : "",
-                                         member->target ? " target" : "",
-                                         member->stream == NULL ? " no stream" : "");
-            }
             if (!copy_is_ready(copy) || (copy->role == COPY_PRIMARY && !copy_serves(copy)) ||
                 copy->movable) {
-                cluster_note(cluster,
-                             "  node %u slot %u: role %u stage %u complete %d receiving %d "
-                             "attached %d holds %d movable %d paused %d leader %d source %d "
-                             "generation %llu%s",
-                             node->index, slot, copy->role, copy->stage,
-                             copy->complete, copy->receiving, copy->attached, copy->holds,
-                             copy->movable, copy->paused, (int16_t)copy->leader,
-                             (int16_t)copy->source, (unsigned long long)copy->generation, text);
+                describe_copy(cluster, node, copy);
             }
         }
     }
@@ -315,9 +318,8 @@ void check_equal(struct cluster *cluster)
                              "copies: slot %u differs between its primary, node %u (%llu.%llu, "
                              "%zu keys), and node %u (%llu.%llu, %zu keys)",
                              slot, primary->index, (unsigned long long)ours.effect_epoch,
-                             (unsigned long long)ours.sequence,
-                             keyspace_count(primary->keys[slot]), replica->index,
-                             (unsigned long long)theirs.effect_epoch,
+                             (unsigned long long)ours.sequence, keyspace_count(primary->keys[slot]),
+                             replica->index, (unsigned long long)theirs.effect_epoch,
                              (unsigned long long)theirs.sequence,
                              keyspace_count(replica->keys[slot]));
             }

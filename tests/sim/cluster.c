@@ -108,6 +108,7 @@ static void draw_setup(struct cluster *cluster)
     setup->churn = network_chance(network, 0.6);
     setup->wild = network_chance(network, 0.15);
     setup->clock_drift = network_chance(network, 0.7) ? 0.01 : 0;
+    setup->step_budget = (size_t)network_random(network, 1, 1500);
     network->loss = network_chance(network, 0.5) ? 0 : 0.1 * prng_unit(&network->prng);
     network->duplicate = network_chance(network, 0.5) ? 0 : 0.05;
     network->reorder = network_chance(network, 0.5) ? 0 : 0.05;
@@ -233,7 +234,7 @@ static void run_until(struct cluster *cluster, uint64_t end_us)
         case EVENT_CLIENT: cluster_client_event(cluster, event.index, event.number); break;
         case EVENT_FAULT: cluster_fault_event(cluster); break;
         case EVENT_MEND: cluster_mend_event(cluster, event.index, event.number); break;
-        case EVENT_STRIKE: 
+        case EVENT_STRIKE:
             cluster_strike_event(cluster, (uint16_t)event.index, event.number);
             break;
         }
@@ -244,8 +245,7 @@ static void run_until(struct cluster *cluster, uint64_t end_us)
 static void wait_healed(struct cluster *cluster)
 {
     char why[160] = "nothing was looked at";
-    uint64_t limit_us =
-        cluster->network.now_us + HEAL_LIMIT_US + 4000 * cluster->setup.lease_ms;
+    uint64_t limit_us = cluster->network.now_us + HEAL_LIMIT_US + 4000 * cluster->setup.lease_ms;
     uint64_t wish_us = 0;
     while (cluster->failure == NULL && why[0] != '\0') {
         if (cluster->network.now_us >= limit_us) {

@@ -43,11 +43,11 @@ enum variant {
     VARIANT_MOVE_EARLY,
     VARIANT_OLD_EPOCH,
     VARIANT_ASK_NOBODY,
-    VARIANT_LEASE_NOT_CHECKED,   /* a reply leaves without a look at the lease */
-    VARIANT_REPLY_FIRST,         /* a reply leaves before the replicas have acknowledged */
-    VARIANT_INCARNATION_REUSED,  /* a restarted process says that it is the one before */
-    VARIANT_EMPTY_IS_COMPLETE,   /* a restarted process claims to hold what it held */
-    VARIANT_EXPIRY_AT_REPLICA,   /* a replica deletes what has expired by itself */
+    VARIANT_LEASE_NOT_CHECKED,  /* a reply leaves without a look at the lease */
+    VARIANT_REPLY_FIRST,        /* a reply leaves before the replicas have acknowledged */
+    VARIANT_INCARNATION_REUSED, /* a restarted process says that it is the one before */
+    VARIANT_EMPTY_IS_COMPLETE,  /* a restarted process claims to hold what it held */
+    VARIANT_EXPIRY_AT_REPLICA,  /* a replica deletes what has expired by itself */
     VARIANT_COUNT,
 };
 const char *variant_name(enum variant variant);
@@ -66,6 +66,7 @@ struct cluster_setup {
     bool churn;            /* nodes join and leave */
     bool wild;             /* more fails at a time than there are copies */
     double clock_drift;    /* at most, 0.01 = 1 % */
+    size_t step_budget;    /* bytes of a refill at a time */
 };
 
 enum cluster_client_state { CLIENT_IDLE, CLIENT_WAITING };
@@ -73,10 +74,10 @@ enum cluster_client_state { CLIENT_IDLE, CLIENT_WAITING };
 struct cluster_client {
     enum cluster_client_state state;
     uint16_t target;
-    uint64_t number;     /* of the request under way */
-    uint64_t attempt;    /* of this number */
-    uint64_t give_up_us; /* when the operation has failed, or is of unknown outcome */
-    bool maybe;          /* some attempt may have been executed */
+    uint64_t number;      /* of the request under way */
+    uint64_t attempt;     /* of this number */
+    uint64_t give_up_us;  /* when the operation has failed, or is of unknown outcome */
+    bool maybe;           /* some attempt may have been executed */
     size_t operations[2]; /* index into the histories of its keys */
     struct bytes request; /* owned */
     uint64_t done, failed, unknown;
@@ -99,9 +100,9 @@ struct cluster {
     struct cluster_client clients[CLUSTER_CLIENTS_MAX];
     struct cluster_fault faults[CLUSTER_FAULTS_MAX];
     struct history *history;
-    bool faulty;  /* faults may begin */
+    bool faulty;    /* faults may begin */
     uint8_t strike; /* what befalls the nodes at the next view: see cluster_faults.c; 0 = nothing */
-    bool loading; /* clients ask */
+    bool loading;   /* clients ask */
     int64_t last_value;
 
     /* checkers */

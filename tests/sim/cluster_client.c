@@ -7,15 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ANSWER_LIMIT_US 700000  /* an attempt without an answer is of unknown outcome */
-#define GIVE_UP_US 1500000      /* an operation that nobody takes */
+#define ANSWER_LIMIT_US 700000 /* an attempt without an answer is of unknown outcome */
+#define GIVE_UP_US 1500000     /* an operation that nobody takes */
 #define RETRY_US 10000
 #define THINK_US 120000
 
 struct bytes cluster_key(unsigned key, char text[24])
 {
-    int size = snprintf(text, 24, "k%u{t%u}", key % CLUSTER_KEYS_PER_TAG,
-                        key / CLUSTER_KEYS_PER_TAG);
+    int size =
+        snprintf(text, 24, "k%u{t%u}", key % CLUSTER_KEYS_PER_TAG, key / CLUSTER_KEYS_PER_TAG);
     return (struct bytes){text, (size_t)size};
 }
 
@@ -74,17 +74,17 @@ static int64_t last_seen(const struct cluster *cluster, unsigned key)
             continue;
         }
         int64_t result;
-        return operation->kind == OPERATION_CAS ? operation->result
-                                                : operation_apply(operation, operation->result,
-                                                                  &result);
+        return operation->kind == OPERATION_CAS
+                   ? operation->result
+                   : operation_apply(operation, operation->result, &result);
     }
     return VALUE_ABSENT;
 }
 
 static uint8_t draw_kind(struct cluster *cluster)
 {
-    static const uint8_t kinds[] = {OPERATION_GET, OPERATION_GET,  OPERATION_GET,  OPERATION_SET,
-                                    OPERATION_SET, OPERATION_SET,  OPERATION_DEL,  OPERATION_INCR,
+    static const uint8_t kinds[] = {OPERATION_GET,  OPERATION_GET, OPERATION_GET, OPERATION_SET,
+                                    OPERATION_SET,  OPERATION_SET, OPERATION_DEL, OPERATION_INCR,
                                     OPERATION_INCR, OPERATION_CAS};
     return kinds[network_random(&cluster->network, 0, sizeof(kinds) - 1)];
 }
@@ -156,8 +156,8 @@ static void begin(struct cluster *cluster, uint32_t client)
         return;
     }
     if (self->request.data == NULL) {
-        self->request = (struct bytes){calloc(1, sizeof(struct sim_request)),
-                                       sizeof(struct sim_request)};
+        self->request =
+            (struct bytes){calloc(1, sizeof(struct sim_request)), sizeof(struct sim_request)};
     }
     struct sim_request *request = (void *)(uintptr_t)self->request.data;
     *request = draw(cluster, client);
@@ -224,7 +224,10 @@ void cluster_client_reply(struct cluster *cluster, const struct packet *packet)
         return;
     }
     switch ((enum reply_status)answer->status) {
-    case REPLY_DONE: network_trace(&cluster->network, (uint64_t)answer->result); finish(cluster, packet->to, OUTCOME_DONE, answer->result); return;
+    case REPLY_DONE:
+        network_trace(&cluster->network, (uint64_t)answer->result);
+        finish(cluster, packet->to, OUTCOME_DONE, answer->result);
+        return;
     case REPLY_UNCERTAIN: finish(cluster, packet->to, OUTCOME_UNKNOWN, 0); return;
     case REPLY_ELSEWHERE: break;
     }

@@ -193,8 +193,7 @@ static void answer_now(struct sim_node *node, const struct packet *request, uint
     if (leader != COPY_PEER_NONE) {
         answer.hint = leader;
     }
-    struct packet head = {
-        .from = node->index, .to = (uint16_t)asked->client, .kind = PACKET_REPLY};
+    struct packet head = {.from = node->index, .to = (uint16_t)asked->client, .kind = PACKET_REPLY};
     if (!node->dying) {
         network_client(&node->cluster->network,
                        network_packet(&head, (struct bytes){(char *)&answer, sizeof(answer)}));
@@ -265,8 +264,7 @@ static void answer_later(struct sim_node *node, const struct sim_request *asked,
     const struct copy *copy = &node->copies[cluster_slot(asked->key)];
     struct sim_answer answer = {
         .number = asked->number, .attempt = asked->attempt, .status = REPLY_DONE, .result = result};
-    struct packet head = {
-        .from = node->index, .to = (uint16_t)asked->client, .kind = PACKET_REPLY};
+    struct packet head = {.from = node->index, .to = (uint16_t)asked->client, .kind = PACKET_REPLY};
     struct sim_reply *reply = calloc(1, sizeof(*reply));
     if (reply == NULL) {
         abort();
@@ -339,8 +337,7 @@ static void execute(struct sim_node *node, const struct sim_request *asked)
             abort();
         }
         copy_publish(copy, &node->rim, buf_bytes(&effects),
-                     network_chance(&node->cluster->network, 0.02) ? NULL : keys,
-                     asked->key_count);
+                     network_chance(&node->cluster->network, 0.02) ? NULL : keys, asked->key_count);
     }
     buf_deinit(&effects);
     answer_later(node, asked, result);

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 
 enum fault_kind {
-    FAULT_CRASH = 1,  /* and start again, with the disk */
-    FAULT_DISK_LOST,  /* and another starts in its place */
-    FAULT_PAUSE,      /* the process stands still, its clock does not */
+    FAULT_CRASH = 1, /* and start again, with the disk */
+    FAULT_DISK_LOST, /* and another starts in its place */
+    FAULT_PAUSE,     /* the process stands still, its clock does not */
     FAULT_CUT_ONE_WAY,
     FAULT_CUT,
     FAULT_ISOLATE,
@@ -15,6 +15,7 @@ enum fault_kind {
     FAULT_LOSSY,
     FAULT_DISK_FULL,
     FAULT_DOOM, /* crashes between two steps, and starts again */
+    FAULT_LAG,  /* one replica falls behind, its primary crashes, and then who follows it */
     FAULT_LASTING_COUNT,
     FAULT_TEAR = FAULT_LASTING_COUNT,
     FAULT_JOIN,
@@ -81,9 +82,9 @@ static size_t troubled_count(const struct cluster *cluster, size_t *alive)
         bool up = index >= 0 && view->nodes[index].status == NODE_UP &&
                   view->nodes[index].incarnation == node->incarnation;
         *alive += node->state == SIM_RUNNING && !node->leaving;
-        count += (node->state == SIM_GONE ? index >= 0
-                                          : troubled[i] || node->state != SIM_RUNNING || !up ||
-                                                node->leaving);
+        count += (node->state == SIM_GONE
+                      ? index >= 0
+                      : troubled[i] || node->state != SIM_RUNNING || !up || node->leaving);
     }
     return count;
 }
@@ -106,7 +107,9 @@ static void change_links(struct cluster *cluster, const struct cluster_fault *fa
         struct link *out = &cluster->network.links[fault->a][other];
         struct link *in = &cluster->network.links[other][fault->a];
         bool both = fault->kind == FAULT_ISOLATE;
-        if (fault->kind == FAULT_SLOW) {
+        if (fault->kind == FAULT_LAG) {
+            out->slow_us = sign > 0 && other == fault->b ? 150000 : 0;
+        } else if (fault->kind == FAULT_SLOW) {
             out->slow_us = in->slow_us = sign > 0 ? 40000 : 0;
         } else if (fault->kind == FAULT_LOSSY) {
             out->loss = in->loss = sign > 0 ? 0.3 : 0;
@@ -137,11 +140,19 @@ static void join(struct cluster *cluster)
 
 static const char *fault_name(uint8_t kind)
 {
-    static const char *const names[] = {"none",    "crash", "disk lost", "pause",     "cut one way",
-                                        "cut",     "isolate", "slow",    "lossy",     "disk full",
-                                        "doom",    "tear",  "join",      "leave",     "prefer",
-                                        "weight",  "clock", "strike"};
+    static const char *const names[] = {"none",   "crash",   "disk lost", "pause", "cut one way",
+                                        "cut",    "isolate", "slow",      "lossy", "disk full",
+                                        "doom",   "lag",     "tear",      "join",  "leave",
+                                        "prefer", "weight",  "clock",     "strike"};
     return names[kind];
+}
+
+static void strike_later(struct cluster *cluster, uint16_t node, uint64_t delay_us, uint64_t left)
+{
+    network_push(&cluster->network, (struct event){.at_us = cluster->network.now_us + delay_us,
+                                                   .kind = EVENT_STRIKE,
+                                                   .index = node,
+                                                   .number = left});
 }
 
 /* False: not now. */
@@ -176,6 +187,14 @@ static bool begin_lasting(struct cluster *cluster, struct cluster_fault *fault)
             return false;
         }
         node->doomed = 1 + (unsigned)network_random(&cluster->network, 0, 60);
+        return true;
+    case FAULT_LAG:
+        if (!running || cluster->setup.copies < 3) {
+            return false;
+        }
+        cluster->strike = STRIKE_JOINING;
+        strike_later(cluster, fault->a, network_random(&cluster->network, 100000, 400000), 0);
+        change_links(cluster, fault, 1);
         return true;
     default: change_links(cluster, fault, 1); return true;
     }
@@ -232,8 +251,7 @@ static void happen(struct cluster *cluster, uint8_t kind, uint16_t a, uint16_t b
         if (node->quorum != NULL && a != b) {
             sim_stream_broken(node, b);
         }
-        network_tear(&cluster->network, CHANNEL_CONTROL, a, b,
-                     prng_unit(&cluster->network.prng));
+        network_tear(&cluster->network, CHANNEL_CONTROL, a, b, prng_unit(&cluster->network.prng));
         break;
     case FAULT_JOIN:
         if (cluster->setup.churn && alive < 7) {
@@ -291,12 +309,12 @@ static uint64_t duration_us(struct cluster *cluster)
 void cluster_fault_event(struct cluster *cluster)
 {
     static const uint8_t kinds[] = {
-        FAULT_CRASH,   FAULT_CRASH,  FAULT_DISK_LOST, FAULT_PAUSE,    FAULT_PAUSE,
-        FAULT_PAUSE,   FAULT_CUT,    FAULT_CUT,       FAULT_CUT_ONE_WAY, FAULT_CUT_ONE_WAY,
-        FAULT_ISOLATE, FAULT_ISOLATE, FAULT_SLOW,     FAULT_LOSSY,    FAULT_DISK_FULL,
-        FAULT_DOOM,    FAULT_DOOM,   FAULT_TEAR,      FAULT_TEAR,     FAULT_JOIN,
-        FAULT_LEAVE,   FAULT_PREFER, FAULT_PREFER,    FAULT_WEIGHT,   FAULT_CLOCK,
-        FAULT_STRIKE,  FAULT_STRIKE, FAULT_STRIKE};
+        FAULT_CRASH,   FAULT_CRASH,   FAULT_DISK_LOST, FAULT_PAUSE,       FAULT_PAUSE,
+        FAULT_PAUSE,   FAULT_CUT,     FAULT_CUT,       FAULT_CUT_ONE_WAY, FAULT_CUT_ONE_WAY,
+        FAULT_ISOLATE, FAULT_ISOLATE, FAULT_SLOW,      FAULT_LOSSY,       FAULT_DISK_FULL,
+        FAULT_DOOM,    FAULT_DOOM,    FAULT_TEAR,      FAULT_TEAR,        FAULT_JOIN,
+        FAULT_LEAVE,   FAULT_PREFER,  FAULT_PREFER,    FAULT_WEIGHT,      FAULT_CLOCK,
+        FAULT_STRIKE,  FAULT_STRIKE,  FAULT_STRIKE,    FAULT_LAG,         FAULT_LAG};
     if (!cluster->faulty) {
         return;
     }
@@ -307,8 +325,8 @@ void cluster_fault_event(struct cluster *cluster)
         .b = any(cluster)};
     size_t alive = 0;
     size_t troubled = troubled_count(cluster, &alive);
-    bool gentle = fault.kind == FAULT_SLOW || fault.kind == FAULT_LOSSY ||
-                  fault.kind >= FAULT_LASTING_COUNT;
+    bool gentle =
+        fault.kind == FAULT_SLOW || fault.kind == FAULT_LOSSY || fault.kind >= FAULT_LASTING_COUNT;
     size_t limit = cluster->setup.wild ? 3 : cluster->setup.copies - 1;
     if ((!gentle && troubled >= limit) || fault.a == fault.b) {
         return;
@@ -341,15 +359,6 @@ static uint16_t find_joining(const struct cluster *cluster)
         }
     }
     return NETWORK_NODES_MAX;
-}
-
-static void strike_later(struct cluster *cluster, uint16_t node, uint64_t delay_us,
-                         uint64_t left)
-{
-    network_push(&cluster->network, (struct event){.at_us = cluster->network.now_us + delay_us,
-                                                   .kind = EVENT_STRIKE,
-                                                   .index = node,
-                                                   .number = left});
 }
 
 /* Looks for one until it is there, then lets it serve for a while. */

@@ -152,7 +152,8 @@ struct packet *network_packet(const struct packet *head, struct bytes data)
 static void trace_packet(struct network *network, const struct packet *packet)
 {
     network->packets++;
-    network_trace(network, (uint64_t)packet->kind << 48 | (uint64_t)packet->from << 24 | packet->to);
+    network_trace(network,
+                  (uint64_t)packet->kind << 48 | (uint64_t)packet->from << 24 | packet->to);
     network_trace(network, packet->size);
     if (packet->kind >= PACKET_REQUEST) {
         return; /* a struct, with holes in it */

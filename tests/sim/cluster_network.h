@@ -69,7 +69,7 @@ struct event {
     struct packet *packet; /* owned */
 };
 
-struct link { /* one way */
+struct link {     /* one way */
     unsigned cut; /* faults that cut it now */
     uint32_t slow_us;
     double loss; /* of datagrams, beside that of the network */

@@ -167,8 +167,7 @@ static void start_data(struct sim_node *node)
     }
     for (uint16_t slot = 0; slot < SLOT_COUNT; slot++) {
         copy_init(&node->copies[slot], slot);
-        node->copies[slot].complete =
-            variant == VARIANT_EMPTY_IS_COMPLETE && node->incarnation > 1;
+        node->copies[slot].complete = variant == VARIANT_EMPTY_IS_COMPLETE && node->incarnation > 1;
         node->keys[slot] = store_keyspace(node->stores[0], slot);
         node->incoming[slot] = store_keyspace(node->stores[1], slot);
         node->paused_ms[slot] = 0;
@@ -198,7 +197,7 @@ void sim_start(struct sim_node *node)
     node->run++;
     node->term = 1;
     node->stale_now_ms = 0;
-    node->joining_ms = 0;
+    node->complete_epoch = node->look_ms = 0;
     node->ask_view_ms = node->consider_ms = node->report_ms = 0;
     node->exchange_ms = node->introduce_ms = node->expire_ms = 0;
     node->last_generation = 0;
@@ -207,16 +206,15 @@ void sim_start(struct sim_node *node)
     if (view_decode(&view, buf_bytes(&node->disk.view)) != TORC_OK) {
         abort();
     }
-    struct quorum_options options = {
-        .self = node->id,
-        .incarnation = node->incarnation,
-        .seed = prng_next(&cluster->network.prng),
-        .replace_after_ms = cluster->setup.replace_after_ms,
-        .break_lease_wait = variant == VARIANT_LEASE_WAIT,
-        .break_promise_not_kept = variant == VARIANT_PROMISE_NOT_KEPT,
-        .break_renew_after_accept = variant == VARIANT_RENEW_AFTER_ACCEPT};
-    node->quorum =
-        quorum_create(&options, view, buf_bytes(&node->disk.durable), sim_now_ms(node));
+    struct quorum_options options = {.self = node->id,
+                                     .incarnation = node->incarnation,
+                                     .seed = prng_next(&cluster->network.prng),
+                                     .replace_after_ms = cluster->setup.replace_after_ms,
+                                     .break_lease_wait = variant == VARIANT_LEASE_WAIT,
+                                     .break_promise_not_kept = variant == VARIANT_PROMISE_NOT_KEPT,
+                                     .break_renew_after_accept =
+                                         variant == VARIANT_RENEW_AFTER_ACCEPT};
+    node->quorum = quorum_create(&options, view, buf_bytes(&node->disk.durable), sim_now_ms(node));
     if (node->quorum == NULL) {
         abort();
     }

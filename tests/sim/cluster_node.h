@@ -27,7 +27,8 @@ struct replica_stream {
     uint16_t peer;
     uint64_t incarnation; /* of the peer, by the view that opened it */
     uint64_t generation;
-    bool ended; /* nobody waits for it any more */
+    bool ended;           /* nobody waits for it any more */
+    uint64_t progress;    /* acknowledged when that was last looked at */
     uint64_t progress_ms; /* when it last had nothing outstanding, or an acknowledgement came */
     struct replica_stream *next_ended; /* kept until the process ends */
 };
@@ -51,11 +52,10 @@ struct sim_receiver {
     bool broken;
 };
 
-struct sim_asking { /* takeover requests */
-    uint64_t number;    /* of the one under way; 0 = none */
-    uint64_t epoch;     /* for which it is */
-    uint64_t asked_ms;  /* when this one was sent */
-    uint64_t waited_ms; /* since when this peer has not answered; 0 = it has */
+struct sim_asking {    /* takeover requests */
+    uint64_t number;   /* of the one under way; 0 = none */
+    uint64_t epoch;    /* for which it is */
+    uint64_t asked_ms; /* when it was sent */
 };
 
 #define REPLY_WAITS_MAX COPY_MEMBERS_MAX
@@ -90,8 +90,8 @@ struct sim_node {
     uint64_t wall_offset_ms; /* of its wall clock, which jumps */
     struct sim_disk disk;
     unsigned disk_full; /* faults that fill it now */
-    unsigned doomed; /* dies after so many more packets; 0 = does not */
-    bool dying;      /* nothing leaves it any more; gone at the end of this event */
+    unsigned doomed;    /* dies after so many more packets; 0 = does not */
+    bool dying;         /* nothing leaves it any more; gone at the end of this event */
     struct packet *backlog, **backlog_tail; /* datagrams that arrived while it was paused */
     size_t backlog_count;
 
@@ -119,9 +119,10 @@ struct sim_node {
     struct sim_asking asking[NETWORK_NODES_MAX];
     struct sim_reply *replies, **replies_tail;
     size_t reply_count;
-    uint64_t paused_ms[SLOT_COUNT];  /* since when the slot is paused; 0 = it is not */
+    uint64_t paused_ms[SLOT_COUNT];   /* since when the slot is paused; 0 = it is not */
     uint64_t no_pause_ms[SLOT_COUNT]; /* not to be paused before */
-    uint64_t joining_ms;              /* since when owners keep slots from being served; 0 = none */
+    uint64_t complete_epoch;          /* of the view that has been carried out here */
+    uint64_t look_ms;                 /* when that is looked at again */
     uint64_t ask_view_ms, consider_ms, report_ms, exchange_ms, introduce_ms, expire_ms;
     struct buf writing; /* what is being written; empty = nothing */
     struct buf writing_view;
@@ -180,11 +181,11 @@ int64_t sim_value(const struct sim_node *node, unsigned key);
 struct sim_request {
     uint32_t client;
     uint64_t number, attempt;
-    uint8_t kind; /* enum operation_kind */
+    uint8_t kind;            /* enum operation_kind */
     unsigned key, key_count; /* 2: the key after it is set as well */
     int64_t argument, expected;
-    uint32_t padding;    /* bytes behind the value */
-    uint64_t ttl_ms;     /* 0 = none */
+    uint32_t padding;     /* bytes behind the value */
+    uint64_t ttl_ms;      /* 0 = none */
     size_t operations[2]; /* in the histories */
 };
 

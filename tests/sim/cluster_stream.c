@@ -38,9 +38,6 @@ static void append_op(void *context, struct replica_stream *stream, const struct
                       uint64_t *position)
 {
     struct sim_node *node = context;
-    if (stream->stream.acked == stream->stream.appended) {
-        stream->progress_ms = sim_now_ms(node);
-    }
     if (stream_append(&stream->stream, op, position) != TORC_OK) {
         abort();
     }
@@ -179,11 +176,10 @@ static void send_data(struct sim_node *node, uint16_t peer)
         }
         size_t size = (size_t)network_random(network, 1, CHUNK_MAX);
         size = size < next.size ? size : next.size;
-        sim_send(
-            node, CHANNEL_STREAM,
-            (struct packet){
-                .to = peer, .kind = PACKET_DATA, .number = node->senders[peer].connection},
-            (struct bytes){next.data, size});
+        sim_send(node, CHANNEL_STREAM,
+                 (struct packet){
+                     .to = peer, .kind = PACKET_DATA, .number = node->senders[peer].connection},
+                 (struct bytes){next.data, size});
         stream_sent(stream, size);
     }
 }
@@ -230,7 +226,6 @@ static void take_welcome(struct sim_node *node, const struct packet *packet)
         sender_close(node, packet->from); /* the view that says why ends this stream */
         return;
     }
-    stream->progress_ms = sim_now_ms(node);
     sender->state = SENDER_OPEN;
 }
 
@@ -253,10 +248,10 @@ static void take_acks(struct sim_node *node, const struct packet *packet)
         result = kind == ACK_UP_TO ? stream_ack(&stream->stream, position)
                                    : stream_skip(&stream->stream, position);
     }
-    stream->progress_ms = sim_now_ms(node);
     if (result != TORC_OK) {
-        cluster_fail(node->cluster, "stream: node %u gets an acknowledgement from %u that cannot be",
-                     node->index, packet->from);
+        cluster_fail(node->cluster,
+                     "stream: node %u gets an acknowledgement from %u that cannot be", node->index,
+                     packet->from);
     }
 }
 
@@ -297,7 +292,8 @@ static void note_op(struct sim_node *node, uint16_t from, const struct op *op,
                     enum copy_verdict verdict)
 {
     static const char *const kinds[] = {"?", "effect", "begin", "key", "end", "drop"};
-    bool quiet = verdict == COPY_APPLIED && op->kind != OP_REFILL_BEGIN && op->kind != OP_REFILL_END;
+    bool quiet =
+        verdict == COPY_APPLIED && op->kind != OP_REFILL_BEGIN && op->kind != OP_REFILL_END;
     if (!quiet) {
         cluster_note(node->cluster, "node %u from %u: slot %u %s%s %llu.%llu (epoch %llu) %s",
                      node->index, from, op->slot, kinds[op->kind],
@@ -347,10 +343,9 @@ static void apply_all(struct sim_node *node, uint16_t from)
     }
     if (any) {
         write_ack(&acks, ACK_UP_TO, receiver->position);
-        sim_send(
-            node, CHANNEL_ACKS,
-            (struct packet){.to = from, .kind = PACKET_ACKS, .number = receiver->connection},
-            buf_bytes(&acks));
+        sim_send(node, CHANNEL_ACKS,
+                 (struct packet){.to = from, .kind = PACKET_ACKS, .number = receiver->connection},
+                 buf_bytes(&acks));
     }
     buf_deinit(&acks);
 }

@@ -7,11 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ASK_LIMIT_MS 500   /* for an answer to a takeover's request */
+#define ASK_LIMIT_MS 500    /* for an answer to a takeover's request */
 #define PAUSE_LIMIT_MS 1000 /* a slot that has not moved by then takes writes again */
 #define PAUSE_AGAIN_MS 300
 #define REPORT_MS 20
-#define STEP_BUDGET 512
+#define LOOK_MS 1000
+#define SLOW_LEASES 2 /* without an acknowledgement */
 
 /* ---- installing ---- */
 
@@ -34,18 +35,25 @@ static bool goes_on(const struct view *before, enum node_status was, const struc
                              next->epoch == before->epoch + 1);
 }
 
+/* Nobody waits for a node that is down or gone, that has started anew, or that a view took out of
+ * those that hold everything. */
+static bool must_end(const struct sim_node *node, const struct replica_stream *stream,
+                     const struct view *next)
+{
+    const struct node_id *id = &node->cluster->nodes[stream->peer]->id;
+    int is = view_find(next, id);
+    int was = node->view == NULL ? -1 : view_find(node->view, id);
+    return is < 0 || next->nodes[is].status == NODE_DOWN ||
+           next->nodes[is].incarnation != stream->incarnation ||
+           (next->nodes[is].status != NODE_UP && was >= 0 &&
+            node->view->nodes[was].status == NODE_UP);
+}
+
 static void renew_streams(struct sim_node *node, const struct view *next)
 {
     for (uint16_t peer = 0; peer < node->cluster->node_count; peer++) {
-        const struct node_id *id = &node->cluster->nodes[peer]->id;
-        int is = view_find(next, id);
-        int was = node->view == NULL ? -1 : view_find(node->view, id);
         struct replica_stream *stream = node->streams[peer];
-        bool same = stream != NULL && is >= 0 &&
-                    next->nodes[is].incarnation == stream->incarnation &&
-                    goes_on(node->view, node->view == NULL ? NODE_DOWN : status_of(node->view, was),
-                            next, status_of(next, is));
-        if (stream != NULL && !same) {
+        if (stream != NULL && must_end(node, stream, next)) {
             sim_stream_end(node, peer);
         }
     }
@@ -74,13 +82,11 @@ static void install(struct sim_node *node, const struct view *next)
         assert(peer != NULL && i < NETWORK_NODES_MAX);
         peers[i] = peer->index;
     }
-    struct copy_view installed = {.view = next,
-                                  .self = self,
-                                  .peers = peers,
-                                  .demoted = !goes_on(node->view, was, next, is)};
+    struct copy_view installed = {
+        .view = next, .self = self, .peers = peers, .demoted = !goes_on(node->view, was, next, is)};
     check_view(node->cluster, node, next);
-    if (is != NODE_UP) {
-        node->term++;
+    if (installed.demoted) {
+        node->term++; /* what was executed before must not be answered any more */
     }
     renew_streams(node, next);
     open_streams(node, next);
@@ -97,8 +103,8 @@ static void install(struct sim_node *node, const struct view *next)
     view_release(node->view);
     node->view = view_retain(next);
     node->in_view = self >= 0;
-    node->joining_ms = 0;
     node->report_ms = 0;
+    node->look_ms = 0;
     node->cluster->seen.installs++;
     gossip_set_epoch(node->gossip, next->epoch);
     sim_receive_held(node);
@@ -176,44 +182,63 @@ static void drain_slots(struct sim_node *node, uint8_t *drained, bool *any)
     }
 }
 
-static bool is_owner_member(const struct sim_node *node, uint16_t peer, bool *attached)
+/* True if writes wait for the peer: for one that is up they may at any time, for one that is
+ * syncing once it has caught up somewhere. */
+static bool is_waited_for(const struct sim_node *node, uint16_t peer)
 {
-    bool found = false;
-    for (size_t slot = 0; slot < SLOT_COUNT; slot++) {
+    int index = view_find(node->view, &node->cluster->nodes[peer]->id);
+    enum node_status status = status_of(node->view, index);
+    bool waited_for = status == NODE_UP;
+    for (size_t slot = 0; slot < SLOT_COUNT && status == NODE_SYNCING; slot++) {
         const struct copy *copy = &node->copies[slot];
         for (size_t i = 0; i < copy->member_count; i++) {
-            const struct copy_member *member = &copy->members[i];
-            if (member->peer == peer && member->owner) {
-                found = true;
-                *attached = *attached && member->stage == MEMBER_ATTACHED;
-            }
+            waited_for = waited_for || (copy->members[i].peer == peer &&
+                                        copy->members[i].stage == MEMBER_ATTACHED);
         }
     }
-    return found;
+    return waited_for;
 }
 
 /* Peers without which this node serves nothing, or answers nothing, and that do not answer. */
 static size_t list_slow(struct sim_node *node, struct node_id *out)
 {
     uint64_t now_ms = sim_now_ms(node);
-    uint64_t lease_ms = node->view->lease_ms;
+    uint64_t limit_ms = SLOW_LEASES * (uint64_t)node->view->lease_ms;
     size_t count = 0;
     for (uint16_t peer = 0; peer < node->cluster->node_count; peer++) {
         struct replica_stream *stream = node->streams[peer];
-        bool attached = true;
-        bool slow = node->asking[peer].waited_ms != 0 &&
-                    now_ms > node->asking[peer].waited_ms + lease_ms;
-        if (stream != NULL && is_owner_member(node, peer, &attached)) {
-            if (stream->stream.acked == stream->stream.appended) {
-                stream->progress_ms = now_ms;
-            }
-            slow = slow || now_ms > stream->progress_ms + lease_ms;
+        if (stream == NULL) {
+            continue;
         }
-        if (slow) {
+        bool waits = stream->stream.acked < stream->stream.appended ||
+                     takeover_waits_for(node->takeover, peer);
+        if (!waits || stream->stream.acked != stream->progress) {
+            stream->progress = stream->stream.acked;
+            stream->progress_ms = now_ms;
+        }
+        if (now_ms >= stream->progress_ms + limit_ms && is_waited_for(node, peer)) {
             out[count++] = node->cluster->nodes[peer]->id;
         }
     }
     return count;
+}
+
+/* Whether the view has been carried out here; once it has, that is looked at seldom. */
+static uint64_t complete_epoch(struct sim_node *node, uint64_t now_ms)
+{
+    bool complete = node->in_view && takeover_tick(node->takeover, now_ms);
+    for (size_t slot = 0; slot < SLOT_COUNT; slot++) {
+        copy_step(&node->copies[slot], &node->rim, node->cluster->setup.step_budget);
+        complete = complete && copy_is_ready(&node->copies[slot]);
+    }
+    if (node->cluster->variant == VARIANT_EMPTY_IS_COMPLETE && node->incarnation > 1) {
+        return node->view->epoch;
+    }
+    if (node->complete_epoch != node->view->epoch || now_ms >= node->look_ms) {
+        node->look_ms = now_ms + LOOK_MS;
+        node->complete_epoch = complete ? node->view->epoch : 0;
+    }
+    return node->complete_epoch;
 }
 
 void sim_report(struct sim_node *node)
@@ -222,20 +247,13 @@ void sim_report(struct sim_node *node)
     struct node_id slow[NETWORK_NODES_MAX];
     uint64_t now_ms = sim_now_ms(node);
     bool any_drained = false;
-    bool complete = node->in_view && takeover_tick(node->takeover, now_ms);
     if (now_ms < node->report_ms) {
         return;
     }
     node->report_ms = now_ms + REPORT_MS;
-    for (size_t slot = 0; slot < SLOT_COUNT; slot++) {
-        copy_step(&node->copies[slot], &node->rim, STEP_BUDGET);
-        complete = complete && copy_is_ready(&node->copies[slot]);
-    }
-    if (node->cluster->variant == VARIANT_EMPTY_IS_COMPLETE && node->incarnation > 1) {
-        complete = true;
-    }
+    uint64_t complete = complete_epoch(node, now_ms);
     drain_slots(node, drained, &any_drained);
-    struct quorum_report report = {.complete_epoch = complete ? node->view->epoch : 0,
+    struct quorum_report report = {.complete_epoch = complete,
                                    .drained = any_drained ? drained : NULL,
                                    .slow = slow,
                                    .slow_count = list_slow(node, slow),
@@ -266,18 +284,15 @@ void sim_takeovers(struct sim_node *node)
         struct sim_asking *asking = &node->asking[peer];
         if (asking->number != 0 && now_ms > asking->asked_ms + ASK_LIMIT_MS) {
             asking->number = 0;
-            takeover_answered(node->takeover, peer, asking->epoch, (struct bytes){NULL, 0},
-                              now_ms);
+            takeover_answered(node->takeover, peer, asking->epoch, (struct bytes){NULL, 0}, now_ms);
         }
         struct buf request = {0};
         if (asking->number == 0 && takeover_request(node->takeover, peer, now_ms, &request)) {
             asking->number = ++node->last_request;
             asking->epoch = takeover_epoch(node->takeover);
             asking->asked_ms = now_ms;
-            asking->waited_ms = asking->waited_ms == 0 ? now_ms : asking->waited_ms;
             sim_send(node, CHANNEL_CONTROL,
-                     (struct packet){
-                         .to = peer, .kind = PACKET_TAKEOVER, .number = asking->number},
+                     (struct packet){.to = peer, .kind = PACKET_TAKEOVER, .number = asking->number},
                      buf_bytes(&request));
             node->cluster->seen.takeovers++;
         }
@@ -312,7 +327,6 @@ void sim_takeover_answer(struct sim_node *node, const struct packet *packet)
     }
     asking->number = 0;
     bool answered = packet->second == 1 && packet->first == asking->epoch;
-    asking->waited_ms = answered ? 0 : asking->waited_ms;
     takeover_answered(node->takeover, packet->from, asking->epoch,
                       (struct bytes){answered ? packet->data : NULL, packet->size},
                       sim_now_ms(node));

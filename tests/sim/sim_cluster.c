@@ -130,8 +130,8 @@ int main(int argc, char **argv)
     for (uint64_t seed = arguments.first; seed <= arguments.last; seed++) {
         char checker[32];
         uint64_t hashes[2] = {0, 0};
-        bool well = run(seed, arguments.variant, arguments.verbose, false, &totals, checker,
-                        &hashes[0]);
+        bool well =
+            run(seed, arguments.variant, arguments.verbose, false, &totals, checker, &hashes[0]);
         if (well && (arguments.twice || seed % 97 == 0)) {
             well = run(seed, arguments.variant, false, false, &totals, checker, &hashes[1]);
             if (well && hashes[0] != hashes[1]) {
