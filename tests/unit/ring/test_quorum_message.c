@@ -157,7 +157,7 @@ START_TEST(agreement_of_every_kind)
                 .other = {kind == AGREEMENT_PROMISE ? (uint64_t)with : 2, id_of(5)},
                 .view = has_view ? view : NULL};
             round_trip(&wire, &back);
-            ck_assert_uint_eq(back.agreement.kind, kind);
+            ck_assert_int_eq(back.agreement.kind, kind);
             ck_assert_uint_eq(back.agreement.instance, 21);
             ck_assert_int_eq(ballot_compare(&back.agreement.ballot, &wire.agreement.ballot), 0);
             ck_assert_uint_eq(back.agreement.other.number, wire.agreement.other.number);
