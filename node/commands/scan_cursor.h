@@ -16,7 +16,8 @@
 #define SCAN_SLOT_BITS 14
 #define SCAN_PLACE_BITS 48 /* of keyspace_scan's cursors */
 
-static_assert(1 << SCAN_SLOT_BITS == SLOT_COUNT, "a slot fits its bits exactly");
+static_assert(SLOT_COUNT >> SCAN_SLOT_BITS == 1, "a slot needs all of its bits");
+static_assert((SLOT_COUNT - 1) >> SCAN_SLOT_BITS == 0, "a slot fits its bits");
 static_assert(SCAN_SLOT_BITS + SCAN_PLACE_BITS < 64, "a cursor is also a positive int64");
 
 struct scan_position {

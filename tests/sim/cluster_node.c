@@ -236,8 +236,8 @@ void sim_crash(struct sim_node *node)
     for (uint16_t peer = 0; peer < cluster->node_count; peer++) {
         /* The machine's kernel ends its connections. What it has sent may still arrive. */
         for (size_t kind = 0; kind < CHANNEL_KINDS; kind++) {
-            network_tear(&cluster->network, kind, peer, node->index, 0);
-            network_tear(&cluster->network, kind, node->index, peer,
+            network_tear(&cluster->network, (enum channel_kind)kind, peer, node->index, 0);
+            network_tear(&cluster->network, (enum channel_kind)kind, node->index, peer,
                          prng_unit(&cluster->network.prng));
         }
         if (cluster->nodes[peer]->quorum != NULL && peer != node->index) {

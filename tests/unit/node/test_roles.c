@@ -204,6 +204,11 @@ START_TEST(test_streams_of_one_that_is_not_up_any_more)
     ck_assert_ptr_eq(fake_stream(fake, 2), syncing);
     ck_assert(!atomic_load(&syncing->closing));
     ck_assert_ptr_eq(fake_stream(fake, 1), other);
+    ck_assert(install(fake, 9, UP, UP, SYNCING));
+    syncing = fake_stream(fake, 2);
+    ck_assert(install(fake, 10, UP, UP, DOWN)); /* it never came up */
+    ck_assert(atomic_load(&syncing->closed));
+    ck_assert_ptr_null(fake_stream(fake, 2));
     fake_node_destroy(fake);
 }
 END_TEST

@@ -79,6 +79,8 @@ static bool apply(const char *effects)
 #define INCR_A "*2\r\n$4\r\nINCR\r\n$1\r\na\r\n"
 #define RPUSH_A "*3\r\n$5\r\nRPUSH\r\n$1\r\na\r\n$1\r\nx\r\n"
 #define SET_B "*3\r\n$3\r\nSET\r\n$1\r\nb\r\n$1\r\n2\r\n"
+#define GET_A "*2\r\n$3\r\nGET\r\n$1\r\na\r\n"
+#define SET_B_GET_A SET_B GET_A
 
 START_TEST(test_effects)
 {
@@ -102,13 +104,13 @@ END_TEST
 START_TEST(test_effects_that_no_primary_sends)
 {
     static const char *const unlawful[] = {
-        "*2\r\n$3\r\nGET\r\n$1\r\na\r\n",             /* changes nothing */
+        GET_A,                                        /* changes nothing */
         "*1\r\n$4\r\nPING\r\n",                       /* nor does this */
         "*2\r\n$7\r\nnothing\r\n$1\r\na\r\n",         /* no command */
         "*2\r\n$3\r\nSET\r\n$1\r\na\r\n",             /* an argument is missing */
         "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n",       /* bytes are missing */
         "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$-7\r\n1\r\n", /* no size */
-        SET_B "*2\r\n$3\r\nGET\r\n$1\r\na\r\n",       /* the second of two */
+        SET_B_GET_A,                                  /* the second of two */
     };
     for (size_t i = 0; i < sizeof(unlawful) / sizeof(unlawful[0]); i++) {
         ck_assert_msg(!apply(unlawful[i]), "%s", unlawful[i]);

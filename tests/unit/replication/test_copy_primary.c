@@ -106,8 +106,8 @@ END_TEST
 START_TEST(writes_during_a_refill_are_in_it)
 {
     begin_joining();
-    for (char key = 'a'; key < 'a' + FAKE_KEYS; key++) {
-        fake_write(&cluster, 0, slot, key, '1');
+    for (int key = 'a'; key < 'a' + FAKE_KEYS; key++) {
+        fake_write(&cluster, 0, slot, (char)key, '1');
     }
     for (unsigned i = 0; i < 3; i++) {
         copy_step(primary(), rim(), 2 * FAKE_SCAN_KEY_BYTES);

@@ -145,19 +145,19 @@ END_TEST
 START_TEST(agreement_of_every_kind)
 {
     struct view *view = make_view(21);
-    for (uint8_t kind = AGREEMENT_PREPARE; kind <= AGREEMENT_REFUSED; kind++) {
+    for (int kind = AGREEMENT_PREPARE; kind <= AGREEMENT_REFUSED; kind++) {
         for (int with = 0; with < 2; with++) {
             struct quorum_wire wire = begin(QUORUM_AGREEMENT);
             struct quorum_wire back;
             bool has_view = kind == AGREEMENT_ACCEPT || (kind == AGREEMENT_PROMISE && with == 1);
             wire.agreement = (struct agreement_message){
-                .kind = kind,
+                .kind = (uint8_t)kind,
                 .instance = 21,
                 .ballot = {3, id_of(4)},
                 .other = {kind == AGREEMENT_PROMISE ? (uint64_t)with : 2, id_of(5)},
                 .view = has_view ? view : NULL};
             round_trip(&wire, &back);
-            ck_assert_uint_eq(back.agreement.kind, kind);
+            ck_assert_int_eq(back.agreement.kind, kind);
             ck_assert_uint_eq(back.agreement.instance, 21);
             ck_assert_int_eq(ballot_compare(&back.agreement.ballot, &wire.agreement.ballot), 0);
             ck_assert_uint_eq(back.agreement.other.number, wire.agreement.other.number);
