@@ -142,6 +142,7 @@ void check_losses(struct cluster *cluster)
         cluster->lost[slot] = lost;
         cluster->seen.losses += newly[slot];
         if (newly[slot]) {
+            cluster->lost_us[slot] = cluster->network.now_us;
             cluster_note(cluster, "slot %u: no copy that counts is left", slot);
         }
     }

@@ -94,13 +94,13 @@ void cluster_print_lines(const struct cluster *cluster)
 
 static void draw_setup(struct cluster *cluster)
 {
-    static const uint32_t leases_ms[] = {300, 500, 1000, 2000};
+    static const uint32_t leases_ms[] = {300, 500, 500, 1000, 2000};
     struct network *network = &cluster->network;
     struct cluster_setup *setup = &cluster->setup;
-    setup->copies = network_chance(network, 0.6) ? 2 : network_chance(network, 0.75) ? 3 : 1;
+    setup->copies = network_chance(network, 0.5) ? 2 : network_chance(network, 0.8) ? 3 : 1;
     setup->nodes = (unsigned)network_random(network, 3, 6);
     setup->clients = (unsigned)network_random(network, 3, CLUSTER_CLIENTS_MAX);
-    setup->lease_ms = leases_ms[network_random(network, 0, 3)];
+    setup->lease_ms = leases_ms[network_random(network, 0, 4)];
     setup->replace_after_ms =
         network_chance(network, 0.5) ? 0 : network_random(network, 1000, 6000);
     setup->fault_gap_ms = network_random(network, 100, 900);

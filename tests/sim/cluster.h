@@ -74,8 +74,9 @@ enum cluster_client_state { CLIENT_IDLE, CLIENT_WAITING };
 struct cluster_client {
     enum cluster_client_state state;
     uint16_t target;
-    uint64_t number;      /* of the request under way */
-    uint64_t attempt;     /* of this number */
+    uint64_t number;  /* of the request under way */
+    uint64_t attempt; /* of this number */
+    uint64_t begun_us;
     uint64_t give_up_us;  /* when the operation has failed, or is of unknown outcome */
     bool maybe;           /* some attempt may have been executed */
     size_t operations[2]; /* index into the histories of its keys */
@@ -108,7 +109,8 @@ struct cluster {
     /* checkers */
     const struct view *views[CLUSTER_VIEWS_MAX]; /* retained; by epoch */
     uint64_t newest_epoch;
-    bool lost[SLOT_COUNT]; /* no copy that counts is left: its loss is lawful */
+    uint64_t lost_us[SLOT_COUNT]; /* when it last came to that; 0 = never */
+    bool lost[SLOT_COUNT];        /* no copy that counts is left: its loss is lawful */
     struct {
         uint64_t moves, crashes, losses, takeovers, installs, unknown, refused, skips;
         uint64_t backlog_max, replies_max;

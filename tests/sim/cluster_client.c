@@ -170,8 +170,10 @@ static void begin(struct cluster *cluster, uint32_t client)
         self->operations[i] = history_begin(cluster->history, request->key + i, &operation);
     }
     self->state = CLIENT_WAITING;
+    self->maybe = false;
+    self->begun_us = now_us;
     self->give_up_us = now_us + GIVE_UP_US;
-    if (network_chance(&cluster->network, 0.2)) {
+    if (network_chance(&cluster->network, request->kind == OPERATION_GET ? 0.5 : 0.1)) {
         self->target = any_node(cluster);
     }
     attempt(cluster, client);
@@ -182,7 +184,16 @@ static void finish(struct cluster *cluster, uint32_t client, enum operation_outc
 {
     struct cluster_client *self = &cluster->clients[client];
     const struct sim_request *request = (const void *)self->request.data;
+    /* With a slot its memory of what was made is lost as well: made again, it may be made twice. */
+    bool twice = self->maybe && cluster->lost_us[cluster_slot(request->key)] >= self->begun_us;
+    outcome = twice ? OUTCOME_UNKNOWN : outcome;
     for (unsigned i = 0; i < request->key_count; i++) {
+        if (twice) {
+            struct operation again =
+                cluster->history->operations[request->key + i][self->operations[i]];
+            size_t index = history_begin(cluster->history, request->key + i, &again);
+            history_end(cluster->history, request->key + i, index, OUTCOME_UNKNOWN, 0, 0);
+        }
         history_end(cluster->history, request->key + i, self->operations[i], outcome, result,
                     cluster->network.now_us);
     }
@@ -200,6 +211,20 @@ static void finish(struct cluster *cluster, uint32_t client, enum operation_outc
     wake(cluster, client, burst ? 100 : network_random(&cluster->network, 1000, THINK_US));
 }
 
+/* No answer, or one that tells nothing: every write has a name, so it may be asked for again. */
+static void ask_again(struct cluster *cluster, uint32_t client)
+{
+    struct cluster_client *self = &cluster->clients[client];
+    self->maybe = true;
+    if (cluster->network.now_us > self->give_up_us) {
+        finish(cluster, client, OUTCOME_UNKNOWN, 0);
+        return;
+    }
+    self->attempt++;
+    self->target = NETWORK_NODES_MAX;
+    wake(cluster, client, RETRY_US);
+}
+
 void cluster_client_event(struct cluster *cluster, uint32_t client, uint64_t number)
 {
     struct cluster_client *self = &cluster->clients[client];
@@ -212,7 +237,7 @@ void cluster_client_event(struct cluster *cluster, uint32_t client, uint64_t num
         self->target = any_node(cluster);
         attempt(cluster, client);
     } else {
-        finish(cluster, client, OUTCOME_UNKNOWN, 0);
+        ask_again(cluster, client);
     }
 }
 
@@ -228,11 +253,11 @@ void cluster_client_reply(struct cluster *cluster, const struct packet *packet)
         network_trace(&cluster->network, (uint64_t)answer->result);
         finish(cluster, packet->to, OUTCOME_DONE, answer->result);
         return;
-    case REPLY_UNCERTAIN: finish(cluster, packet->to, OUTCOME_UNKNOWN, 0); return;
+    case REPLY_UNCERTAIN: ask_again(cluster, packet->to); return;
     case REPLY_ELSEWHERE: break;
     }
     if (cluster->network.now_us > self->give_up_us) {
-        finish(cluster, packet->to, OUTCOME_FAILED, 0);
+        finish(cluster, packet->to, self->maybe ? OUTCOME_UNKNOWN : OUTCOME_FAILED, 0);
         return;
     }
     self->attempt++;

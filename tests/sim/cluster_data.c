@@ -336,11 +336,30 @@ static void execute(struct sim_node *node, const struct sim_request *asked)
         if (!data_apply(node, slot, buf_bytes(&effects))) {
             abort();
         }
-        copy_publish(copy, &node->rim, buf_bytes(&effects),
-                     network_chance(&node->cluster->network, 0.02) ? NULL : keys, asked->key_count);
+        bool any = network_chance(&node->cluster->network, 0.02);
+        struct once once = {asked->client + 1, asked->number, asked->number};
+        struct bytes reply = {(char *)&result, sizeof(result)};
+        copy_publish_once(copy, &node->rim, buf_bytes(&effects), any ? NULL : keys,
+                          asked->key_count, &once, reply);
     }
     buf_deinit(&effects);
     answer_later(node, asked, result);
+}
+
+/* True if an earlier attempt was executed: it is answered as that was. */
+static bool was_made(struct sim_node *node, const struct sim_request *asked)
+{
+    struct once once = {asked->client + 1, asked->number, asked->number};
+    struct bytes reply = outcomes_find(node->copies[cluster_slot(asked->key)].outcomes, &once);
+    int64_t result = 0;
+    if (reply.data == NULL) {
+        return false;
+    }
+    if (reply.size == sizeof(result)) {
+        memcpy(&result, reply.data, sizeof(result));
+        answer_later(node, asked, result);
+    }
+    return true;
 }
 
 void sim_request(struct sim_node *node, const struct packet *packet)
@@ -355,7 +374,9 @@ void sim_request(struct sim_node *node, const struct packet *packet)
         node->cluster->seen.refused++;
         return;
     }
-    execute(node, asked);
+    if (!was_made(node, asked)) {
+        execute(node, asked);
+    }
 }
 
 /* ---- expiry ---- */

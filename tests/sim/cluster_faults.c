@@ -270,7 +270,10 @@ static void happen(struct cluster *cluster, uint8_t kind, uint16_t a, uint16_t b
         }
         break;
     case FAULT_STRIKE:
-        cluster->strike = (uint8_t)network_random(&cluster->network, 1, STRIKE_KIND_COUNT - 1);
+        cluster->strike = (uint8_t)network_random(&cluster->network, 1, STRIKE_KIND_COUNT);
+        if (cluster->strike == STRIKE_KIND_COUNT) {
+            cluster->strike = STRIKE_WAKE;
+        }
         if (cluster->strike == STRIKE_VOTERS && !cluster->setup.wild) {
             cluster->strike = STRIKE_ANY;
         }
@@ -301,7 +304,7 @@ static uint64_t duration_us(struct cluster *cluster)
     uint64_t lease_us = cluster->setup.lease_ms * 1000u;
     bool brief = network_chance(&cluster->network, 0.4);
     if (!brief && network_chance(&cluster->network, 0.4)) { /* hardly longer than a lease */
-        return lease_us + network_random(&cluster->network, 0, 700000);
+        return lease_us + network_random(&cluster->network, 100000, 900000);
     }
     return network_random(&cluster->network, 5000, brief ? lease_us / 2 : 4 * lease_us);
 }
@@ -314,7 +317,8 @@ void cluster_fault_event(struct cluster *cluster)
         FAULT_ISOLATE, FAULT_ISOLATE, FAULT_SLOW,      FAULT_LOSSY,       FAULT_DISK_FULL,
         FAULT_DOOM,    FAULT_DOOM,    FAULT_TEAR,      FAULT_TEAR,        FAULT_JOIN,
         FAULT_LEAVE,   FAULT_PREFER,  FAULT_PREFER,    FAULT_WEIGHT,      FAULT_CLOCK,
-        FAULT_STRIKE,  FAULT_STRIKE,  FAULT_STRIKE,    FAULT_LAG,         FAULT_LAG};
+        FAULT_STRIKE,  FAULT_STRIKE,  FAULT_STRIKE,    FAULT_LAG,         FAULT_LAG,
+        FAULT_LAG,     FAULT_LAG};
     if (!cluster->faulty) {
         return;
     }
