@@ -17,6 +17,7 @@ struct outcome {
 /* Of one origin, by ascending id. */
 struct outcome_list {
     uint64_t origin;
+    uint64_t settled; /* ids below it need not be made any more */
     struct outcome *items;
     size_t start; /* first in use */
     size_t end;
@@ -67,9 +68,9 @@ void outcomes_destroy(struct outcomes *outcomes)
         return;
     }
     for (size_t i = 0; i < outcomes->list_count; i++) {
-        struct outcome_list *list = &outcomes->lists[i];
-        while (list->start < list->end) {
-            drop_front(list);
+        const struct outcome_list *list = &outcomes->lists[i];
+        for (size_t at = list->start; at < list->end; at++) {
+            free(list->items[at].reply);
         }
         free(list->items);
     }
@@ -106,6 +107,9 @@ static size_t lower_bound(const struct outcome_list *list, uint64_t id)
 struct bytes outcomes_find(const struct outcomes *outcomes, const struct once *once)
 {
     const struct outcome_list *list = outcomes == NULL ? NULL : find_list(outcomes, once->origin);
+    if (list != NULL && once->id < list->settled) {
+        return (struct bytes){"", 0}; /* one that comes late, over a connection that was given up */
+    }
     if (list != NULL) {
         size_t at = lower_bound(list, once->id);
         if (at < list->end && list->items[at].id == once->id) {
@@ -159,6 +163,9 @@ int outcomes_note(struct outcomes *outcomes, const struct once *once, struct byt
     struct outcome_list *list = find_list(outcomes, once->origin);
     if (list == NULL) {
         list = add_list(outcomes, once->origin);
+    }
+    if (list != NULL && once->settled > list->settled) {
+        list->settled = once->settled;
     }
     size_t size = reply.size > OUTCOME_REPLY_SIZE_MAX ? 0 : reply.size;
     char *kept = malloc(size + 1);
@@ -221,7 +228,8 @@ void outcomes_each(const struct outcomes *outcomes, outcomes_visitor *visit, voi
     for (size_t i = 0; outcomes != NULL && i < outcomes->list_count; i++) {
         const struct outcome_list *list = &outcomes->lists[i];
         for (size_t at = list->start; at < list->end; at++) {
-            struct once once = {.origin = list->origin, .id = list->items[at].id};
+            struct once once = {
+                .origin = list->origin, .id = list->items[at].id, .settled = list->settled};
             visit(context, &once,
                   (struct bytes){list->items[at].reply, list->items[at].reply_size});
         }

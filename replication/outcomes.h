@@ -37,7 +37,8 @@ struct outcomes;
 struct outcomes *outcomes_create(void);
 void outcomes_destroy(struct outcomes *outcomes); /* NULL is allowed */
 /* The reply that was given, borrowed until the next change; data NULL: that write was not made
- * here. Size 0: it was, and its reply was too long to keep. `outcomes` may be NULL. */
+ * here. Size 0: it was, and its reply was too long to keep, or is
+ * settled. `outcomes` may be NULL. */
 struct bytes outcomes_find(const struct outcomes *outcomes, const struct once *once);
 /* Notes the reply to a write, and forgets what is settled. 0 or TORC_ENOMEM. */
 int outcomes_note(struct outcomes *outcomes, const struct once *once,

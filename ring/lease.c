@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,6 +66,7 @@ static struct support *add(struct supports *supports, const struct node_id *id)
         supports->capacity = capacity;
     }
     size_t at = lower_bound(supports, id);
+    assert(supports->items != NULL);
     memmove(&supports->items[at + 1], &supports->items[at],
             (supports->count - at) * sizeof(supports->items[0]));
     supports->items[at] = (struct support){.id = *id};

@@ -214,7 +214,7 @@ void check_healed(struct cluster *cluster, char *why, size_t size)
         } else if (primary->copies[slot].paused) {
             snprintf(why, size, "slot %u is paused at node %u", slot, primary->index);
         }
-        for (size_t i = 1; i < count && why[0] == '\0'; i++) {
+        for (size_t i = 1; primary != NULL && i < count && why[0] == '\0'; i++) {
             const struct sim_node *replica = sim_find(cluster, &view->nodes[owners[i]].id);
             struct standing ours = copy_standing(&primary->copies[slot]);
             struct standing theirs = copy_standing(&replica->copies[slot]);

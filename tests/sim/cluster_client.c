@@ -156,8 +156,8 @@ static void begin(struct cluster *cluster, uint32_t client)
         return;
     }
     if (self->request.data == NULL) {
-        self->request =
-            (struct bytes){calloc(1, sizeof(struct sim_request)), sizeof(struct sim_request)};
+        void *made = calloc(1, sizeof(struct sim_request));
+        self->request = (struct bytes){made, sizeof(struct sim_request)};
     }
     struct sim_request *request = (void *)(uintptr_t)self->request.data;
     *request = draw(cluster, client);

@@ -351,7 +351,7 @@ void cluster_fault_event(struct cluster *cluster)
 /* A primary whose owners are not all attached; NETWORK_NODES_MAX = there is none. */
 static uint16_t find_joining(const struct cluster *cluster)
 {
-    for (uint16_t i = 0; i < cluster->node_count; i++) {
+    for (uint16_t i = 0; i < (uint16_t)cluster->node_count; i++) {
         const struct sim_node *node = cluster->nodes[i];
         for (size_t slot = 0; slot < SLOT_COUNT && node->state == SIM_RUNNING; slot++) {
             const struct copy *copy = &node->copies[slot];
@@ -390,7 +390,7 @@ static void wake_all(struct cluster *cluster, uint16_t first)
         }
     }
     uint64_t delay_us = network_random(&cluster->network, 5000, 60000);
-    for (uint16_t other = 0; other < cluster->node_count; other++) {
+    for (uint16_t other = 0; other < (uint16_t)cluster->node_count; other++) {
         struct cluster_fault fault = {.kind = FAULT_CUT_ONE_WAY, .a = first, .b = other};
         if (other != first) {
             change_links(cluster, &fault, 1);

@@ -233,7 +233,7 @@ void sim_crash(struct sim_node *node)
     end_process(node);
     node->state = SIM_STOPPED;
     cluster->seen.crashes++;
-    for (uint16_t peer = 0; peer < cluster->node_count; peer++) {
+    for (uint16_t peer = 0; peer < (uint16_t)cluster->node_count; peer++) {
         /* The machine's kernel ends its connections. What it has sent may still arrive. */
         for (size_t kind = 0; kind < CHANNEL_KINDS; kind++) {
             network_tear(&cluster->network, (enum channel_kind)kind, peer, node->index, 0);
@@ -416,7 +416,7 @@ static void introduce(struct sim_node *node, uint64_t now_ms)
 {
     struct cluster *cluster = node->cluster;
     node->introduce_ms = now_ms + INTRODUCE_MS;
-    for (uint16_t i = 0; i < cluster->node_count; i++) {
+    for (uint16_t i = 0; i < (uint16_t)cluster->node_count; i++) {
         struct gossip_address address = address_of(i);
         if (i != node->index && cluster->nodes[i]->state != SIM_GONE) {
             (void)!gossip_introduce(node->gossip, &cluster->nodes[i]->id, 0, &address,

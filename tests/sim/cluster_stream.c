@@ -187,7 +187,7 @@ static void send_data(struct sim_node *node, uint16_t peer)
 void sim_streams_send(struct sim_node *node)
 {
     uint64_t now_us = node->cluster->network.now_us;
-    for (uint16_t peer = 0; peer < node->cluster->node_count; peer++) {
+    for (uint16_t peer = 0; peer < (uint16_t)node->cluster->node_count; peer++) {
         struct sim_sender *sender = &node->senders[peer];
         if (node->streams[peer] == NULL) {
             continue;
@@ -352,7 +352,7 @@ static void apply_all(struct sim_node *node, uint16_t from)
 
 void sim_receive_held(struct sim_node *node)
 {
-    for (uint16_t peer = 0; peer < node->cluster->node_count; peer++) {
+    for (uint16_t peer = 0; peer < (uint16_t)node->cluster->node_count; peer++) {
         if (node->receivers[peer].held) {
             apply_all(node, peer);
         }

@@ -51,7 +51,7 @@ static bool must_end(const struct sim_node *node, const struct replica_stream *s
 
 static void renew_streams(struct sim_node *node, const struct view *next)
 {
-    for (uint16_t peer = 0; peer < node->cluster->node_count; peer++) {
+    for (uint16_t peer = 0; peer < (uint16_t)node->cluster->node_count; peer++) {
         struct replica_stream *stream = node->streams[peer];
         if (stream != NULL && must_end(node, stream, next)) {
             sim_stream_end(node, peer);
@@ -205,7 +205,7 @@ static size_t list_slow(struct sim_node *node, struct node_id *out)
     uint64_t now_ms = sim_now_ms(node);
     uint64_t limit_ms = SLOW_LEASES * (uint64_t)node->view->lease_ms;
     size_t count = 0;
-    for (uint16_t peer = 0; peer < node->cluster->node_count; peer++) {
+    for (uint16_t peer = 0; peer < (uint16_t)node->cluster->node_count; peer++) {
         struct replica_stream *stream = node->streams[peer];
         if (stream == NULL) {
             continue;
@@ -280,7 +280,7 @@ bool sim_leads_nothing(const struct sim_node *node)
 void sim_takeovers(struct sim_node *node)
 {
     uint64_t now_ms = sim_now_ms(node);
-    for (uint16_t peer = 0; peer < node->cluster->node_count; peer++) {
+    for (uint16_t peer = 0; peer < (uint16_t)node->cluster->node_count; peer++) {
         struct sim_asking *asking = &node->asking[peer];
         if (asking->number != 0 && now_ms > asking->asked_ms + ASK_LIMIT_MS) {
             asking->number = 0;
