@@ -489,7 +489,8 @@ static enum copy_verdict receive_refill(struct copy *copy, const struct copy_rim
     }
     if (op->kind == OP_REFILL_OUTCOME) {
         struct bytes payload = op->payload;
-        return receive_outcome(&copy->incoming, &payload) ? COPY_APPLIED : COPY_BROKEN;
+        bool lawful = receive_outcome(&copy->incoming, &payload) && payload.size == 0;
+        return lawful ? COPY_APPLIED : COPY_BROKEN;
     }
     return op->kind == OP_REFILL_END ? receive_end(copy, rim, op, sender, generation)
                                      : receive_key(copy, rim, op);
