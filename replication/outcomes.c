@@ -3,7 +3,6 @@
 #include "base/codec.h"
 #include "base/error.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +16,7 @@ struct outcome {
 /* Of one origin, by ascending id. */
 struct outcome_list {
     uint64_t origin;
+    uint64_t settled; /* the highest that was said */
     struct outcome *items;
     size_t start; /* first in use */
     size_t end;
@@ -115,6 +115,12 @@ struct bytes outcomes_find(const struct outcomes *outcomes, const struct once *o
     return (struct bytes){NULL, 0};
 }
 
+bool outcomes_settled(const struct outcomes *outcomes, const struct once *once)
+{
+    const struct outcome_list *list = outcomes == NULL ? NULL : find_list(outcomes, once->origin);
+    return list != NULL && once->id < list->settled;
+}
+
 static struct outcome_list *add_list(struct outcomes *outcomes, uint64_t origin)
 {
     struct outcome_list *lists =
@@ -177,7 +183,8 @@ int outcomes_note(struct outcomes *outcomes, const struct once *once, struct byt
         list->end++;
     }
     list->items[at] = (struct outcome){.id = once->id, .reply = kept, .reply_size = (uint32_t)size};
-    while (list->start < list->end && list->items[list->start].id < once->settled) {
+    list->settled = once->settled > list->settled ? once->settled : list->settled;
+    while (list->start < list->end && list->items[list->start].id < list->settled) {
         drop_front(list);
     }
     return TORC_OK;
@@ -221,7 +228,8 @@ void outcomes_each(const struct outcomes *outcomes, outcomes_visitor *visit, voi
     for (size_t i = 0; outcomes != NULL && i < outcomes->list_count; i++) {
         const struct outcome_list *list = &outcomes->lists[i];
         for (size_t at = list->start; at < list->end; at++) {
-            struct once once = {.origin = list->origin, .id = list->items[at].id};
+            struct once once = {
+                .origin = list->origin, .id = list->items[at].id, .settled = list->settled};
             visit(context, &once,
                   (struct bytes){list->items[at].reply, list->items[at].reply_size});
         }

@@ -190,6 +190,38 @@ START_TEST(test_settled_is_forgotten)
 }
 END_TEST
 
+static bool settled(uint64_t origin, uint64_t id)
+{
+    struct once once = {.origin = origin, .id = id, .settled = id};
+    return outcomes_settled(outcomes, &once);
+}
+
+static void note_elsewhere(void *context, const struct once *once, struct bytes reply)
+{
+    ck_assert_int_eq(outcomes_note(context, once, reply), TORC_OK);
+}
+
+/* A request may come after the same one, sent again, was made, answered and forgotten. */
+START_TEST(test_settled_is_known_as_such)
+{
+    struct once once = {.origin = 1, .id = 7};
+    ck_assert(!outcomes_settled(NULL, &once));
+    ck_assert(!settled(1, 7));
+    note(1, 7, 7, "x");
+    note(1, 9, 8, "x");
+    note(1, 8, 3, "x"); /* sent before, made after */
+    ck_assert(settled(1, 7));
+    ck_assert(!settled(1, 8));
+    ck_assert(!settled(1, 10));
+    ck_assert(!settled(2, 7));
+    struct outcomes *copied = outcomes_create();
+    outcomes_each(outcomes, note_elsewhere, copied); /* by a refill */
+    ck_assert_uint_eq(outcomes_count(copied), 2);
+    ck_assert(outcomes_settled(copied, &once));
+    outcomes_destroy(copied);
+}
+END_TEST
+
 /* One write at a time for long: one outcome is kept, and its place is used again. */
 START_TEST(test_one_at_a_time_for_long)
 {
@@ -420,6 +452,7 @@ int main(void)
     tcase_add_test(tests, test_noted_again_counts_once);
     tcase_add_test(tests, test_ids_out_of_order);
     tcase_add_test(tests, test_settled_is_forgotten);
+    tcase_add_test(tests, test_settled_is_known_as_such);
     tcase_add_test(tests, test_one_at_a_time_for_long);
     tcase_add_test(tests, test_many_origins);
     tcase_add_test(tests, test_replies_over_the_limit);
