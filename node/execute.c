@@ -55,6 +55,10 @@ static bool answer_again(const struct slot *slot, const struct execution *execut
     if (execution->once == NULL) {
         return false;
     }
+    if (TORC_UNLIKELY(outcomes_settled(slot->copy.outcomes, execution->once))) {
+        reply_error(writer, "UNCERTAIN the write has been answered before"); /* to nobody */
+        return true;
+    }
     struct bytes reply = outcomes_find(slot->copy.outcomes, execution->once);
     if (reply.data == NULL) {
         return false;

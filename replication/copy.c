@@ -489,7 +489,8 @@ static enum copy_verdict receive_refill(struct copy *copy, const struct copy_rim
     }
     if (op->kind == OP_REFILL_OUTCOME) {
         struct bytes payload = op->payload;
-        return receive_outcome(&copy->incoming, &payload) ? COPY_APPLIED : COPY_BROKEN;
+        bool lawful = receive_outcome(&copy->incoming, &payload) && payload.size == 0;
+        return lawful ? COPY_APPLIED : COPY_BROKEN;
     }
     return op->kind == OP_REFILL_END ? receive_end(copy, rim, op, sender, generation)
                                      : receive_key(copy, rim, op);
@@ -518,7 +519,7 @@ enum copy_verdict copy_receive(struct copy *copy, const struct copy_rim *rim, co
         return COPY_LATER; /* under that view the sender may be the one to listen to */
     }
     /* One that leads the slot by a newer view than its own, which does not count on us, need not
-     * wait for us. */
-    return copy->leader == sender && !copy->owner && op->epoch < own_epoch ? COPY_APPLIED
-                                                                           : COPY_SKIPPED;
+     * wait for us. The view of the slot: the node's own epoch follows when all slots have it. */
+    return copy->leader == sender && !copy->owner && op->epoch < copy->epoch ? COPY_APPLIED
+                                                                             : COPY_SKIPPED;
 }

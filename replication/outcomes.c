@@ -3,7 +3,6 @@
 #include "base/codec.h"
 #include "base/error.h"
 
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +16,7 @@ struct outcome {
 /* Of one origin, by ascending id. */
 struct outcome_list {
     uint64_t origin;
-    uint64_t settled; /* ids below it need not be made any more */
+    uint64_t settled; /* the highest that was said */
     struct outcome *items;
     size_t start; /* first in use */
     size_t end;
@@ -68,9 +67,9 @@ void outcomes_destroy(struct outcomes *outcomes)
         return;
     }
     for (size_t i = 0; i < outcomes->list_count; i++) {
-        const struct outcome_list *list = &outcomes->lists[i];
-        for (size_t at = list->start; at < list->end; at++) {
-            free(list->items[at].reply);
+        struct outcome_list *list = &outcomes->lists[i];
+        while (list->start < list->end) {
+            drop_front(list);
         }
         free(list->items);
     }
@@ -107,9 +106,6 @@ static size_t lower_bound(const struct outcome_list *list, uint64_t id)
 struct bytes outcomes_find(const struct outcomes *outcomes, const struct once *once)
 {
     const struct outcome_list *list = outcomes == NULL ? NULL : find_list(outcomes, once->origin);
-    if (list != NULL && once->id < list->settled) {
-        return (struct bytes){"", 0}; /* one that comes late, over a connection that was given up */
-    }
     if (list != NULL) {
         size_t at = lower_bound(list, once->id);
         if (at < list->end && list->items[at].id == once->id) {
@@ -117,6 +113,12 @@ struct bytes outcomes_find(const struct outcomes *outcomes, const struct once *o
         }
     }
     return (struct bytes){NULL, 0};
+}
+
+bool outcomes_settled(const struct outcomes *outcomes, const struct once *once)
+{
+    const struct outcome_list *list = outcomes == NULL ? NULL : find_list(outcomes, once->origin);
+    return list != NULL && once->id < list->settled;
 }
 
 static struct outcome_list *add_list(struct outcomes *outcomes, uint64_t origin)
@@ -164,9 +166,6 @@ int outcomes_note(struct outcomes *outcomes, const struct once *once, struct byt
     if (list == NULL) {
         list = add_list(outcomes, once->origin);
     }
-    if (list != NULL && once->settled > list->settled) {
-        list->settled = once->settled;
-    }
     size_t size = reply.size > OUTCOME_REPLY_SIZE_MAX ? 0 : reply.size;
     char *kept = malloc(size + 1);
     if (list == NULL || kept == NULL || !make_room(list)) {
@@ -184,7 +183,8 @@ int outcomes_note(struct outcomes *outcomes, const struct once *once, struct byt
         list->end++;
     }
     list->items[at] = (struct outcome){.id = once->id, .reply = kept, .reply_size = (uint32_t)size};
-    while (list->start < list->end && list->items[list->start].id < once->settled) {
+    list->settled = once->settled > list->settled ? once->settled : list->settled;
+    while (list->start < list->end && list->items[list->start].id < list->settled) {
         drop_front(list);
     }
     return TORC_OK;

@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -40,6 +41,9 @@ void outcomes_destroy(struct outcomes *outcomes); /* NULL is allowed */
  * here. Size 0: it was, and its reply was too long to keep, or is
  * settled. `outcomes` may be NULL. */
 struct bytes outcomes_find(const struct outcomes *outcomes, const struct once *once);
+/* True: by a later write of the same origin this one has been answered for good. A request for it
+ * that comes now was long on its way, through another connection, and must not be made again. */
+bool outcomes_settled(const struct outcomes *outcomes, const struct once *once);
 /* Notes the reply to a write, and forgets what is settled. 0 or TORC_ENOMEM. */
 int outcomes_note(struct outcomes *outcomes, const struct once *once,
                   struct bytes reply) TORC_MUST_USE;

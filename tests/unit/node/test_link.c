@@ -468,6 +468,143 @@ START_TEST(test_deinit_ends_what_is_under_way)
 }
 END_TEST
 
+/* ---- giving up ---- */
+
+static bool has_deadline(void *context, const struct link_request *request)
+{
+    const uint64_t *deadline_ms = context; /* which tells them apart here */
+    return request->deadline_ms == *deadline_ms;
+}
+
+START_TEST(test_give_up_on_nothing)
+{
+    struct fixture *fixture = setup();
+    struct request request;
+    uint64_t other = 1;
+    link_give_up(&fixture->link, has_deadline, &other); /* nothing was ever sent */
+    uint64_t id = begin(fixture, &request);
+    link_give_up(&fixture->link, has_deadline, &other);
+    ck_assert_uint_eq(request.done, 0);
+    peer_responds(fixture, id, RESPONSE_DONE, "reply");
+    TURN_UNTIL(fixture, request.done == 1);
+    ck_assert_int_eq(request.result, TORC_OK);
+    teardown(fixture);
+}
+END_TEST
+
+/* The others go on: the connection is not touched. */
+START_TEST(test_give_up_on_some)
+{
+    struct fixture *fixture = setup();
+    struct request first;
+    struct request requests[6];
+    uint64_t given_up = 5000;
+    peer_responds(fixture, begin(fixture, &first), 0, "");
+    TURN_UNTIL(fixture, first.done == 1);
+    for (size_t i = 0; i < 6; i++) {
+        ck_assert_int_eq(send_request(fixture, &requests[i], (uint16_t)i), TORC_OK);
+        requests[i].request.deadline_ms = i % 2 == 0 ? given_up : given_up + 1;
+    }
+    link_flush(&fixture->link);
+    link_give_up(&fixture->link, has_deadline, &given_up);
+    for (size_t i = 0; i < 6; i++) {
+        ck_assert_uint_eq(requests[i].done, i % 2 == 0);
+        ck_assert(i % 2 != 0 || requests[i].result == TORC_ECLOSED);
+    }
+    ck_assert_int_eq(fixture->link.state, LINK_OPEN);
+    /* One that is sent now takes the place of one that was given up; the late answer to that finds
+     * nobody. */
+    struct request next;
+    ck_assert_int_eq(send_request(fixture, &next, 9), TORC_OK);
+    link_flush(&fixture->link);
+    for (size_t i = 0; i < 6; i++) {
+        peer_responds(fixture, requests[i].request.id, RESPONSE_DONE, i % 2 == 0 ? "late" : "good");
+    }
+    peer_responds(fixture, next.request.id, RESPONSE_DONE, "next");
+    TURN_UNTIL(fixture, next.done == 1);
+    ck_assert_str_eq(next.reply, "next");
+    for (size_t i = 0; i < 6; i++) {
+        ck_assert_uint_eq(requests[i].done, 1);
+        ck_assert_str_eq(requests[i].reply, i % 2 == 0 ? "" : "good");
+    }
+    teardown(fixture);
+    ck_assert_uint_eq(requests[0].done, 1);
+}
+END_TEST
+
+static struct request *ended[8];
+static size_t ended_count;
+
+static void on_ended(struct link_request *link_request, int result, const struct frame *frame)
+{
+    ended[ended_count++] = (struct request *)link_request;
+    on_done(link_request, result, frame);
+}
+
+/* So that whoever asks again asks in the same order. */
+START_TEST(test_give_up_in_order)
+{
+    struct fixture *fixture = setup();
+    struct request first;
+    struct request requests[4];
+    uint64_t given_up = 5000;
+    peer_responds(fixture, begin(fixture, &first), 0, "");
+    TURN_UNTIL(fixture, first.done == 1);
+    ended_count = 0;
+    for (size_t i = 0; i < 4; i++) {
+        ck_assert_int_eq(send_request(fixture, &requests[i], 1), TORC_OK);
+        requests[i].request.deadline_ms = given_up;
+        requests[i].request.done = on_ended;
+    }
+    link_give_up(&fixture->link, has_deadline, &given_up);
+    ck_assert_uint_eq(ended_count, 4);
+    for (size_t i = 0; i < 4; i++) {
+        ck_assert_ptr_eq(ended[i], &requests[i]);
+        ck_assert_int_eq(requests[i].result, TORC_ECLOSED);
+    }
+    ck_assert_ptr_null(fixture->link.first);
+    ck_assert_ptr_null(fixture->link.last);
+    teardown(fixture);
+}
+END_TEST
+
+static bool is_not_done(void *context, const struct link_request *request)
+{
+    const struct request *asked = (const struct request *)request;
+    (void)context;
+    return asked->done == 0;
+}
+
+START_TEST(test_give_up_while_done_sends)
+{
+    struct fixture *fixture = setup();
+    struct request requests[3];
+    begin(fixture, &requests[0]);
+    for (size_t i = 1; i < 3; i++) {
+        ck_assert_int_eq(send_request(fixture, &requests[i], 1), TORC_OK);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        requests[i].again = &fixture->link;
+    }
+    link_give_up(&fixture->link, is_not_done, NULL);
+    size_t under_way = 0;
+    for (const struct link_request *at = fixture->link.first; at != NULL; at = at->next) {
+        ck_assert_ptr_eq(at, &requests[under_way].request);
+        under_way++;
+    }
+    ck_assert_uint_eq(under_way, 3);
+    for (size_t i = 0; i < 3; i++) {
+        ck_assert_uint_eq(requests[i].done, 1);
+        ck_assert_int_eq(requests[i].result, TORC_OK); /* of sending again */
+        peer_responds(fixture, requests[i].request.id, RESPONSE_DONE, "again");
+    }
+    TURN_UNTIL(fixture, requests[2].done == 2);
+    ck_assert_uint_eq(requests[0].done, 2);
+    ck_assert_str_eq(requests[0].reply, "again");
+    teardown(fixture);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("link");
@@ -483,6 +620,10 @@ int main(void)
     tcase_add_test(tests, test_not_welcome);
     tcase_add_test(tests, test_nonsense_later);
     tcase_add_test(tests, test_deinit_ends_what_is_under_way);
+    tcase_add_test(tests, test_give_up_on_nothing);
+    tcase_add_test(tests, test_give_up_on_some);
+    tcase_add_test(tests, test_give_up_in_order);
+    tcase_add_test(tests, test_give_up_while_done_sends);
     tcase_set_timeout(tests, 60);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

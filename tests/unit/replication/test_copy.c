@@ -362,6 +362,20 @@ START_TEST(a_demoted_copy_is_no_more_attached)
 }
 END_TEST
 
+/* A view reaches one slot after another, and the node's epoch last of all. */
+START_TEST(a_demoted_copy_holds_nobody_up_while_its_node_installs_the_view)
+{
+    struct view *next = next_with(1, NODE_DOWN);
+    fake_install(&cluster, 1, next, slot, true);
+    cluster.nodes[1]->epoch = 5;
+    ck_assert_int_eq(receive(1, 0, effect(5, 2)), COPY_APPLIED);
+    ck_assert_uint_eq(copy_at(1)->sequence, 1);
+    ck_assert_int_eq(receive(1, 0, effect(6, 2)), COPY_LATER);
+    ck_assert_int_eq(receive(1, 2, effect(5, 2)), COPY_SKIPPED);
+    view_release(next);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("copy");
@@ -383,6 +397,7 @@ int main(void)
     tcase_add_test(tcase, what_counts_for_nothing_is_forgotten);
     tcase_add_test(tcase, half_a_refill_is_dropped_with_its_sender);
     tcase_add_test(tcase, a_demoted_copy_is_no_more_attached);
+    tcase_add_test(tcase, a_demoted_copy_holds_nobody_up_while_its_node_installs_the_view);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

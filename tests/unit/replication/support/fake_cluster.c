@@ -296,6 +296,15 @@ void fake_write(struct fake_cluster *cluster, uint16_t node, uint16_t slot, char
     copy_publish(&at->copies[slot], &at->rim, (struct bytes){effect, 2}, &name, 1);
 }
 
+void fake_write_once(struct fake_cluster *cluster, uint16_t node, uint16_t slot, const char *effect,
+                     const struct once *once, struct bytes reply)
+{
+    struct fake_node *at = cluster->nodes[node];
+    struct bytes name = {effect, 1};
+    ck_assert(data_apply(at, slot, bytes_of(effect)));
+    copy_publish_once(&at->copies[slot], &at->rim, bytes_of(effect), &name, 1, once, reply);
+}
+
 bool fake_deliver(struct fake_cluster *cluster, uint16_t from, uint16_t to)
 {
     struct replica_stream *stream = cluster->streams[from][to];
@@ -389,7 +398,7 @@ void fake_kinds(const struct fake_cluster *cluster, uint16_t from, uint16_t to, 
     size_t count = stream == NULL ? 0 : stream->count;
     ck_assert_uint_lt(count, 64);
     for (size_t i = 0; i < count; i++) {
-        out[i] = "?EBKND"[stream->ops[i].op.kind];
+        out[i] = "?EBKNDCO"[stream->ops[i].op.kind];
     }
     out[count] = '\0';
 }

@@ -74,6 +74,9 @@ struct copy *fake_copy(struct fake_cluster *cluster, uint16_t node, uint16_t slo
 /* At a primary: sets the key, or deletes it (value 0), and publishes. Returns the end of what must
  * be acknowledged by each member that is attached. */
 void fake_write(struct fake_cluster *cluster, uint16_t node, uint16_t slot, char key, char value);
+/* The same of a write with a name; the effect is a key and its value, as "a1". */
+void fake_write_once(struct fake_cluster *cluster, uint16_t node, uint16_t slot, const char *effect,
+                     const struct once *once, struct bytes reply);
 /* The next operation from one to the other arrives. False: there is none, or it is to wait. */
 bool fake_deliver(struct fake_cluster *cluster, uint16_t from, uint16_t to);
 void fake_deliver_all(struct fake_cluster *cluster);
@@ -87,7 +90,7 @@ void fake_expect_equal(const struct fake_cluster *cluster, uint16_t a, uint16_t 
 struct copy_member *fake_member(struct fake_cluster *cluster, uint16_t primary, uint16_t slot,
                                 uint16_t peer);
 /* Kinds of the operations that went from one to the other, as letters: E effect, B begin, K key, N
- * end, D drop. Into out[64]. */
+ * end, D drop, C confirm, O outcome. Into out[64]. */
 void fake_kinds(const struct fake_cluster *cluster, uint16_t from, uint16_t to, char out[64]);
 
 #endif
