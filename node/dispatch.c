@@ -177,7 +177,7 @@ static void carry_out(struct connection *connection, struct execution *execution
         return;
     }
     if (operations_must_hold(worker, execution->command, execution->slot) ||
-        !execute_in_slot(worker, execution)) {
+        worker_is_behind(worker, execution->slot) || !execute_in_slot(worker, execution)) {
         begin_operation(connection, execution);
     }
 }

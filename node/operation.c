@@ -281,6 +281,10 @@ static void on_response(struct link_request *request, int result, const struct f
         (struct operation *)((char *)request - offsetof(struct operation, link_request));
     const bool readonly = (operation->command->flags & COMMAND_WRITE) == 0;
     uint64_t now_ms = clock_monotonic_ms();
+    if (operation->slot != FRAME_NO_SLOT) {
+        operation->worker->sent_count[operation->slot]--;
+        operation->worker->sent_total--;
+    }
     if (result == TORC_OK && frame->flags == RESPONSE_DONE) {
         buf_append(&operation->reply, frame->payload.data, frame->payload.size);
         operation_finish(operation);
@@ -319,6 +323,10 @@ static void send_to_peer(struct operation *operation, struct peer *peer)
         hold(operation);
     } else {
         stat_add(&worker->stats.commands_proxied, 1);
+        if (operation->slot != FRAME_NO_SLOT) {
+            worker->sent_count[operation->slot]++;
+            worker->sent_total++;
+        }
     }
     buf_deinit(&name);
 }
@@ -341,7 +349,7 @@ static bool is_misplaced(void *context, const struct link_request *request)
 
 void operations_follow_view(struct worker *worker)
 {
-    if (worker_view(worker) == NULL) {
+    if (worker->view == NULL) {
         return;
     }
     size_t count = atomic_load_explicit(&worker->node->peers->count, memory_order_acquire);
@@ -408,7 +416,8 @@ static void attempt(struct operation *operation)
         hold(operation);
         return;
     }
-    if (execute_request(operation)) {
+    /* Behind what is still under way to whoever led the slot, nothing is executed here. */
+    if (!worker_is_behind(worker, operation->slot) && execute_request(operation)) {
         operation_finish(operation);
         return;
     }

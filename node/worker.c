@@ -134,7 +134,7 @@ static void on_wake(struct ev_loop *loop, ev_async *watcher, int events)
     worker->acks_arrived = true;
     if (atomic_exchange(&worker->view_came, false)) {
         worker_begin(worker);
-        operations_follow_view(worker);
+        worker_follow_view(worker);
         operations_tick(worker, clock_monotonic_ms());
         bus_connections_tick(worker, clock_monotonic_ms());
     }
@@ -346,7 +346,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *watcher, int events)
     struct worker *worker = watcher->data;
     uint64_t now_ms = clock_monotonic_ms();
     worker_begin(worker);
-    worker_view(worker);
+    worker_follow_view(worker);
     step_refills(worker);
     age_outcomes(worker, now_ms);
     maintenance_sweep(worker);
@@ -483,14 +483,23 @@ struct link *worker_link(struct worker *worker, uint16_t peer)
     return worker->links[peer];
 }
 
-const struct view *worker_view(struct worker *worker)
+void worker_follow_view(struct worker *worker)
 {
     uint64_t epoch = atomic_load_explicit(&worker->node->epoch, memory_order_acquire);
-    if (TORC_UNLIKELY(epoch != worker->view_epoch)) {
-        const struct view *view = node_view(worker->node);
-        view_release(worker->view);
-        worker->view = view;
-        worker->view_epoch = view == NULL ? 0 : view->epoch;
+    if (TORC_LIKELY(epoch == worker->view_epoch)) {
+        return;
+    }
+    const struct view *view = node_view(worker->node);
+    view_release(worker->view);
+    worker->view = view;
+    worker->view_epoch = view == NULL ? 0 : view->epoch;
+    operations_follow_view(worker);
+}
+
+const struct view *worker_view(struct worker *worker)
+{
+    if (TORC_UNLIKELY(worker->view == NULL)) {
+        worker_follow_view(worker);
     }
     return worker->view;
 }

@@ -90,6 +90,8 @@ struct worker {
     uint64_t once_origin, once_last_id;
     uint64_t age_at_ms; /* when outcomes are aged next; monotonic */
     uint16_t held_count[SLOT_COUNT];
+    uint32_t sent_count[SLOT_COUNT]; /* requests under way to the slot's leader */
+    uint32_t sent_total; /* the sum of it: mostly 0, and then the table is not looked at */
     uint16_t sweep_slot; /* where the expiry sweep goes on */
     uint64_t accept_paused_until_ms;
     uint64_t memory_look_at_ms; /* worker 0: when it next takes stock; monotonic */
@@ -110,7 +112,17 @@ void worker_begin(struct worker *worker);
 /* True if what was executed in that term may be answered at this instant. */
 bool worker_may_answer(const struct worker *worker, uint64_t term);
 struct link *worker_link(struct worker *worker, uint16_t peer); /* NULL without memory */
-/* The present view; NULL before the node has joined. Borrowed until the loop sleeps. */
+/* The view as of the last worker_follow_view; NULL before the node has joined. Borrowed until the
+ * loop sleeps. */
 const struct view *worker_view(struct worker *worker);
+/* True if something is under way to whoever leads the slot: nothing that comes later may be
+ * executed here before it is answered. */
+static inline bool worker_is_behind(const struct worker *worker, uint16_t slot)
+{
+    return worker->sent_total > 0 && slot < SLOT_COUNT && worker->sent_count[slot] > 0;
+}
+/* Takes up the present view. What is under way to a node that does not lead its slot any more is
+ * taken back in the same breath, so that nothing that comes later can overtake it. */
+void worker_follow_view(struct worker *worker);
 
 #endif
