@@ -176,13 +176,15 @@ int outcomes_note(struct outcomes *outcomes, const struct once *once, struct byt
         memcpy(kept, reply.data, size);
     }
     size_t at = lower_bound(list, once->id);
+    char *before = NULL;
     if (at < list->end && list->items[at].id == once->id) {
-        free(list->items[at].reply); /* told again by a refill */
+        before = list->items[at].reply; /* told again by a refill */
     } else {
         memmove(&list->items[at + 1], &list->items[at], (list->end - at) * sizeof(list->items[0]));
         list->end++;
     }
     list->items[at] = (struct outcome){.id = once->id, .reply = kept, .reply_size = (uint32_t)size};
+    free(before);
     list->settled = once->settled > list->settled ? once->settled : list->settled;
     while (list->start < list->end && list->items[list->start].id < list->settled) {
         drop_front(list);
