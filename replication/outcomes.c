@@ -55,12 +55,6 @@ struct outcomes *outcomes_create(void)
     return calloc(1, sizeof(struct outcomes));
 }
 
-static void drop_front(struct outcome_list *list)
-{
-    free(list->items[list->start].reply);
-    list->start++;
-}
-
 void outcomes_destroy(struct outcomes *outcomes)
 {
     if (outcomes == NULL) {
@@ -69,7 +63,8 @@ void outcomes_destroy(struct outcomes *outcomes)
     for (size_t i = 0; i < outcomes->list_count; i++) {
         struct outcome_list *list = &outcomes->lists[i];
         while (list->start < list->end) {
-            drop_front(list);
+            free(list->items[list->start].reply);
+            list->start++;
         }
         free(list->items);
     }
@@ -176,18 +171,23 @@ int outcomes_note(struct outcomes *outcomes, const struct once *once, struct byt
         memcpy(kept, reply.data, size);
     }
     size_t at = lower_bound(list, once->id);
-    char *before = NULL;
-    if (at < list->end && list->items[at].id == once->id) {
-        before = list->items[at].reply; /* told again by a refill */
+    struct outcome *item = &list->items[at];
+    if (at < list->end && item->id == once->id) {
+        /* Told again, by a refill. */
+        char *before = item->reply;
+        item->reply = kept;
+        item->reply_size = (uint32_t)size;
+        item->aged = false;
+        free(before);
     } else {
-        memmove(&list->items[at + 1], &list->items[at], (list->end - at) * sizeof(list->items[0]));
+        memmove(item + 1, item, (list->end - at) * sizeof(*item));
         list->end++;
+        *item = (struct outcome){.id = once->id, .reply = kept, .reply_size = (uint32_t)size};
     }
-    list->items[at] = (struct outcome){.id = once->id, .reply = kept, .reply_size = (uint32_t)size};
-    free(before);
     list->settled = once->settled > list->settled ? once->settled : list->settled;
     while (list->start < list->end && list->items[list->start].id < list->settled) {
-        drop_front(list);
+        free(list->items[list->start].reply);
+        list->start++;
     }
     return TORC_OK;
 }
