@@ -103,7 +103,8 @@ static bool update_wishes(const struct membership_input *input, struct view *nex
 {
     struct view_node *node = &next->nodes[index];
     bool changed = false;
-    /* What is known of wishes is of the run that the view speaks of: one that starts anew has none. */
+    /* What is known of wishes is of the run that the view speaks of: one that starts anew has none.
+     */
     bool same_run = node->incarnation == input->view->nodes[index].incarnation;
     if (input->states[index].leaving && same_run && !node->leaving && node->status != NODE_DOWN) {
         node->leaving = true;

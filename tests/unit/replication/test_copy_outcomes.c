@@ -190,8 +190,8 @@ END_TEST
 /* It is in the refill, wherever that stands when it is made. */
 START_TEST(one_made_during_a_refill_is_in_it)
 {
-    for (char key = 'a'; key < 'a' + FAKE_KEYS; key++) {
-        fake_write(&cluster, 0, slot, key, '1');
+    for (int key = 0; key < FAKE_KEYS; key++) {
+        fake_write(&cluster, 0, slot, (char)('a' + key), '1');
     }
     for (uint64_t id = 1; id <= 10; id++) {
         copy_step(copy_at(0), rim_at(0), FAKE_SCAN_KEY_BYTES);

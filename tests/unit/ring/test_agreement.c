@@ -327,8 +327,8 @@ START_TEST(lost_messages_are_sent_again)
     struct world world;
     world_init(&world, 3, 1);
     propose(&world, 0, world.values[0]);
-    for (uint8_t kind = AGREEMENT_PREPARE; kind <= AGREEMENT_ACCEPTED; kind++) {
-        ck_assert_uint_eq(count_flights(&world, kind), 2);
+    for (unsigned kind = AGREEMENT_PREPARE; kind <= AGREEMENT_ACCEPTED; kind++) {
+        ck_assert_uint_eq(count_flights(&world, (uint8_t)kind), 2);
         while (world.flight_count > 0) {
             drop(&world, 0);
         }
@@ -465,9 +465,9 @@ START_TEST(an_older_ballot_is_refused_also_after_a_restart)
     flush(&world, 1);
     ck_assert_uint_eq(count_flights(&world, AGREEMENT_PROMISE), 1);
     restart(&world, 1);
-    for (uint8_t kind = AGREEMENT_PREPARE; kind <= AGREEMENT_ACCEPT; kind += 2) {
+    for (unsigned kind = AGREEMENT_PREPARE; kind <= AGREEMENT_ACCEPT; kind += 2) {
         struct node_id other = id_of(0);
-        struct agreement_message older = {.kind = kind,
+        struct agreement_message older = {.kind = (uint8_t)kind,
                                           .instance = 8,
                                           .ballot = {4, other},
                                           .view =
