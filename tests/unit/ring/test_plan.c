@@ -179,8 +179,8 @@ START_TEST(a_changing_view_is_planned_to_its_target)
 
     /* Half of the slots have moved: what is left is less, and with all moved it is nothing. */
     struct view *half = view_clone(to);
-    for (uint16_t slot = 0; slot < SLOT_COUNT / 2; slot++) {
-        view_set_slot_moved(half, slot);
+    for (unsigned slot = 0; slot < SLOT_COUNT / 2; slot++) {
+        view_set_slot_moved(half, (uint16_t)slot);
     }
     sealed(half);
     plan = plan_create(half, half);

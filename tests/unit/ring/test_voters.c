@@ -66,7 +66,7 @@ START_TEST(they_are_spread_over_the_zones)
 
     view = make_view(4, 0);
     for (size_t i = 0; i < 4; i++) {
-        strcpy(view->nodes[i].zone, i < 3 ? "a" : "b");
+        view->nodes[i].zone[0] = i < 3 ? 'a' : 'b'; /* zeros follow */
     }
     view->voter_count = 3;
     for (uint8_t i = 0; i < 3; i++) {
