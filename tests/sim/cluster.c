@@ -301,3 +301,13 @@ bool cluster_run(struct cluster *cluster)
     }
     return cluster->failure == NULL;
 }
+
+const struct sim_node *sim_any_running(const struct cluster *cluster)
+{
+    for (size_t i = 0; i < cluster->node_count; i++) {
+        if (cluster->nodes[i]->state == SIM_RUNNING) {
+            return cluster->nodes[i];
+        }
+    }
+    return NULL;
+}

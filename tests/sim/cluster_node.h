@@ -198,4 +198,7 @@ struct sim_answer {
     uint16_t hint; /* elsewhere: who leads it; NETWORK_NODES_MAX = not known */
 };
 
+/* The first that runs; NULL if none does. */
+const struct sim_node *sim_any_running(const struct cluster *cluster);
+
 #endif
