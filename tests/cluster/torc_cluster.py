@@ -33,6 +33,8 @@ PATIENCE = float(os.environ.get("TORC_TEST_PATIENCE", "1"))
 # which the kernel takes ports for outgoing connections (32768 and up).
 PORT_OFFSETS = (0, 1000, 2000, 10000)
 PORT_FIRST, PORT_LAST = 10100, 18900
+# Two runs at one time keep to every other hundred of ports each; the offsets above are multiples of 200.
+PORT_HALF = os.environ.get("TORC_TEST_HALF", "")
 SANITIZER_MARKS = re.compile(
     r"(AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|Assertion `)"
 )
@@ -73,6 +75,9 @@ def free_port_base(count):
     """A base B such that all ports of nodes B+0 .. B+count-1 are free."""
     for candidate in itertools.islice(_port_bases, 2000):
         base = PORT_FIRST + (candidate - PORT_FIRST) % (PORT_LAST - PORT_FIRST)
+        halves = {str(port % 200 // 100) for port in (base, base + count - 1)}
+        if PORT_HALF and halves != {PORT_HALF}:
+            continue
         wanted = [base + i + offset for i in range(count) for offset in PORT_OFFSETS]
         if all(_port_is_free(port) for port in wanted):
             for _ in range(count - 1):
