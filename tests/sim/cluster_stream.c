@@ -291,7 +291,9 @@ static void write_ack(struct buf *acks, enum ack_kind kind, uint64_t position)
 static void note_op(struct sim_node *node, uint16_t from, const struct op *op,
                     enum copy_verdict verdict)
 {
-    static const char *const kinds[] = {"?", "effect", "begin", "key", "end", "drop"};
+    static const char *const kinds[] = {"?",   "effect", "begin",   "key",
+                                        "end", "drop",   "confirm", "outcome"};
+    static_assert(sizeof(kinds) / sizeof(kinds[0]) == OP_REFILL_OUTCOME + 1, "a name for each");
     bool quiet =
         verdict == COPY_APPLIED && op->kind != OP_REFILL_BEGIN && op->kind != OP_REFILL_END;
     if (!quiet) {
