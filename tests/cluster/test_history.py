@@ -10,6 +10,12 @@ import history
 from history import ACKNOWLEDGED, NOT_DONE, UNKNOWN, History, Operation, Record
 
 
+@pytest.fixture(autouse=True)
+def servers_without_lists(monkeypatch):
+    """The servers that are played here have none."""
+    monkeypatch.setattr(history, "REQUIRE_LISTS", False)
+
+
 def record(kind, **fields):
     made = Record(kind, "key")
     for name, value in fields.items():
