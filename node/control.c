@@ -363,7 +363,7 @@ void control_destroy(struct control *control)
     }
     gossip_destroy(control->node->gossip);
     control->node->gossip = NULL;
-    quorum_destroy(control->quorum);
+    quorum_driver_stop(control);
     take_destroy(control->take);
     state_file_close(&control->state_file);
     pthread_mutex_destroy(&control->offer_lock);

@@ -166,6 +166,13 @@ static void empty_inbox(struct control *control)
     }
 }
 
+void quorum_driver_stop(struct control *control)
+{
+    quorum_destroy(control->quorum);
+    control->quorum = NULL;
+    empty_inbox(control); /* with nobody to tell, what is left is only freed */
+}
+
 void quorum_driver_offer(struct control *control, const struct view *view)
 {
     if (control->quorum != NULL && quorum_offer(control->quorum, view, clock_lease_ms())) {

@@ -24,6 +24,8 @@ void quorum_driver_receive(struct control *control, struct bytes message);
 void quorum_driver_offer(struct control *control, const struct view *view);
 /* Does what is due: call every tick. */
 void quorum_driver_tick(struct control *control);
+/* At the end: frees the quorum and what came for it. */
+void quorum_driver_stop(struct control *control);
 /* Says goodbye to the voters: this node serves nothing any more. */
 void quorum_driver_leave(struct control *control);
 
