@@ -177,7 +177,8 @@ static void carry_out(struct connection *connection, struct execution *execution
         return;
     }
     if (operations_must_hold(worker, execution->command, execution->slot) ||
-        worker_is_behind(worker, execution->slot) || !execute_in_slot(worker, execution)) {
+        (connection->session.access == ACCESS_ANY && worker_is_behind(worker, execution->slot)) ||
+        !execute_in_slot(worker, execution)) {
         begin_operation(connection, execution);
     }
 }
