@@ -158,7 +158,7 @@ static struct agreement_message answer(struct agreement *agreement,
 /* ---- proposer ---- */
 
 static void note_answer(struct agreement *agreement, const struct node_id *from,
-                        const struct agreement_message *message, bool may_accept, uint64_t now_ms);
+                        const struct agreement_message *message, uint64_t now_ms);
 
 /* Sends the message of this phase to every voter that has not answered it; this node answers itself
  * at once. */
@@ -180,7 +180,7 @@ static void ask(struct agreement *agreement, bool may_accept, uint64_t now_ms)
     if (self >= 0 && (agreement->answered >> self & 1) == 0) {
         struct agreement_message own = answer(agreement, &message, may_accept, now_ms);
         const struct view *view = own.view == NULL ? NULL : view_retain(own.view);
-        note_answer(agreement, &agreement->self, &own, may_accept, now_ms);
+        note_answer(agreement, &agreement->self, &own, now_ms);
         view_release(view);
     }
 }
@@ -225,9 +225,8 @@ static void note_promise(struct agreement *agreement, const struct agreement_mes
 }
 
 static void note_answer(struct agreement *agreement, const struct node_id *from,
-                        const struct agreement_message *message, bool may_accept, uint64_t now_ms)
+                        const struct agreement_message *message, uint64_t now_ms)
 {
-    (void)may_accept;
     int voter = voter_index(agreement, from);
     if (message->kind == AGREEMENT_REFUSED && message->other.number > agreement->highest_number) {
         agreement->highest_number = message->other.number;
@@ -293,7 +292,7 @@ void agreement_receive(struct agreement *agreement, const struct node_id *from,
         send(agreement, from, &reply);
         return;
     }
-    note_answer(agreement, from, message, false, now_ms);
+    note_answer(agreement, from, message, now_ms);
 }
 
 void agreement_tick(struct agreement *agreement, bool may_accept, uint64_t now_ms)

@@ -457,11 +457,6 @@ void quorum_tick(struct quorum *quorum, uint64_t now_ms)
     adopt_decided(quorum);
 }
 
-uint64_t quorum_next_ms(const struct quorum *quorum)
-{
-    return quorum->lease_at_ms;
-}
-
 void quorum_leave(struct quorum *quorum, uint64_t now_ms)
 {
     quorum->now_ms = now_ms;
@@ -473,12 +468,6 @@ void quorum_leave(struct quorum *quorum, uint64_t now_ms)
 uint64_t quorum_lease_until_ms(const struct quorum *quorum)
 {
     return lease_until_ms(&quorum->lease);
-}
-
-uint64_t quorum_heard_ago_ms(const struct quorum *quorum, const struct node_id *id, uint64_t now_ms)
-{
-    const struct support *support = supports_find(&quorum->supports, id);
-    return support == NULL ? UINT64_MAX : now_ms - support->heard_ms;
 }
 
 const struct view *quorum_view(const struct quorum *quorum)

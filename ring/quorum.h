@@ -99,11 +99,6 @@ bool quorum_take(struct quorum *quorum, struct quorum_message *out);
 bool quorum_behind(const struct quorum *quorum, struct node_id *who);
 /* Serving as primary is allowed before this instant; 0 = not at all. */
 uint64_t quorum_lease_until_ms(const struct quorum *quorum);
-/* How often this node asks for its lease. */
-uint64_t quorum_next_ms(const struct quorum *quorum);
-/* Voters only: milliseconds since the node was heard by this voter; UINT64_MAX = never. */
-uint64_t quorum_heard_ago_ms(const struct quorum *quorum, const struct node_id *id,
-                             uint64_t now_ms);
 
 struct quorum_counters {
     uint64_t received, sent, refused;
