@@ -7,7 +7,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#define INDEX_BITS 8
+#define INDEX_BITS 9
 #define INDEX_SIZE (1u << INDEX_BITS)
 #define NAME_SIZE_MAX 16 /* of commands; what is longer is none */
 
