@@ -38,7 +38,7 @@
 #define CONNECTION_READ_TRUST 1024
 #define CONNECTION_INPUT_MAX (1024u * 1024)
 #define STREAM_BACKLOG_SIZE_MAX (64u * 1024)
-#define LIST_SIZE_MAX (4u * 1024 * 1024) /* what the tests of large lists need */
+#define CONTAINER_SIZE_MAX (4u * 1024 * 1024) /* what the tests of large ones need */
 #else
 #define REQUEST_BULK_SIZE_MAX (512u * 1024 * 1024) /* proto-max-bulk-len of Redis */
 #define REQUEST_ARGUMENTS_MAX (1024 * 1024)        /* multibulk length limit of Redis */
@@ -57,9 +57,9 @@
     (1024u * 1024 * 1024) /* of one request; Redis's query buffer limit                            \
                            */
 #define STREAM_BACKLOG_SIZE_MAX (256u * 1024 * 1024)
-/* Bytes of a list's values with their sizes: its dump, which is a few bytes more, is one argument
- * of RESTORE and one operation of a refill. */
-#define LIST_SIZE_MAX (REQUEST_BULK_SIZE_MAX - 1024u)
+/* Bytes of a container's values with their sizes: its dump, which is a few bytes more, is one
+ * argument of RESTORE and one operation of a refill. */
+#define CONTAINER_SIZE_MAX (REQUEST_BULK_SIZE_MAX - 1024u)
 #endif
 
 /* Between nodes */

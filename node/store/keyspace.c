@@ -9,13 +9,6 @@
  * copied a bounded number of times however often the string is appended to. */
 #define SLACK_DOUBLING_MAX (1024u * 1024)
 
-static void count_keys(struct keyspace *keys, uint32_t delta)
-{
-    /* One writer, the holder of the slot's lock: no need for a locked instruction. */
-    uint32_t count = atomic_load_explicit(&keys->count, memory_order_relaxed);
-    atomic_store_explicit(&keys->count, count + delta, memory_order_relaxed);
-}
-
 /* An object of that hash expired at `before` and now does at `after`; 0 = never, or no object. */
 static void note_expiry(struct keyspace *keys, uint64_t hash, uint64_t before, uint64_t after)
 {
@@ -31,35 +24,28 @@ static void note_expiry(struct keyspace *keys, uint64_t hash, uint64_t before, u
 /* Puts another object in the place of one, which is returned and the caller's from then on. */
 static struct object *exchange_at(struct keyspace *keys, struct place place, struct object *object)
 {
-    uint64_t *entry = &segment_entries(place.segment)[place.at];
-    struct object *old = entry_object(*entry);
-    *entry = entry_make(entry_tag(*entry), object);
-    keyspace_account(keys, (int64_t)object_memory(object) - (int64_t)object_memory(old));
+    uint64_t before = keys->table.memory;
+    struct object *old = table_exchange(&keys->table, place, object);
+    keyspace_settle(keys, before);
     return old;
 }
 
 /* Takes an object out, which is returned and the caller's from then on. */
 static struct object *remove_at(struct keyspace *keys, struct place place, uint64_t hash)
 {
-    struct object *object = place_object(place);
-    note_expiry(keys, hash, object_expire_at_ms(object), 0);
-    segment_remove(place.segment, place.at);
-    count_keys(keys, (uint32_t)-1);
-    keyspace_account(keys, -(int64_t)object_memory(object));
+    note_expiry(keys, hash, object_expire_at_ms(place_object(place)), 0);
+    uint64_t before = keys->table.memory;
+    struct object *object = table_remove(&keys->table, place);
+    keyspace_settle(keys, before);
     return object;
 }
 
 static int insert(struct keyspace *keys, uint64_t hash, struct object *object)
 {
-    while (!segment_insert(keyspace_segment(keys, hash), hash, object)) {
-        int result = keyspace_make_room(keys, hash);
-        if (result != 0) {
-            return result;
-        }
-    }
-    count_keys(keys, 1);
-    keyspace_account(keys, (int64_t)object_memory(object));
-    return 0;
+    uint64_t before = keys->table.memory;
+    int result = table_insert(&keys->table, hash, object);
+    keyspace_settle(keys, before);
+    return result;
 }
 
 int keyspace_put(struct keyspace *keys, uint64_t hash, const struct object_draft *draft,
@@ -100,11 +86,11 @@ struct object *keyspace_find(struct keyspace *keys, struct bytes key, uint64_t h
 void keyspace_prefetch(const struct keyspace *keys, uint64_t hash)
 {
     /* The directory of a giant may be freed while we look: not without the lock. */
-    if (keyspace_directory(keys) == NULL) {
-        uint32_t span = atomic_load_explicit(&keys->root.span, memory_order_relaxed);
+    if (table_directory(&keys->table) == NULL) {
+        const struct segment *root = &keys->table.root;
+        uint32_t span = atomic_load_explicit(&root->span, memory_order_relaxed);
         size_t home = home_at_depth(0, tag_at_depth(0, hash), span);
-        const char *at =
-            (const char *)((uintptr_t)segment_entries(&keys->root) + home * sizeof(uint64_t));
+        const char *at = (const char *)((uintptr_t)segment_entries(root) + home * sizeof(uint64_t));
         /* First and last of the entries that are compared: one line, or two. */
         __builtin_prefetch(at);
         __builtin_prefetch(at + (SEGMENT_GROUP - 1) * sizeof(uint64_t));
@@ -113,7 +99,8 @@ void keyspace_prefetch(const struct keyspace *keys, uint64_t hash)
 
 void keyspace_prefetch_object(struct keyspace *keys, uint64_t hash)
 {
-    const char *object = (const char *)segment_likely_object(keyspace_segment(keys, hash), hash);
+    const char *object =
+        (const char *)segment_likely_object(table_segment(&keys->table, hash), hash);
     if (object != NULL) {
         __builtin_prefetch(object);
         __builtin_prefetch(object + CACHE_LINE);
@@ -380,55 +367,36 @@ int keyspace_rename(struct keyspace *keys, struct bytes key, uint64_t hash, stru
     return 0;
 }
 
-static void release_objects(const struct segment *segment)
-{
-    const uint64_t *entries = segment_entries(segment);
-    for (size_t at = 0; at < segment->capacity; at++) {
-        if (entries[at] != 0) {
-            object_destroy(entry_object(entries[at]));
-        }
-    }
-}
-
-static void release_directory(struct directory *directory)
-{
-    size_t slots = (size_t)1 << directory->depth;
-    for (size_t slot = 0; slot < slots;) {
-        struct segment *segment = directory->slots[slot];
-        slot += (size_t)1 << (directory->depth - segment->depth);
-        release_objects(segment);
-        segment_deinit(segment);
-        store_release(segment);
-    }
-    directory_destroy(directory);
-}
-
 void keyspace_clear(struct keyspace *keys)
 {
-    struct directory *directory = keyspace_directory(keys);
-    if (directory != NULL) {
-        atomic_store_explicit(&keys->directory, NULL, memory_order_relaxed);
-        release_directory(directory);
-    } else {
-        release_objects(&keys->root);
-        segment_deinit(&keys->root);
-    }
-    atomic_store_explicit(&keys->count, 0, memory_order_relaxed);
+    uint64_t before = keys->table.memory;
     keyspace_count_expiries(keys, -(int64_t)keyspace_expiry_count(keys));
-    keyspace_account(keys, -(int64_t)keys->memory);
+    table_clear(&keys->table);
+    keyspace_settle(keys, before);
+}
+
+uint64_t keyspace_scan(struct keyspace *keys, uint64_t cursor, size_t budget,
+                       keyspace_visitor *visit, void *context)
+{
+    return table_scan(&keys->table, cursor, budget, visit, context);
+}
+
+struct object *keyspace_random(struct keyspace *keys, struct prng *prng)
+{
+    return table_random(&keys->table, prng);
 }
 
 size_t keyspace_count(const struct keyspace *keys)
 {
-    return atomic_load_explicit(&keys->count, memory_order_relaxed);
+    return table_count(&keys->table);
 }
 
 size_t keyspace_expiry_count(const struct keyspace *keys)
 {
-    return atomic_load_explicit(&keys->expiry_count, memory_order_relaxed);
+    return atomic_load_explicit(&keys->table.expiry_count, memory_order_relaxed);
 }
 
 size_t keyspace_memory(const struct keyspace *keys)
 {
-    return keys->memory;
+    return keys->table.memory;
 }

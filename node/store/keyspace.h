@@ -1,33 +1,23 @@
 /*
- * What a keyspace and a store are made of. Internal to the store; the public face is store.h.
- *
- *      keyspace ── root (a segment)                                  up to about a thousand keys
- *      keyspace ── directory ── segment, segment, segment, ...       more: see directory.h
+ * What a keyspace and a store are made of: a table of objects for each slot, and their memory added
+ * up. Internal to the store; the public face is store.h.
  */
 #ifndef TORC_NODE_STORE_KEYSPACE_H
 #define TORC_NODE_STORE_KEYSPACE_H
 
 #include "base/limits.h"
-#include "node/store/directory.h"
-#include "node/store/segment.h"
 #include "node/store/store.h"
+#include "node/store/table.h"
 
 #include <stdalign.h>
-#include <stdatomic.h>
 
 #define CACHE_LINE 64
 
 /* One cache line, so that two slots never share one and a lookup reads only one. */
 struct keyspace {
-    /* slot lock; entries and span are also read by a prefetch without it */
-    alignas(CACHE_LINE) struct segment root; /* unused while there is a directory */
-    _Atomic(struct directory *) directory;
-    uint64_t memory; /* bytes in objects and tables */
-    /* written under the slot lock, read by anyone */
-    _Atomic uint32_t count;
-    _Atomic uint32_t expiry_count;
+    alignas(CACHE_LINE) struct table table;
     /* slot lock */
-    int32_t pending; /* bytes of `memory` that the store's total does not know of yet */
+    int32_t pending; /* bytes of the table's memory that the store's total does not know of yet */
     uint16_t slot;
 };
 static_assert(sizeof(struct keyspace) == CACHE_LINE, "one line a keyspace");
@@ -38,34 +28,9 @@ struct store {
     struct keyspace keyspaces[SLOT_COUNT];
 };
 
-static inline struct directory *keyspace_directory(const struct keyspace *keys)
-{
-    return atomic_load_explicit(&keys->directory, memory_order_relaxed);
-}
-
-/* The segment that a key of that hash is in, or would be. */
-static inline struct segment *keyspace_segment(struct keyspace *keys, uint64_t hash)
-{
-    struct directory *directory = keyspace_directory(keys);
-    return TORC_LIKELY(directory == NULL) ? &keys->root : directory_segment(directory, hash);
-}
-
-/* Where a key is. Good until the next change of the table. */
-struct place {
-    struct segment *segment;
-    size_t at; /* SEGMENT_NOT_FOUND if the key is absent */
-};
-
 static inline struct place keyspace_place(struct keyspace *keys, struct bytes key, uint64_t hash)
 {
-    struct segment *segment = keyspace_segment(keys, hash);
-    return (struct place){segment, segment_find(segment, key, hash)};
-}
-
-/* The object there; NULL if the key is absent. */
-static inline struct object *place_object(struct place place)
-{
-    return place.at == SEGMENT_NOT_FOUND ? NULL : segment_object(place.segment, place.at);
+    return table_place(&keys->table, key, hash);
 }
 
 /* Makes the key of the draft hold what the draft says, replacing what was there. *out may be NULL.
@@ -85,14 +50,21 @@ int keyspace_replace_at(struct keyspace *keys, struct place place, enum object_e
 
 /* Adds to the memory of the keyspace and, in lumps, to that of the store. */
 void keyspace_account(struct keyspace *keys, int64_t delta);
+/* Tells the store, in lumps, by how much the table's memory has changed since it was `before`. */
+void keyspace_settle(struct keyspace *keys, uint64_t before);
 
 /* Adds to the number of objects that have an expiry. */
 void keyspace_count_expiries(struct keyspace *keys, int64_t delta);
 
-/* Makes room for one more key of that hash. 0 or TORC_ENOMEM (no key moved or lost). */
-int keyspace_make_room(struct keyspace *keys, uint64_t hash) TORC_MUST_USE;
 /* Gives back what deletions around that hash made superfluous. */
-void keyspace_give_room(struct keyspace *keys, uint64_t hash);
+static inline void keyspace_give_room(struct keyspace *keys, uint64_t hash)
+{
+    if (TORC_UNLIKELY(table_is_wasteful(&keys->table, hash))) {
+        uint64_t before = keys->table.memory;
+        table_give_room(&keys->table, hash);
+        keyspace_settle(keys, before);
+    }
+}
 
 /* States that an object of that hash expires then: pulls the hints down where they are later. */
 void keyspace_expect_expiry(struct keyspace *keys, uint64_t hash, uint64_t expire_at_ms);

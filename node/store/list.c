@@ -9,7 +9,7 @@
 #define EMBED_SIZE_MAX (LIST_SMALL_SIZE_MAX / 2)
 
 static_assert(LIST_SMALL_SIZE_MAX / 2 <= UINT16_MAX, "the count of the shortest values");
-static_assert(LIST_SIZE_MAX / 2 <= UINT32_MAX, "the count in a dump");
+static_assert(CONTAINER_SIZE_MAX / 2 <= UINT32_MAX, "the count in a dump");
 
 /* Values to put into a list: one after the other, or each before the one before it. */
 struct insertion {
@@ -289,7 +289,7 @@ static int insert_values(struct keyspace *keys, struct place place, const struct
 {
     struct object *list = place_object(place);
     size_t size = list_size(list);
-    if (what->size > LIST_SIZE_MAX - size) {
+    if (what->size > CONTAINER_SIZE_MAX - size) {
         return TORC_ETOOBIG;
     }
     if (object_is_outside(list)) {
@@ -327,7 +327,7 @@ int keyspace_list_push(struct keyspace *keys, struct bytes key, uint64_t hash, e
     }
     size_t index = list == NULL || end == LIST_HEAD ? 0 : list_count(list);
     struct insertion what = insertion_of(index, values, count, end == LIST_HEAD);
-    if (what.size > LIST_SIZE_MAX) {
+    if (what.size > CONTAINER_SIZE_MAX) {
         return TORC_ETOOBIG;
     }
     int result = list == NULL ? create(keys, key, hash, &what) : insert_values(keys, place, &what);
@@ -420,7 +420,7 @@ int keyspace_list_replace(struct keyspace *keys, struct bytes key, uint64_t hash
     bool found = list_next(&cursor, &old);
     assert(found);
     size_t size = list_size(list) - packed_entry_size(old.size) + packed_entry_size(value.size);
-    if (size > LIST_SIZE_MAX) {
+    if (size > CONTAINER_SIZE_MAX) {
         return TORC_ETOOBIG;
     }
     if (object_is_outside(list)) {

@@ -37,8 +37,8 @@ void list_cursor_init(struct list_cursor *cursor, const struct object *list, siz
 bool list_next(struct list_cursor *cursor, struct bytes *value);
 
 /* Adds values one after the other at that end, so that several at the head come to stand in reverse
- * order; creates the list. *out may be NULL. 0, TORC_ETYPE, TORC_ETOOBIG (beyond LIST_SIZE_MAX),
- * TORC_ENOMEM. */
+ * order; creates the list. *out may be NULL. 0, TORC_ETYPE, TORC_ETOOBIG (beyond
+ * CONTAINER_SIZE_MAX), TORC_ENOMEM. */
 int keyspace_list_push(struct keyspace *keys, struct bytes key, uint64_t hash, enum list_end end,
                        const struct bytes *values, size_t count, struct object **out) TORC_MUST_USE;
 

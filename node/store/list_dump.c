@@ -54,7 +54,7 @@ static int measure(struct reader payload, uint32_t count, size_t *size)
         *size += packed_entry_size(read_value(&payload).size);
     }
     int result = reader_finish(&payload);
-    return result == 0 && *size > LIST_SIZE_MAX ? TORC_ECORRUPT : result;
+    return result == 0 && *size > CONTAINER_SIZE_MAX ? TORC_ECORRUPT : result;
 }
 
 static int restore_large(struct keyspace *keys, struct bytes key, uint64_t hash,

@@ -102,6 +102,17 @@ struct object *object_create(const struct object_draft *draft)
     return object;
 }
 
+struct object *object_clone(const struct object *object)
+{
+    size_t size = round_up(object_offset_of_key(object_width(object), object_has_expiry(object)) +
+                           object_key_size(object) + object_value_size(object));
+    struct object *clone = store_allocate(size);
+    if (clone != NULL) {
+        memcpy(clone, object, size);
+    }
+    return clone;
+}
+
 void object_destroy(struct object *object)
 {
     if (TORC_UNLIKELY(object_is_outside(object))) {

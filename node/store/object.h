@@ -138,6 +138,8 @@ int64_t object_stored_integer(const struct object *object); /* ENCODING_INTEGER 
 
 /* NULL without memory. The access clock starts at zero. */
 struct object *object_create(const struct object_draft *draft);
+/* Of one that keeps nothing outside. NULL without memory. */
+struct object *object_clone(const struct object *object);
 /* Frees it with what it keeps outside. Where another object has taken that over, store_release is
  * what frees the rest. */
 void object_destroy(struct object *object);

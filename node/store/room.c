@@ -1,36 +1,17 @@
-/* How the table of a keyspace grows and shrinks: by steps of a segment, by splits and by merges. */
+/* How a table grows and shrinks: by steps of a segment, by splits and by merges. */
 #include "base/error.h"
 #include "node/store/allocate.h"
-#include "node/store/keyspace.h"
+#include "node/store/table.h"
 
 /* Two neighbours with no more keys than this between them become one: far from what would make it
  * split again. */
 #define MERGED_COUNT_MAX (SEGMENT_COUNT_MAX / 4)
-/* Objects ahead of the one being looked at whose memory is asked for. */
-#define PREFETCH_AHEAD 8
 
 /* Two segments about to take the place of one, or one of two. Nothing of it is visible yet. */
 struct halves {
     struct segment *low;
     struct segment *high;
 };
-
-static struct segment *segment_create(unsigned depth)
-{
-    struct segment *segment = store_allocate(sizeof(*segment));
-    if (segment != NULL) {
-        segment_init(segment, depth);
-    }
-    return segment;
-}
-
-static void segment_destroy(struct segment *segment)
-{
-    if (segment != NULL) {
-        segment_deinit(segment);
-        store_release(segment);
-    }
-}
 
 static int64_t allocated(const void *block)
 {
@@ -42,9 +23,15 @@ static int64_t segment_total(const struct segment *segment)
     return allocated(segment) + (int64_t)segment_memory(segment);
 }
 
-static void set_directory(struct keyspace *keys, struct directory *directory)
+static void account(struct table *table, int64_t delta)
 {
-    atomic_store_explicit(&keys->directory, directory, memory_order_relaxed);
+    assert(delta >= 0 || (uint64_t)-delta <= table->memory);
+    table->memory += (uint64_t)delta;
+}
+
+static void set_directory(struct table *table, struct directory *directory)
+{
+    atomic_store_explicit(&table->directory, directory, memory_order_relaxed);
 }
 
 static size_t pack(const struct segment *segment, uint64_t *out)
@@ -65,8 +52,8 @@ static size_t pack(const struct segment *segment, uint64_t *out)
 static void retag_deeper(uint64_t *entries, size_t count, unsigned depth)
 {
     for (size_t i = 0; i < count; i++) {
-        if (i + PREFETCH_AHEAD < count) {
-            __builtin_prefetch(entry_object(entries[i + PREFETCH_AHEAD]));
+        if (i + SEGMENT_PREFETCH_AHEAD < count) {
+            __builtin_prefetch(entry_object(entries[i + SEGMENT_PREFETCH_AHEAD]));
         }
         struct object *object = entry_object(entries[i]);
         uint64_t entry = entry_make(tag_at_depth(depth, key_hash(object_key(object))), object);
@@ -119,10 +106,10 @@ static int divide(const struct segment *old, const struct halves *halves)
 }
 
 /* Puts both halves where `old` was, which is freed. */
-static void commit_split(struct keyspace *keys, struct segment *old, const struct halves *halves,
+static void commit_split(struct table *table, struct segment *old, const struct halves *halves,
                          uint64_t hash)
 {
-    struct directory *directory = keyspace_directory(keys);
+    struct directory *directory = table_directory(table);
     unsigned depth = halves->low->depth;
     uint64_t half = (uint64_t)1 << (64 - depth);
     halves->low->next_expiry_ms = old->next_expiry_ms;
@@ -131,7 +118,7 @@ static void commit_split(struct keyspace *keys, struct segment *old, const struc
     directory_place(directory, halves->low, hash & ~half);
     directory_place(directory, halves->high, hash | half);
     int64_t delta = segment_total(halves->low) + segment_total(halves->high);
-    if (old == &keys->root) {
+    if (old == &table->root) {
         delta -= (int64_t)segment_memory(old);
         segment_deinit(old);
     } else {
@@ -139,12 +126,12 @@ static void commit_split(struct keyspace *keys, struct segment *old, const struc
         delta -= segment_total(old);
         segment_destroy(old);
     }
-    keyspace_account(keys, delta);
+    account(table, delta);
 }
 
-static int split(struct keyspace *keys, struct segment *old, uint64_t hash)
+static int split(struct table *table, struct segment *old, uint64_t hash)
 {
-    struct directory *directory = keyspace_directory(keys);
+    struct directory *directory = table_directory(table);
     unsigned depth = old->depth + 1u;
     struct halves halves = {segment_create(depth), segment_create(depth)};
     if (halves.low == NULL || halves.high == NULL || divide(old, &halves) != 0) {
@@ -155,11 +142,11 @@ static int split(struct keyspace *keys, struct segment *old, uint64_t hash)
         if (larger == NULL) {
             goto err;
         }
-        set_directory(keys, larger);
-        keyspace_account(keys, allocated(larger) - allocated(directory));
+        set_directory(table, larger);
+        account(table, allocated(larger) - allocated(directory));
         directory_destroy(directory);
     }
-    commit_split(keys, old, &halves, hash);
+    commit_split(table, old, &halves, hash);
     return 0;
 err:
     segment_destroy(halves.low);
@@ -169,17 +156,17 @@ err:
 
 /* Hashes chosen to agree in many bits must not make the directory grow without bounds: it may have
  * sixteen times the slots that well-spread keys would need. */
-static bool may_split(const struct keyspace *keys, const struct segment *segment)
+static bool may_split(const struct table *table, const struct segment *segment)
 {
-    size_t fair = keyspace_count(keys) / SEGMENT_COUNT_MAX + 1;
+    size_t fair = table_count(table) / SEGMENT_COUNT_MAX + 1;
     return segment->count >= SEGMENT_COUNT_MAX && segment->depth < DIRECTORY_DEPTH_MAX &&
            (size_t)1 << segment->depth <= 16 * fair;
 }
 
-int keyspace_make_room(struct keyspace *keys, uint64_t hash)
+int table_make_room(struct table *table, uint64_t hash)
 {
-    struct segment *segment = keyspace_segment(keys, hash);
-    if (may_split(keys, segment) && split(keys, segment, hash) == 0) {
+    struct segment *segment = table_segment(table, hash);
+    if (may_split(table, segment) && split(table, segment, hash) == 0) {
         return 0;
     }
     int64_t before = (int64_t)segment_memory(segment);
@@ -187,8 +174,8 @@ int keyspace_make_room(struct keyspace *keys, uint64_t hash)
     if (result != 0) {
         return result;
     }
-    keyspace_account(keys, (int64_t)segment_memory(segment) - before);
-    struct directory *directory = keyspace_directory(keys);
+    account(table, (int64_t)segment_memory(segment) - before);
+    struct directory *directory = table_directory(table);
     if (directory != NULL && segment->capacity > directory->capacity_max) {
         directory->capacity_max = segment->capacity;
     }
@@ -218,9 +205,9 @@ static int unite(const struct halves *halves, struct segment *merged, uint64_t l
 }
 
 /* After the deepest segments have gone. Without memory the larger directory serves as well. */
-static void lower_directory(struct keyspace *keys)
+static void lower_directory(struct table *table)
 {
-    struct directory *directory = keyspace_directory(keys);
+    struct directory *directory = table_directory(table);
     unsigned depth = directory->depth;
     while (directory->segments_at[depth] == 0) {
         depth--;
@@ -228,25 +215,25 @@ static void lower_directory(struct keyspace *keys)
     struct directory *smaller =
         depth < directory->depth ? directory_create(depth, directory) : NULL;
     if (smaller != NULL) {
-        set_directory(keys, smaller);
-        keyspace_account(keys, allocated(smaller) - allocated(directory));
+        set_directory(table, smaller);
+        account(table, allocated(smaller) - allocated(directory));
         directory_destroy(directory);
     }
 }
 
 /* Puts `merged` where both halves were, which are freed. */
-static void commit_merge(struct keyspace *keys, const struct halves *halves, struct segment *merged,
+static void commit_merge(struct table *table, const struct halves *halves, struct segment *merged,
                          uint64_t low_hash)
 {
-    struct directory *directory = keyspace_directory(keys);
+    struct directory *directory = table_directory(table);
     unsigned depth = merged->depth;
     uint64_t low_ms = halves->low->next_expiry_ms;
     uint64_t high_ms = halves->high->next_expiry_ms;
     merged->next_expiry_ms = low_ms < high_ms ? low_ms : high_ms;
     int64_t delta = -(segment_total(halves->low) + segment_total(halves->high));
-    if (merged == &keys->root) {
+    if (merged == &table->root) {
         delta += (int64_t)segment_memory(merged) - allocated(directory);
-        set_directory(keys, NULL);
+        set_directory(table, NULL);
         directory_destroy(directory);
     } else {
         halves->high->next_expiry_ms = EXPIRY_NONE;
@@ -258,13 +245,13 @@ static void commit_merge(struct keyspace *keys, const struct halves *halves, str
     }
     segment_destroy(halves->low);
     segment_destroy(halves->high);
-    keyspace_account(keys, delta);
+    account(table, delta);
 }
 
 /* Makes one of the segment of that hash and its neighbour, if both are small. True if it did. */
-static bool merge(struct keyspace *keys, uint64_t hash)
+static bool merge(struct table *table, uint64_t hash)
 {
-    struct directory *directory = keyspace_directory(keys);
+    struct directory *directory = table_directory(table);
     if (directory == NULL) {
         return false;
     }
@@ -277,36 +264,36 @@ static bool merge(struct keyspace *keys, uint64_t hash)
         halves.low->count + halves.high->count > MERGED_COUNT_MAX) {
         return false;
     }
-    struct segment *merged = depth == 1 ? &keys->root : segment_create(depth - 1);
+    struct segment *merged = depth == 1 ? &table->root : segment_create(depth - 1);
     if (merged == NULL) {
         return false;
     }
     if (unite(&halves, merged, low_hash) != 0) {
-        if (merged != &keys->root) {
+        if (merged != &table->root) {
             segment_destroy(merged);
         }
         return false;
     }
-    commit_merge(keys, &halves, merged, low_hash);
+    commit_merge(table, &halves, merged, low_hash);
     return true;
 }
 
-void keyspace_give_room(struct keyspace *keys, uint64_t hash)
+void table_give_room(struct table *table, uint64_t hash)
 {
-    struct segment *segment = keyspace_segment(keys, hash);
-    if (segment->pinned || !segment_is_wasteful(segment)) {
+    if (!table_is_wasteful(table, hash)) {
         return;
     }
+    struct segment *segment = table_segment(table, hash);
     int64_t before = (int64_t)segment_memory(segment);
     if (segment_shrink(segment) != 0) {
         return; /* a table that is too large is still a table */
     }
-    keyspace_account(keys, (int64_t)segment_memory(segment) - before);
+    account(table, (int64_t)segment_memory(segment) - before);
     bool merged = false;
-    while (merge(keys, hash)) {
+    while (merge(table, hash)) {
         merged = true;
     }
-    if (merged && keyspace_directory(keys) != NULL) {
-        lower_directory(keys);
+    if (merged && table_directory(table) != NULL) {
+        lower_directory(table);
     }
 }

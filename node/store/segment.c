@@ -50,6 +50,23 @@ void segment_deinit(struct segment *segment)
     segment_init(segment, segment->depth);
 }
 
+struct segment *segment_create(unsigned depth)
+{
+    struct segment *segment = store_allocate(sizeof(*segment));
+    if (segment != NULL) {
+        segment_init(segment, depth);
+    }
+    return segment;
+}
+
+void segment_destroy(struct segment *segment)
+{
+    if (segment != NULL) {
+        segment_deinit(segment);
+        store_release(segment);
+    }
+}
+
 bool segment_insert(struct segment *segment, uint64_t hash, struct object *object)
 {
     size_t capacity = segment->capacity;

@@ -33,6 +33,7 @@
 #define SEGMENT_DENSE_MAX 8u /* up to one cache line a table is a plain ordered array */
 #define SEGMENT_GROUP 8u     /* entries a lookup compares at once */
 #define SEGMENT_NOT_FOUND SIZE_MAX
+#define SEGMENT_PREFETCH_AHEAD 8u /* entries ahead of the one that a walk is looking at */
 #define EXPIRY_NONE UINT64_MAX
 
 static_assert(TAG_BITS + ADDRESS_BITS == 64, "an entry is one word");
@@ -194,11 +195,36 @@ static inline struct object *segment_object(const struct segment *segment, size_
     return entry_object(segment_entries(segment)[at]);
 }
 
+/* For a walk over all entries: pulls the object that it will come to soon. */
+static inline void segment_prefetch_ahead(const struct segment *segment, size_t at)
+{
+    if (at + SEGMENT_PREFETCH_AHEAD < segment->capacity) {
+        __builtin_prefetch(segment_object(segment, at + SEGMENT_PREFETCH_AHEAD));
+    }
+}
+
+/* The first hash that belongs to the segment of `hash`. */
+static inline uint64_t segment_first_hash(const struct segment *segment, uint64_t hash)
+{
+    return segment->depth == 0 ? 0 : hash >> (64 - segment->depth) << (64 - segment->depth);
+}
+
+/* The first hash behind the segment; 0 after the last one. */
+static inline uint64_t segment_end_hash(const struct segment *segment, uint64_t hash)
+{
+    return segment->depth == 0
+               ? 0
+               : segment_first_hash(segment, hash) + ((uint64_t)1 << (64 - segment->depth));
+}
+
 /* Bytes its table holds. */
 size_t segment_memory(const struct segment *segment);
 
 void segment_init(struct segment *segment, unsigned depth);
 void segment_deinit(struct segment *segment); /* the table, not the objects */
+/* The same for a piece of a giant. NULL without memory; NULL may be destroyed. */
+struct segment *segment_create(unsigned depth);
+void segment_destroy(struct segment *segment);
 
 /* Adds an object whose key is not there. False if there is no room where it belongs. */
 bool segment_insert(struct segment *segment, uint64_t hash, struct object *object);

@@ -20,11 +20,7 @@ struct store *store_create(void)
     atomic_init(&store->expiring, 0);
     for (size_t slot = 0; slot < SLOT_COUNT; slot++) {
         struct keyspace *keys = &store->keyspaces[slot];
-        segment_init(&keys->root, 0);
-        atomic_init(&keys->directory, NULL);
-        keys->memory = 0;
-        atomic_init(&keys->count, 0);
-        atomic_init(&keys->expiry_count, 0);
+        table_init(&keys->table);
         keys->pending = 0;
         keys->slot = (uint16_t)slot;
     }
@@ -57,7 +53,7 @@ size_t store_key_count(const struct store *store)
 {
     size_t count = 0;
     for (size_t slot = 0; slot < SLOT_COUNT; slot++) {
-        count += atomic_load_explicit(&store->keyspaces[slot].count, memory_order_relaxed);
+        count += atomic_load_explicit(&store->keyspaces[slot].table.count, memory_order_relaxed);
     }
     return count;
 }
@@ -66,7 +62,8 @@ size_t store_expiry_count(const struct store *store)
 {
     size_t count = 0;
     for (size_t slot = 0; slot < SLOT_COUNT; slot++) {
-        count += atomic_load_explicit(&store->keyspaces[slot].expiry_count, memory_order_relaxed);
+        count +=
+            atomic_load_explicit(&store->keyspaces[slot].table.expiry_count, memory_order_relaxed);
     }
     return count;
 }
@@ -87,26 +84,33 @@ static struct store *keyspace_store(struct keyspace *keys)
                                     offsetof(struct store, keyspaces));
 }
 
-void keyspace_account(struct keyspace *keys, int64_t delta)
+void keyspace_settle(struct keyspace *keys, uint64_t before)
 {
-    assert(delta >= 0 || (uint64_t)-delta <= keys->memory);
-    keys->memory += (uint64_t)delta;
     struct store *store = keyspace_store(keys);
-    int64_t pending = keys->pending + delta;
+    uint64_t memory = keys->table.memory;
+    int64_t pending = keys->pending + (int64_t)(memory - before);
     size_t share = store_memory(store) >> PENDING_SHIFT;
     int64_t limit = share < PENDING_MAX ? (int64_t)share : PENDING_MAX;
-    if (pending > limit || pending < -limit || keys->memory == 0) {
+    if (pending > limit || pending < -limit || memory == 0) {
         atomic_fetch_add_explicit(&store->memory, (size_t)pending, memory_order_relaxed);
         pending = 0;
     }
     keys->pending = (int32_t)pending;
 }
 
+void keyspace_account(struct keyspace *keys, int64_t delta)
+{
+    uint64_t before = keys->table.memory;
+    assert(delta >= 0 || (uint64_t)-delta <= before);
+    keys->table.memory = before + (uint64_t)delta;
+    keyspace_settle(keys, before);
+}
+
 void keyspace_count_expiries(struct keyspace *keys, int64_t delta)
 {
-    uint32_t before = atomic_load_explicit(&keys->expiry_count, memory_order_relaxed);
+    uint32_t before = atomic_load_explicit(&keys->table.expiry_count, memory_order_relaxed);
     uint32_t after = (uint32_t)(before + delta);
-    atomic_store_explicit(&keys->expiry_count, after, memory_order_relaxed);
+    atomic_store_explicit(&keys->table.expiry_count, after, memory_order_relaxed);
     if ((before == 0) != (after == 0)) {
         atomic_fetch_add_explicit(&keyspace_store(keys)->expiring, after == 0 ? (uint32_t)-1 : 1u,
                                   memory_order_relaxed);

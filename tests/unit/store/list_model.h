@@ -179,8 +179,8 @@ static inline void check_memory(struct list_world *world)
 {
     struct object_sum sum = {0};
     keyspace_scan(world->keys, 0, SIZE_MAX, sum_visit, &sum);
-    list_require(world,
-                 keyspace_memory(world->keys) == sum.memory + segment_memory(&world->keys->root));
+    list_require(world, keyspace_memory(world->keys) ==
+                            sum.memory + segment_memory(&world->keys->table.root));
 }
 
 static inline void check_world(struct list_world *world)
@@ -229,7 +229,7 @@ static inline bool world_done(struct list_world *world, int result)
     if (result == TORC_ETOOBIG) {
         /* Only tiny limits are ever met; one operation brings at most eight values. */
         list_require(world, model_size(world) + 8 * packed_entry_size(MODEL_VALUE_SIZE_MAX) >
-                                LIST_SIZE_MAX);
+                                CONTAINER_SIZE_MAX);
         return false;
     }
     if (world->allocations_left != NULL) {

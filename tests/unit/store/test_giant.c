@@ -27,7 +27,7 @@ START_TEST(a_million_keys_in_one_slot)
     ck_assert_uint_eq(keyspace_count(keys), KEYS);
     ck_assert_uint_eq(keyspace_expiry_count(keys), KEYS / 10);
     ck_assert_uint_eq(keyspace_next_expiry_ms(keys), 1000);
-    const struct directory *directory = keyspace_directory(keys);
+    const struct directory *directory = table_directory(&keys->table);
     ck_assert_ptr_nonnull(directory);
     ck_assert_uint_le(directory->capacity_max, 2 * SEGMENT_COUNT_MAX);
     size_t objects = 0, visited = 0;
@@ -61,7 +61,7 @@ START_TEST(a_million_keys_in_one_slot)
     for (unsigned i = 0; i < KEYS; i += 100) {
         require(delete_number(keys, i));
     }
-    ck_assert_ptr_null(keyspace_directory(keys));
+    ck_assert_ptr_null(table_directory(&keys->table));
     ck_assert_uint_eq(store_memory(store), 0);
     store_destroy(store);
 }

@@ -247,11 +247,11 @@ END_TEST
 START_TEST(too_large_a_list_is_refused)
 {
 #ifdef TORC_TINY_LIMITS /* else it takes half a gigabyte to get there */
-    char *text = calloc(1, LIST_SIZE_MAX);
+    char *text = calloc(1, CONTAINER_SIZE_MAX);
     struct bytes value = {text, 1000};
     name = bytes_of("l");
     hash = key_hash(name);
-    size_t count = LIST_SIZE_MAX / packed_entry_size(value.size);
+    size_t count = CONTAINER_SIZE_MAX / packed_entry_size(value.size);
     for (size_t i = 0; i < count; i++) {
         ck_assert_int_eq(keyspace_list_push(keys, name, hash, LIST_TAIL, &value, 1, NULL), 0);
     }
@@ -261,7 +261,7 @@ START_TEST(too_large_a_list_is_refused)
     value.size = 3000;
     ck_assert_int_eq(keyspace_list_replace(keys, name, hash, 1, value), TORC_ETOOBIG);
     ck_assert_uint_eq(list_count(find_text(keys, "l")), count);
-    value.size = LIST_SIZE_MAX - 9;
+    value.size = CONTAINER_SIZE_MAX - 9;
     struct bytes other = bytes_of("m");
     ck_assert_int_eq(keyspace_list_push(keys, other, key_hash(other), LIST_TAIL, &value, 1, NULL),
                      TORC_ETOOBIG);
@@ -270,7 +270,7 @@ START_TEST(too_large_a_list_is_refused)
                      0);
     struct buf dump = {0};
     object_dump(find_text(keys, "m"), &dump);
-    ck_assert_uint_le(buf_size(&dump), LIST_SIZE_MAX + 1024);
+    ck_assert_uint_le(buf_size(&dump), CONTAINER_SIZE_MAX + 1024);
     ck_assert_int_eq(keyspace_restore(keys, name, hash, buf_bytes(&dump), 0), 0);
     buf_deinit(&dump);
     free(text);

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "node/store/allocate.h"
 #include "tests/unit/store/list_model.h"
+#include "tests/unit/store/members_model.h"
 #include "tests/unit/store/support.h"
 
 #include <malloc.h>
@@ -251,6 +252,24 @@ START_TEST(lists_cut_short)
 }
 END_TEST
 
+START_TEST(members_cut_short)
+{
+    struct members_world *world = calloc(1, sizeof(*world));
+    ck_assert_ptr_nonnull(world);
+    members_world_init(world, (uint64_t)_i + 1);
+    world->allocations_left = &allocations_left;
+    for (size_t i = 0; i < 20000; i++) {
+        members_world_step(world, i / 8000 % 2 == 0);
+        if (i % 2000 == 1999) {
+            check_members(world);
+        }
+    }
+    ck_assert_uint_gt(world->failures, 1000);
+    members_world_deinit(world);
+    free(world);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("no_memory");
@@ -261,6 +280,7 @@ int main(void)
     tcase_add_loop_test(tests, splits_cut_short, 0, 4);
     tcase_add_test(tests, changing_what_is_there);
     tcase_add_loop_test(tests, lists_cut_short, 0, 6);
+    tcase_add_loop_test(tests, members_cut_short, 0, 2);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }
