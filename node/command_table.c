@@ -179,6 +179,14 @@ static const struct command memory_subcommands[] = {
     {0},
 };
 
+static const struct command torc_ring_subcommands[] = {
+    {"torc.ring|cancel", 3, ADMIN, ROUTE_LOCAL, NO_KEY, GROUP_CLUSTER, torc_ring_cancel_command,
+     "Turns the ring change under way back.", "7.0.0", "O(1)", NULL},
+    {"torc.ring|change", -5, ADMIN, ROUTE_LOCAL, NO_KEY, GROUP_CLUSTER, torc_ring_change_command,
+     "Asks for other weights of some nodes.", "7.0.0", O_N_NODES, NULL},
+    {0},
+};
+
 static const struct command object_subcommands[] = {
     {"object|encoding", 3, READ, ROUTE_SLOT, SECOND_IS_KEY, GROUP_GENERIC, object_encoding_command,
      "Returns how the value of a key is held in memory.", "2.2.3", "O(1)", NULL},
@@ -404,6 +412,9 @@ const struct command command_list[] = {
      torc_gossip_command, "Exchanges what nodes know about each other.", "7.0.0", O_N_NODES, NULL},
     {"torc.quorum", -1, LOADING | COMMAND_INTERNAL, ROUTE_LOCAL, NO_KEY, GROUP_CLUSTER,
      torc_quorum_command, "Carries a message between voters.", "7.0.0", "O(1)", NULL},
+    {"torc.ring", -2, ADMIN, ROUTE_LOCAL, NO_KEY, GROUP_CLUSTER, NULL,
+     "Commands about changes of the ring.", "7.0.0", "Depends on the subcommand.",
+     torc_ring_subcommands},
     {"torc.scan", -4, READ | COMMAND_INTERNAL | COMMAND_NODE_PART, ROUTE_LOCAL, NO_KEY,
      GROUP_CLUSTER, torc_scan_command, "Goes through the keys of one node from a position.",
      "7.0.0", "O(N) where N is the number of keys asked for.", NULL},

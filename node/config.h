@@ -46,10 +46,12 @@ struct config {
     uint32_t replace_after_s; /* default 600; 0 = never */
     uint32_t leave_timeout_s; /* default 30 */
     enum config_acks acks;
+    bool auto_rebalance; /* takes its share of the slots when it joins; default yes */
 
     /* CONFIG SET may change these at any time: relaxed atomics, any thread */
     _Atomic uint64_t memory_bytes_max; /* 0 = no limit */
-    _Atomic int eviction;              /* enum eviction_policy; default EVICTION_LRU */
+    _Atomic uint64_t migration_rate; /* bytes a second; 0 = no limit but what is left of the CPU */
+    _Atomic int eviction;            /* enum eviction_policy; default EVICTION_LRU */
     _Atomic int log_level;
     _Atomic uint32_t proxy_timeout_ms; /* default 5000 */
     _Atomic uint32_t clients_max;      /* default 10000 */

@@ -141,6 +141,7 @@ void config_option_store(const struct config_option *option, struct config *conf
     void *at = (char *)config + option->offset;
     uint64_t number = value->number;
     switch (option->storage) {
+    case STORE_BOOL: *(bool *)at = number != 0; return;
     case STORE_U16: *(uint16_t *)at = (uint16_t)number; return;
     case STORE_U32: *(uint32_t *)at = (uint32_t)number; return;
     case STORE_UNSIGNED: *(unsigned *)at = (unsigned)number; return;
@@ -166,6 +167,7 @@ static uint64_t load_number(const struct config_option *option, const struct con
     const void *at = (const char *)config + option->offset;
     assert(option->storage != STORE_CHARS);
     switch (option->storage) {
+    case STORE_BOOL: return *(const bool *)at;
     case STORE_U16: return *(const uint16_t *)at;
     case STORE_U32: return *(const uint32_t *)at;
     case STORE_UNSIGNED: return *(const unsigned *)at;

@@ -33,6 +33,7 @@ enum config_kind {
 
 /* Of which type the member of struct config is. */
 enum config_storage {
+    STORE_BOOL,
     STORE_U16,
     STORE_U32,
     STORE_UNSIGNED,

@@ -16,6 +16,8 @@ static const struct config_choice acks_choices[] = {
     {NULL, 0},
 };
 
+static const struct config_choice yes_choices[] = {{"yes", 1}, {"no", 0}, {NULL, 0}};
+
 static const struct config_choice eviction_choices[] = {
     {"none", EVICTION_NONE},
     {"lru", EVICTION_LRU},
@@ -262,6 +264,27 @@ static const struct config_option options[] = {
      .max = 86400,
      .initial = "30",
      .help = "how long a node that is told to stop takes to hand its slots over (default 30)"},
+    {.name = "auto-rebalance",
+     .argument = "YES",
+     .group = CONFIG_GROUP_CLUSTER,
+     .kind = CONFIG_CHOICE,
+     .storage = STORE_BOOL,
+     AT(auto_rebalance),
+     .choices = yes_choices,
+     .initial = "yes",
+     .help = "yes: the node takes its share of the keys when it joins; no: it waits for "
+             "torc-ring add (default yes)"},
+    {.name = "migration-rate",
+     .argument = "BYTES",
+     .group = CONFIG_GROUP_RESOURCE,
+     .kind = CONFIG_SIZE,
+     .storage = STORE_ATOMIC_U64,
+     AT(migration_rate),
+     .max = INT64_MAX,
+     .changeable = true,
+     .initial = "0",
+     .help = "most bytes a second that the node sends of slots that move or are refilled; 0 is no "
+             "limit (default 0)"},
     {.name = "threads",
      .argument = "N",
      .group = CONFIG_GROUP_RESOURCE,

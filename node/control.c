@@ -146,6 +146,16 @@ void control_wish(struct control *control, bool prefer, const struct node_id *fo
     control_wake(control);
 }
 
+void control_wish_ring(struct control *control, struct ring_wish *ring)
+{
+    pthread_mutex_lock(&control->offer_lock);
+    ring_wish_deinit(&control->wish_ring);
+    control->wish_ring = *ring;
+    pthread_mutex_unlock(&control->offer_lock);
+    *ring = (struct ring_wish){0};
+    control_wake(control);
+}
+
 void control_wake(struct control *control)
 {
     ev_async_send(control->loop, &control->wake);
@@ -365,6 +375,7 @@ void control_destroy(struct control *control)
     control->node->gossip = NULL;
     quorum_driver_stop(control);
     take_destroy(control->take);
+    ring_wish_deinit(&control->wish_ring);
     state_file_close(&control->state_file);
     pthread_mutex_destroy(&control->offer_lock);
     ev_loop_destroy(control->loop);

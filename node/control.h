@@ -13,6 +13,7 @@
 #include "node/slot_rim.h"
 #include "node/state_file.h"
 #include "ring/gossip.h"
+#include "ring/ring_wish.h"
 #include "ring/view.h"
 
 #include <ev.h>
@@ -44,6 +45,7 @@ struct control {
     size_t inbox_count;
     bool wish_prefer; /* this node is to lead all it owns */
     struct node_id wish_forget;
+    struct ring_wish wish_ring; /* owned */
 
     /* control thread */
     int udp_fd;
@@ -81,6 +83,8 @@ void *control_run(void *control);
 /* Any thread. This node is to become primary of all it owns; or that node is to be removed, if it
  * is down. */
 void control_wish(struct control *control, bool prefer, const struct node_id *forget);
+/* The same for a wish for the ring, which moves to the control thread and leaves *ring empty. */
+void control_wish_ring(struct control *control, struct ring_wish *ring);
 /* Any thread. Look at node->stopping. */
 void control_wake(struct control *control);
 

@@ -30,7 +30,8 @@ static int encode_meta(struct control *control, struct buf *out)
                                .direct_port = config->direct_port,
                                .http_port = config->http_port,
                                .bus_port = config->bus_port,
-                               .weight = config->weight};
+                               .weight = config->weight,
+                               .waits = !config->auto_rebalance};
     snprintf(meta.host, sizeof(meta.host), "%s", control->node->announce);
     snprintf(meta.zone, sizeof(meta.zone), "%s", config->zone);
     snprintf(meta.software, sizeof(meta.software), "%s", TORC_VERSION);

@@ -35,6 +35,7 @@ static struct view *describe_founder(struct control *control)
                              .http_port = config->http_port,
                              .bus_port = config->bus_port,
                              .status = NODE_UP,
+                             .weight_asked = config->weight,
                              .weight_current = config->weight,
                              .weight_target = config->weight};
     snprintf(self.host, sizeof(self.host), "%s", node->announce);

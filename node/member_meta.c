@@ -7,7 +7,10 @@
 #include <assert.h>
 #include <string.h>
 
-static_assert(1 + 4 * 2 + 4 + 3 * 2 + HOST_SIZE_MAX + ZONE_SIZE_MAX + MEMBER_SOFTWARE_SIZE_MAX <=
+#define FLAG_WAITS 1
+
+static_assert(1 + 4 * 2 + 4 + 1 + 3 * 2 + HOST_SIZE_MAX + ZONE_SIZE_MAX +
+                      MEMBER_SOFTWARE_SIZE_MAX <=
                   GOSSIP_META_SIZE_MAX,
               "the longest meta fits gossip's datagrams");
 
@@ -39,6 +42,7 @@ int member_meta_encode(const struct member_meta *meta, struct buf *out)
     write_u16(out, meta->bus_port);
     write_bytes16(out, bytes_of(meta->zone));
     write_u32(out, meta->weight);
+    write_u8(out, meta->waits ? FLAG_WAITS : 0);
     write_bytes16(out, bytes_of(meta->software));
     return out->failed ? TORC_ENOMEM : TORC_OK;
 }
@@ -59,6 +63,9 @@ int member_meta_decode(struct member_meta *out, struct bytes input)
     out->bus_port = read_u16(&reader);
     read_text16(&reader, out->zone, ZONE_SIZE_MAX);
     out->weight = read_u32(&reader);
+    uint8_t flags = read_u8(&reader);
+    out->waits = flags == FLAG_WAITS;
+    reader.failed = reader.failed || (flags & ~FLAG_WAITS) != 0;
     read_text16(&reader, out->software, MEMBER_SOFTWARE_SIZE_MAX);
     int status = reader_finish(&reader);
     if (status == TORC_OK && !is_lawful(out)) {

@@ -2,7 +2,8 @@
  * What a node tells of itself: the bytes that gossip carries as a member's opaque meta. Pure; any
  * thread. Bytes: docs/protocol.md, "Member".
  *
- *      u8 version | host | client direct http bus ports (u16) | zone | u32 weight | software
+ *      u8 version | host | client direct http bus ports (u16) | zone | u32 weight | u8 flags |
+ * software
  *
  * with host, zone and software as u16 length and bytes.
  */
@@ -14,9 +15,10 @@
 #include "base/bytes.h"
 #include "base/limits.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
-#define MEMBER_META_VERSION 2
+#define MEMBER_META_VERSION 3
 #define MEMBER_SOFTWARE_SIZE_MAX 31
 
 struct member_meta {
@@ -24,9 +26,10 @@ struct member_meta {
     uint16_t client_port;
     uint16_t direct_port;
     uint16_t http_port;
-    uint16_t bus_port;                           /* TCP and UDP */
-    char zone[ZONE_SIZE_MAX + 1];                /* "" = none */
-    uint32_t weight;                             /* thousandths; what its operator asked for */
+    uint16_t bus_port;            /* TCP and UDP */
+    char zone[ZONE_SIZE_MAX + 1]; /* "" = none */
+    uint32_t weight;              /* thousandths; what its operator asked for */
+    bool waits;                   /* does not take its share by itself: --auto-rebalance no */
     char software[MEMBER_SOFTWARE_SIZE_MAX + 1]; /* its version, e.g. "0.1.0" */
 };
 

@@ -202,7 +202,8 @@ static bool fact_of(const struct gossip_member *member, struct member_fact *fact
                                           .direct_port = meta.direct_port,
                                           .http_port = meta.http_port,
                                           .bus_port = meta.bus_port,
-                                          .weight_current = meta.weight}};
+                                          .weight_asked = meta.weight},
+                                 .waits = meta.waits};
     memcpy(fact->node.host, meta.host, sizeof(fact->node.host));
     memcpy(fact->node.zone, meta.zone, sizeof(fact->node.zone));
     return true;
@@ -233,13 +234,20 @@ static void pass_on_wishes(struct control *control)
     pthread_mutex_lock(&control->offer_lock);
     bool prefer = control->wish_prefer;
     struct node_id forget = control->wish_forget;
+    struct ring_wish ring = control->wish_ring;
     control->wish_prefer = false;
     control->wish_forget = (struct node_id){0};
+    control->wish_ring = (struct ring_wish){0};
     pthread_mutex_unlock(&control->offer_lock);
-    if (prefer || !node_id_is_zero(&forget)) {
-        quorum_wish(control->quorum, prefer ? &control->node->id : NULL,
-                    node_id_is_zero(&forget) ? NULL : &forget, clock_lease_ms() + WISH_LIMIT_MS);
+    if (prefer || !node_id_is_zero(&forget) || ring.tag != 0) {
+        struct quorum_wish wish = {.prefer = prefer ? &control->node->id : NULL,
+                                   .forget = node_id_is_zero(&forget) ? NULL : &forget,
+                                   .ring = ring.tag == 0 ? NULL : &ring};
+        if (quorum_wish(control->quorum, &wish, clock_lease_ms() + WISH_LIMIT_MS) != TORC_OK) {
+            log_warning(&control->node->log, "out of memory for a wish");
+        }
     }
+    ring_wish_deinit(&ring);
 }
 
 void quorum_driver_tick(struct control *control)

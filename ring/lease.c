@@ -148,7 +148,9 @@ bool supports_silent(const struct supports *supports, const struct node_id *id,
 bool lease_is_taken(const struct view_node *node, const struct view *next)
 {
     int index = view_find(next, &node->id);
-    if (node->status == NODE_DOWN) {
+    bool has_nothing = node->removing && node->weight_current == 0 && node->weight_target == 0 &&
+                       next->settled_epoch + 1 == next->epoch; /* and knows it */
+    if (node->status == NODE_DOWN || (index < 0 && has_nothing)) {
         return false;
     }
     return index < 0 || next->nodes[index].incarnation != node->incarnation ||

@@ -76,7 +76,8 @@ const struct support *supports_find(const struct supports *supports, const struc
  * removes it, or replaces its incarnation. */
 bool supports_forbid(const struct supports *supports, const struct view *present,
                      const struct view *next, uint64_t now_ms);
-/* True if `next` takes from this node what it has under `present`. */
+/* True if `next` takes from this node what it has under `present`: nothing from one that was to be
+ * removed, owns nothing, and has carried out the view that says so. */
 bool lease_is_taken(const struct view_node *node, const struct view *next);
 
 /* ---- the holder's side ---- */

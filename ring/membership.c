@@ -111,8 +111,8 @@ static bool update_wishes(const struct membership_input *input, struct view *nex
         node->preferred = false;
         changed = true;
     }
-    if (input->forget != NULL && node_id_equal(input->forget, &node->id) && !node->removing &&
-        node->status == NODE_DOWN) {
+    if (input->forget != NULL && node_id_equal(input->forget, &node->id) &&
+        !(node->removing && node->lost) && node->status == NODE_DOWN) {
         node->removing = true;
         node->lost = true;
         changed = true;
@@ -278,23 +278,37 @@ static bool leads_alone(const struct view *view, size_t index)
     return false;
 }
 
-static uint32_t wanted_weight(const struct membership_input *input, const struct view *next,
-                              size_t index)
+/* If it is heard again it is as if it asked for the first time. */
+static void lose_share(struct view_node *node)
 {
-    const struct view_node *node = &next->nodes[index];
-    if (node->removing ||
-        (node->status == NODE_DOWN && node->lost &&
-         input->states[index].down_ms >= input->replace_after_ms && input->replace_after_ms > 0)) {
-        return 0;
+    if (node->weight_current > 0) {
+        node->weight_asked = 0;
     }
-    if (node->leaving) {
-        bool alone = node->weight_current > 0 && node->status == NODE_UP &&
-                     input->view->nodes[index].leaving && leads_alone(input->view, index);
-        return alone ? 0 : node->weight_current;
-    }
+    node->weight_target = 0;
+}
+
+/* What the node itself, or what has become of it, makes of its weight; true if that changes the
+ * view. */
+static bool want_weight(const struct membership_input *input, struct view *next, size_t index)
+{
+    struct view_node *node = &next->nodes[index];
     const struct member_fact *fact = fact_of(input, &node->id);
-    bool asks = node->status == NODE_UP && fact != NULL;
-    return asks ? fact->node.weight_current : node->weight_current;
+    bool given_up = node->status == NODE_DOWN && node->lost && input->replace_after_ms > 0 &&
+                    input->states[index].down_ms >= input->replace_after_ms;
+    bool alone = node->leaving && node->status == NODE_UP && input->view->nodes[index].leaving &&
+                 node->weight_current > 0 && leads_alone(input->view, index);
+    node->weight_target = node->weight_current;
+    if (node->removing || given_up || alone) {
+        lose_share(node);
+    } else if (!node->leaving && node->status == NODE_UP && fact != NULL && is_lawful(fact) &&
+               fact->node.weight_asked != node->weight_asked) {
+        node->weight_asked = fact->node.weight_asked;
+        if (!fact->waits) {
+            node->weight_target = node->weight_asked;
+        }
+        return true;
+    }
+    return node->weight_target != node->weight_current;
 }
 
 /* Members that are not in the view yet, as they ask for. */
@@ -302,16 +316,19 @@ static bool admit(const struct membership_input *input, struct view *next)
 {
     bool admitted = false;
     for (size_t i = 0; i < input->fact_count; i++) {
-        const struct view_node *fact = &input->facts[i].node;
-        if (view_find(input->view, &fact->id) >= 0 || view_was_removed(input->view, &fact->id)) {
+        const struct member_fact *fact = &input->facts[i];
+        if (view_find(input->view, &fact->node.id) >= 0 ||
+            view_was_removed(input->view, &fact->node.id)) {
             continue;
         }
-        struct view_node joiner = {
-            .id = fact->id, .status = NODE_UP, .weight_target = fact->weight_current};
-        if (!is_lawful(&input->facts[i])) {
+        struct view_node joiner = {.id = fact->node.id,
+                                   .status = NODE_UP,
+                                   .weight_asked = fact->node.weight_asked,
+                                   .weight_target = fact->waits ? 0 : fact->node.weight_asked};
+        if (!is_lawful(fact)) {
             continue; /* it would keep every other change from being made */
         }
-        describe(&joiner, &input->facts[i]);
+        describe(&joiner, fact);
         admitted = view_put_node(next, &joiner) == TORC_OK || admitted;
     }
     return admitted;
@@ -341,26 +358,55 @@ static bool remove_nodes(struct view *next)
     return removed;
 }
 
+static bool weights_differ(const struct view *next)
+{
+    bool differ = false;
+    for (size_t i = 0; i < next->node_count; i++) {
+        differ = differ || next->nodes[i].weight_target != next->nodes[i].weight_current;
+    }
+    return differ;
+}
+
+/* Not now: nobody would be left to have the slots. */
+static void put_back(const struct view *view, struct view *next)
+{
+    for (size_t i = 0; i < view->node_count; i++) {
+        int index = view_find(next, &view->nodes[i].id);
+        next->nodes[index] = view->nodes[i];
+    }
+}
+
 static bool begin_change(const struct membership_input *input, struct view *next)
 {
-    bool differs = false;
+    bool changed = false;
     for (size_t i = 0; i < next->node_count; i++) {
-        struct view_node *node = &next->nodes[i];
-        node->weight_target = wanted_weight(input, next, i);
-        differs = differs || node->weight_target != node->weight_current;
+        changed = want_weight(input, next, i) || changed;
     }
-    bool admitted = admit(input, next);
-    if ((differs || admitted) && anybody_left(next)) {
-        next->changing = true;
-        for (size_t i = 0; i < next->node_count; i++) {
-            next->nodes[i].preferred = false; /* the balance is made anew */
-        }
-        return true;
+    changed = admit(input, next) || changed;
+    if (input->ring != NULL && ring_wish_check(input->ring, input->view) == TORC_OK) {
+        ring_wish_apply(input->ring, next);
+        changed = true;
     }
-    for (size_t i = 0; i < next->node_count; i++) {
-        next->nodes[i].weight_target = next->nodes[i].weight_current;
+    if (weights_differ(next) && !anybody_left(next)) {
+        put_back(input->view, next);
+        changed = false;
     }
-    return remove_nodes(next);
+    next->changing = weights_differ(next);
+    for (size_t i = 0; next->changing && i < next->node_count; i++) {
+        next->nodes[i].preferred = false; /* the balance is made anew */
+    }
+    return changed || remove_nodes(next);
+}
+
+static bool turn_back(const struct membership_input *input, struct view *next)
+{
+    if (input->ring == NULL || !input->ring->cancel ||
+        ring_wish_check(input->ring, input->view) != TORC_OK) {
+        return false;
+    }
+    ring_wish_apply(input->ring, next);
+    view_turn_back(next);
+    return true;
 }
 
 struct view *membership_next(const struct membership_input *input)
@@ -373,7 +419,7 @@ struct view *membership_next(const struct membership_input *input)
     bool changed = update_nodes(input, next);
     /* Owners change for one reason at a time: who leads is then known to whoever takes over. */
     if (!changed && input->view->changing) {
-        changed = move_slots(input, next);
+        changed = turn_back(input, next) || move_slots(input, next);
     } else if (!changed && settled) {
         changed = begin_change(input, next);
     }

@@ -9,6 +9,7 @@
 #define TORC_RING_MEMBERSHIP_H
 
 #include "base/attributes.h"
+#include "ring/ring_wish.h"
 #include "ring/view.h"
 
 #include <stdbool.h>
@@ -17,8 +18,8 @@
 
 /* What a member says of itself, through gossip; it may not be in the view yet. */
 struct member_fact {
-    struct view_node
-        node; /* id, incarnation, host, ports, zone; weight_current: what it asks for */
+    struct view_node node; /* id, incarnation, host, ports, zone; weight_asked */
+    bool waits;            /* for somebody to give it that weight: see ring_wish.h */
 };
 
 /* What is known of one node of the view. */
@@ -44,6 +45,7 @@ struct membership_input {
     uint64_t replace_after_ms;    /* a node down for so long is given up; 0 = never */
     const struct node_id *prefer; /* make it primary of all it owns; NULL = no wish */
     const struct node_id *forget; /* remove it, if it is down; NULL = no wish */
+    const struct ring_wish *ring; /* NULL = no wish */
 };
 
 /* The next view, not sealed and with the epoch set, or NULL when nothing is to change (or there is

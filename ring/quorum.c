@@ -359,7 +359,7 @@ int quorum_set_report(struct quorum *quorum, const struct quorum_report *report)
     return TORC_OK;
 }
 
-static void handle_wish(struct quorum *quorum, const struct quorum_wire *wire)
+static int handle_wish(struct quorum *quorum, const struct quorum_wire *wire)
 {
     if (!node_id_is_zero(&wire->prefer)) {
         quorum->asked_prefer = wire->prefer;
@@ -367,15 +367,27 @@ static void handle_wish(struct quorum *quorum, const struct quorum_wire *wire)
     if (!node_id_is_zero(&wire->forget)) {
         quorum->asked_forget = wire->forget;
     }
+    if (wire->ring.tag == 0) {
+        return TORC_OK;
+    }
+    struct ring_wish ring;
+    int result = ring_wish_copy(&ring, &wire->ring);
+    if (result == TORC_OK) {
+        ring_wish_deinit(&quorum->asked_ring);
+        quorum->asked_ring = ring;
+        quorum->asked_ring_ms = quorum->now_ms;
+    }
+    return result;
 }
 
-void quorum_wish(struct quorum *quorum, const struct node_id *prefer, const struct node_id *forget,
-                 uint64_t until_ms)
+int quorum_wish(struct quorum *quorum, const struct quorum_wish *wish, uint64_t until_ms)
 {
-    quorum->prefer = prefer == NULL ? (struct node_id){0} : *prefer;
-    quorum->forget = forget == NULL ? (struct node_id){0} : *forget;
+    ring_wish_deinit(&quorum->ring);
+    quorum->prefer = wish->prefer == NULL ? (struct node_id){0} : *wish->prefer;
+    quorum->forget = wish->forget == NULL ? (struct node_id){0} : *wish->forget;
     quorum->wish_until_ms = until_ms;
     quorum->wish_at_ms = 0;
+    return wish->ring == NULL ? TORC_OK : ring_wish_copy(&quorum->ring, wish->ring);
 }
 
 /* The view has what was wished for. */
@@ -384,19 +396,24 @@ static bool wish_granted(const struct quorum *quorum)
     int preferred = view_find(quorum->view, &quorum->prefer);
     int forgotten = view_find(quorum->view, &quorum->forget);
     return (preferred < 0 || quorum->view->nodes[preferred].preferred) &&
-           (forgotten < 0 || quorum->view->nodes[forgotten].removing);
+           (forgotten < 0 ||
+            (quorum->view->nodes[forgotten].removing && quorum->view->nodes[forgotten].lost)) &&
+           (quorum->ring.tag == 0 || quorum->ring.tag != view_ring_tag(quorum->view));
 }
 
 static void repeat_wish(struct quorum *quorum)
 {
     if (quorum->now_ms >= quorum->wish_until_ms || wish_granted(quorum)) {
         quorum->wish_until_ms = 0;
+        ring_wish_deinit(&quorum->ring);
         return;
     }
     struct quorum_wire wire = quorum_wire_begin(quorum, QUORUM_WISH);
     wire.prefer = quorum->prefer;
     wire.forget = quorum->forget;
-    handle_wish(quorum, &wire);
+    wire.ring = quorum->ring;                 /* borrowed */
+    int ignored = handle_wish(quorum, &wire); /* without memory: it is repeated */
+    (void)ignored;
     to_voters(quorum, &wire);
     quorum->wish_at_ms = quorum->now_ms + WISH_PERIOD_MS;
 }
@@ -412,7 +429,7 @@ static int handle(struct quorum *quorum, const struct quorum_wire *wire)
     case QUORUM_AGREEMENT: handle_agreement(quorum, wire); return TORC_OK;
     case QUORUM_VIEW: quorum_offer(quorum, wire->view, quorum->now_ms); return TORC_OK;
     case QUORUM_REPORT: handle_report(quorum, wire); return TORC_OK;
-    case QUORUM_WISH: handle_wish(quorum, wire); return TORC_OK;
+    case QUORUM_WISH: return handle_wish(quorum, wire);
     }
     return TORC_ECORRUPT;
 }
@@ -599,5 +616,7 @@ void quorum_destroy(struct quorum *quorum)
     queue_deinit(&quorum->sealed);
     view_release(quorum->withheld_for);
     view_release(quorum->view);
+    ring_wish_deinit(&quorum->ring);
+    ring_wish_deinit(&quorum->asked_ring);
     free(quorum);
 }

@@ -77,10 +77,17 @@ void quorum_consider(struct quorum *quorum, const struct member_fact *facts, siz
 bool quorum_offer(struct quorum *quorum, const struct view *view, uint64_t now_ms);
 /* What this node says from now on; copied. */
 int quorum_set_report(struct quorum *quorum, const struct quorum_report *report) TORC_MUST_USE;
-/* Asks the voters to make a node primary of all it owns, or to remove one that is down. Repeated
- * until a view comes, or `until_ms`. */
-void quorum_wish(struct quorum *quorum, const struct node_id *prefer, const struct node_id *forget,
-                 uint64_t until_ms);
+/* What the voters may be asked for: to make a node primary of all it owns, to remove one that is
+ * down, to change the ring. */
+struct quorum_wish {
+    const struct node_id *prefer; /* NULL = no such wish */
+    const struct node_id *forget; /* the same */
+    const struct ring_wish *ring; /* the same; copied */
+};
+/* Asks the voters, instead of what was asked for before, until a view grants it or `until_ms`. 0 or
+ * TORC_ENOMEM (nothing is asked for). */
+int quorum_wish(struct quorum *quorum, const struct quorum_wish *wish,
+                uint64_t until_ms) TORC_MUST_USE;
 /* This node serves nothing from now on: tells the voters, so that nobody waits for its lease. */
 void quorum_leave(struct quorum *quorum, uint64_t now_ms);
 

@@ -47,8 +47,13 @@ struct quorum {
     struct node_id slow[QUORUM_SLOW_MAX];
 
     struct node_id prefer, forget; /* wishes of this node; zero = none */
+    struct ring_wish ring;         /* the same; owned */
     uint64_t wish_until_ms;
-    struct node_id asked_prefer, asked_forget; /* as voters heard them, for this epoch */
+    /* As voters heard them. Those of ids are for this epoch; one for the ring says itself whether
+     * it still counts. */
+    struct node_id asked_prefer, asked_forget;
+    struct ring_wish asked_ring; /* owned */
+    uint64_t asked_ring_ms;      /* when it was heard last */
 
     struct node_id ahead; /* a node with a newer view */
     uint64_t ahead_epoch;

@@ -4,7 +4,8 @@
 
 #include <stdlib.h>
 
-#define RANK_DELAY_MS 200    /* for each voter of a lower id, which should have proposed by then */
+#define RANK_DELAY_MS 200 /* for each voter of a lower id, which should have proposed by then */
+#define WISH_FRESH_MS 1500
 #define REPORT_FRESH_MS 1500 /* an accusation that is not repeated is withdrawn */
 
 bool quorum_hears(const struct quorum *quorum, const struct node_id *id)
@@ -137,6 +138,13 @@ static const struct node_id *wish(const struct node_id *id)
     return node_id_is_zero(id) ? NULL : id;
 }
 
+/* One that is not repeated is withdrawn: whoever made it was told that nothing came of it. */
+static const struct ring_wish *asked_ring(const struct quorum *quorum)
+{
+    bool fresh = quorum->now_ms < quorum->asked_ring_ms + WISH_FRESH_MS;
+    return quorum->asked_ring.tag != 0 && fresh ? &quorum->asked_ring : NULL;
+}
+
 static struct view *next_view(struct quorum *quorum, const struct member_fact *facts,
                               size_t fact_count)
 {
@@ -154,7 +162,8 @@ static struct view *next_view(struct quorum *quorum, const struct member_fact *f
                                      .fact_count = fact_count,
                                      .replace_after_ms = quorum->options.replace_after_ms,
                                      .prefer = wish(&quorum->asked_prefer),
-                                     .forget = wish(&quorum->asked_forget)};
+                                     .forget = wish(&quorum->asked_forget),
+                                     .ring = asked_ring(quorum)};
     struct view *next = membership_next(&input);
     free(states);
     return next;

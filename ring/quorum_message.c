@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#define QUORUM_VERSION 1
+#define QUORUM_VERSION 2
 #define VIEW_BYTES_MAX (4u * 1024 * 1024)
 #define FLAG_LEAVING 1
 #define FLAG_FAREWELL 2
@@ -141,6 +141,7 @@ void quorum_wire_encode(const struct quorum_wire *wire, struct buf *out)
     case QUORUM_WISH:
         write_id(out, &wire->prefer);
         write_id(out, &wire->forget);
+        ring_wish_write(&wire->ring, out);
         return;
     }
 }
@@ -178,7 +179,7 @@ static int read_body(struct reader *reader, struct quorum_wire *wire)
     case QUORUM_WISH:
         read_id(reader, &wire->prefer);
         read_id(reader, &wire->forget);
-        return TORC_OK;
+        return ring_wish_read(reader, &wire->ring);
     }
     return TORC_ECORRUPT;
 }
@@ -218,4 +219,5 @@ void quorum_wire_deinit(struct quorum_wire *wire)
     view_release(wire->view);
     wire->agreement.view = NULL;
     wire->view = NULL;
+    ring_wish_deinit(&wire->ring);
 }

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "ring/agreement.h"
+#include "ring/ring_wish.h"
 #include "ring/view.h"
 
 #include <stdbool.h>
@@ -60,6 +61,7 @@ struct quorum_wire {
     /* wish; zero ids = none */
     struct node_id prefer;
     struct node_id forget;
+    struct ring_wish ring; /* owned by the decoded message; without a tag = none */
 };
 
 void quorum_wire_encode(const struct quorum_wire *wire, struct buf *out);

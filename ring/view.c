@@ -81,6 +81,7 @@ struct view *view_clone(const struct view *view)
     clone->lease_ms = view->lease_ms;
     clone->settled_epoch = view->settled_epoch;
     clone->changing = view->changing;
+    clone->turned_back = view->turned_back;
     memcpy(clone->moved, view->moved, sizeof(clone->moved));
     memcpy(clone->voters, view->voters, sizeof(clone->voters));
     clone->voter_count = view->voter_count;
@@ -195,6 +196,7 @@ void view_finish_change(struct view *view)
         view->nodes[i].weight_current = view->nodes[i].weight_target;
     }
     view->changing = false;
+    view->turned_back = false;
     memset(view->moved, 0, sizeof(view->moved));
 }
 
@@ -210,6 +212,7 @@ void view_turn_back(struct view *view)
     for (size_t i = 0; i < sizeof(view->moved); i++) {
         view->moved[i] = (uint8_t)~view->moved[i];
     }
+    view->turned_back = !view->turned_back;
 }
 
 bool view_is_voter(const struct view *view, const struct node_id *id)
@@ -235,6 +238,21 @@ void view_set_slot_moved(struct view *view, uint16_t slot)
     view->moved[slot / 8] |= (uint8_t)(1u << (slot % 8));
 }
 
+uint64_t view_ring_tag(const struct view *view)
+{
+    uint64_t tag = 0;
+    for (size_t i = 0; i < view->node_count; i++) {
+        const struct view_node *node = &view->nodes[i];
+        struct {
+            struct node_id id;
+            uint32_t current, target, removing;
+        } seen = {node->id, node->weight_current, node->weight_target, node->removing};
+        static_assert(sizeof(seen) == NODE_ID_SIZE + 12, "without holes");
+        tag = XXH3_64bits_withSeed(&seen, sizeof(seen), tag);
+    }
+    return tag == 0 ? 1 : tag;
+}
+
 /* Zero-terminated within its array, and nothing below `lowest` in it: what is printed into a
  * line-oriented reply cannot break the line. */
 static bool text_is_clean(const char *text, size_t array_size, char lowest)
@@ -254,7 +272,8 @@ bool view_node_is_lawful(const struct view_node *node)
     return node->host[0] != '\0' && text_is_clean(node->host, sizeof(node->host), '!') &&
            text_is_clean(node->zone, sizeof(node->zone), '!') &&
            (node->status == NODE_UP || node->status == NODE_SYNCING || node->status == NODE_DOWN) &&
-           node->weight_current <= WEIGHT_MAX && node->weight_target <= WEIGHT_MAX;
+           node->weight_asked <= WEIGHT_MAX && node->weight_current <= WEIGHT_MAX &&
+           node->weight_target <= WEIGHT_MAX;
 }
 
 static bool node_is_valid(const struct view *view, const struct view_node *node)
@@ -282,7 +301,7 @@ static bool view_is_valid(const struct view *view)
         }
         preferred_count += view->nodes[i].preferred;
     }
-    if (preferred_count > 1) {
+    if (preferred_count > 1 || (view->turned_back && !view->changing)) {
         return false;
     }
     for (size_t i = 0; i < view->voter_count; i++) {
@@ -381,6 +400,13 @@ static const struct placement *placement_of_slot(const struct view *view, uint16
     return view_slot_moved(view, slot) ? view->target : view->current;
 }
 
+/* It will not come back, and what it held is gone. One that is up and to be removed owns what it
+ * owns until that has moved. */
+static bool is_given_up(const struct view_node *node)
+{
+    return node->removing && node->lost;
+}
+
 /* Of a slot whose nodes will all be removed: of those of the ring that stay, the one with the
  * highest hash of itself and the slot, which another node's joining the view does not change. */
 static size_t list_stand_in(const struct view *view, bool target, uint16_t slot,
@@ -392,7 +418,7 @@ static size_t list_stand_in(const struct view *view, bool target, uint16_t slot,
         const struct view_node *node = &view->nodes[i];
         uint32_t weight = target ? node->weight_target : node->weight_current;
         uint64_t hash = XXH3_64bits_withSeed(node->id.bytes, NODE_ID_SIZE, slot);
-        if (weight > 0 && !node->removing && (count == 0 || hash > best)) {
+        if (weight > 0 && !is_given_up(node) && (count == 0 || hash > best)) {
             best = hash;
             out[0] = (uint16_t)i;
             count = 1;
@@ -421,7 +447,7 @@ static size_t list_placed(const struct view *view, const struct placement *place
     size_t ring_count = list_ring(view, placement, slot, ring);
     size_t count = 0;
     for (size_t i = 0; i < ring_count; i++) {
-        if (!view->nodes[ring[i]].removing) {
+        if (!is_given_up(&view->nodes[ring[i]])) {
             out[count++] = ring[i];
         }
     }

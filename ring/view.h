@@ -39,10 +39,12 @@ struct view_node {
     enum node_status status;
     bool leaving;            /* is to be primary only of what nobody else holds */
     bool preferred;          /* is to be primary of all that it owns; at most one node */
-    bool removing;           /* is to be removed once it owns nothing */
+    bool removing;           /* is to be removed once it owns nothing; with `lost` it owns nothing
+                                from now on */
     bool lost;               /* not up: what it held when it was last up is gone */
     uint64_t last_up;        /* not up: the last epoch at which it was up; 0 = never. Up: 0 */
-    uint32_t weight_current; /* thousandths; in the current ring */
+    uint32_t weight_asked;   /* thousandths; what it last asked for itself and was heard with */
+    uint32_t weight_current; /* in the current ring */
     uint32_t weight_target;  /* in the target ring; equals weight_current unless changing */
 };
 
@@ -55,6 +57,7 @@ struct view {
     uint64_t settled_epoch; /* newest epoch known to have been carried out on every node that was
                                up: what others took over under it, or before, may be dropped */
     bool changing;          /* a target ring is set */
+    bool turned_back;       /* the target is the ring that was current when the change began */
     struct view_node *nodes;
     size_t node_count;
     size_t node_capacity;
@@ -107,6 +110,8 @@ bool view_node_is_lawful(const struct view_node *node);
 /* Index into nodes[], or -1. */
 int view_find(const struct view *view, const struct node_id *id);
 bool view_is_voter(const struct view *view, const struct node_id *id);
+/* A name for the ring and the change of it that is under way: a hash of the weights. Never 0. */
+uint64_t view_ring_tag(const struct view *view);
 bool view_slot_moved(const struct view *view, uint16_t slot);
 void view_set_slot_moved(struct view *view, uint16_t slot); /* before sealing */
 
@@ -122,9 +127,9 @@ void view_set_slot_moved(struct view *view, uint16_t slot); /* before sealing */
  * are all down. If it is lost, the first that is syncing leads, and begins empty.
  */
 size_t view_owners(const struct view *view, uint16_t slot, uint16_t out[COPIES_MAX]);
-/* The same whatever their status: who will own the slot once everybody is up. A node that is being
- * removed is not among them; when that leaves none, another node of the ring stands in, so that a
- * ring change cannot be stuck for want of somebody to give the slot to. */
+/* The same whatever their status: who will own the slot once everybody is up. A node that was lost
+ * and is being removed is not among them; when that leaves none, another node of the ring stands
+ * in, so that a ring change cannot be stuck for want of somebody to give the slot to. */
 size_t view_owners_placed(const struct view *view, uint16_t slot, uint16_t out[COPIES_MAX]);
 /* Of the owners, and of syncing nodes of a slot that no node that is up owns: those whose copies
  * hold every acknowledged write. Returns how many; 0 = it is lost, or nobody leads. */

@@ -6,8 +6,10 @@
 #include <assert.h>
 #include <string.h>
 
-#define VIEW_ENCODING_VERSION 2
+#define VIEW_ENCODING_VERSION 3
 #define VIEW_FLAG_CHANGING 1
+#define VIEW_FLAG_TURNED_BACK 2
+#define VIEW_FLAGS 3
 #define NODE_FLAG_LEAVING 1
 #define NODE_FLAG_PREFERRED 2
 #define NODE_FLAG_REMOVING 4
@@ -24,7 +26,8 @@ void view_encode(const struct view *view, struct buf *out)
     write_u8(out, view->copies);
     write_u32(out, view->lease_ms);
     write_u64(out, view->settled_epoch);
-    write_u8(out, view->changing ? VIEW_FLAG_CHANGING : 0);
+    write_u8(out, (uint8_t)((view->changing ? VIEW_FLAG_CHANGING : 0) |
+                            (view->turned_back ? VIEW_FLAG_TURNED_BACK : 0)));
     write_u16(out, (uint16_t)view->node_count);
     for (size_t i = 0; i < view->node_count; i++) {
         const struct view_node *node = &view->nodes[i];
@@ -42,6 +45,7 @@ void view_encode(const struct view *view, struct buf *out)
                                 (node->removing ? NODE_FLAG_REMOVING : 0) |
                                 (node->lost ? NODE_FLAG_LOST : 0)));
         write_u64(out, node->last_up);
+        write_u32(out, node->weight_asked);
         write_u32(out, node->weight_current);
         if (view->changing) {
             write_u32(out, node->weight_target);
@@ -79,6 +83,7 @@ static void read_node(struct reader *reader, bool changing, struct view_node *no
     node->lost = (flags & NODE_FLAG_LOST) != 0;
     reader->failed = reader->failed || (flags & ~NODE_FLAGS) != 0;
     node->last_up = read_u64(reader);
+    node->weight_asked = read_u32(reader);
     node->weight_current = read_u32(reader);
     node->weight_target = changing ? read_u32(reader) : node->weight_current;
 }
@@ -121,10 +126,11 @@ static int read_view(struct reader *reader, struct view *view)
     view->lease_ms = read_u32(reader);
     view->settled_epoch = read_u64(reader);
     uint8_t flags = read_u8(reader);
-    if ((flags & ~VIEW_FLAG_CHANGING) != 0) {
+    if ((flags & ~VIEW_FLAGS) != 0) {
         return TORC_ECORRUPT;
     }
-    view->changing = flags == VIEW_FLAG_CHANGING;
+    view->changing = (flags & VIEW_FLAG_CHANGING) != 0;
+    view->turned_back = (flags & VIEW_FLAG_TURNED_BACK) != 0;
     int error = read_nodes(reader, view);
     if (error != 0) {
         return error;

@@ -5,6 +5,9 @@
 /* Not one that merely started anew, and lost its data by that: it will be back in a moment. */
 static bool is_given_up(const struct view_node *node)
 {
+    if (node->removing && node->weight_current == 0 && node->weight_target == 0) {
+        return true; /* it owns nothing any more */
+    }
     return node->status == NODE_DOWN &&
            (node->removing || (node->lost && node->weight_target == 0));
 }

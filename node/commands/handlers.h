@@ -145,6 +145,8 @@
     X(time)                                                                                        \
     X(torc_gossip)                                                                                 \
     X(torc_quorum)                                                                                 \
+    X(torc_ring_cancel)                                                                            \
+    X(torc_ring_change)                                                                            \
     X(torc_take)                                                                                   \
     X(torc_view)                                                                                   \
     X(wait)

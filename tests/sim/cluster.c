@@ -134,6 +134,7 @@ static struct view *first_view(struct cluster *cluster)
                                  .http_port = 3,
                                  .bus_port = (uint16_t)(10000 + i),
                                  .status = NODE_UP,
+                                 .weight_asked = WEIGHT_UNIT,
                                  .weight_current = WEIGHT_UNIT,
                                  .weight_target = WEIGHT_UNIT};
         if (view_put_node(view, &node) != 0) {

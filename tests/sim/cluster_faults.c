@@ -1,5 +1,6 @@
 /* What goes wrong: several things at once, each for a while, all from the seed. */
 #include "base/codec.h"
+#include "base/error.h"
 #include "tests/sim/cluster_node.h"
 
 #include <stdlib.h>
@@ -24,6 +25,7 @@ enum fault_kind {
     FAULT_WEIGHT,
     FAULT_CLOCK,  /* the wall clock jumps */
     FAULT_STRIKE, /* at the next view: see enum strike_kind */
+    FAULT_RING,   /* an operator wants another ring, or not that one */
     FAULT_KIND_COUNT,
 };
 
@@ -140,10 +142,10 @@ static void join(struct cluster *cluster)
 
 static const char *fault_name(uint8_t kind)
 {
-    static const char *const names[] = {"none",   "crash",   "disk lost", "pause", "cut one way",
-                                        "cut",    "isolate", "slow",      "lossy", "disk full",
-                                        "doom",   "lag",     "tear",      "join",  "leave",
-                                        "prefer", "weight",  "clock",     "strike"};
+    static const char *const names[] = {"none",   "crash",   "disk lost", "pause",  "cut one way",
+                                        "cut",    "isolate", "slow",      "lossy",  "disk full",
+                                        "doom",   "lag",     "tear",      "join",   "leave",
+                                        "prefer", "weight",  "clock",     "strike", "ring"};
     return names[kind];
 }
 
@@ -227,7 +229,7 @@ static void end_lasting(struct cluster *cluster, struct cluster_fault *fault)
 static void wish_prefer(struct cluster *cluster, struct sim_node *by, uint16_t whom)
 {
     if (by->state == SIM_RUNNING) {
-        quorum_wish(by->quorum, &node_at(cluster, whom)->id, NULL, sim_now_ms(by) + 2000);
+        sim_wish(by, &(struct quorum_wish){.prefer = &node_at(cluster, whom)->id}, 2000);
     }
 }
 
@@ -240,6 +242,31 @@ static void change_weight(struct cluster *cluster, struct sim_node *node)
         (void)!gossip_set_meta(node->gossip, buf_bytes(&meta));
         buf_deinit(&meta);
     }
+}
+
+/* What torc-ring asks for: another weight, none, to be removed, or that all be as it was. */
+static void wish_ring(struct cluster *cluster, struct sim_node *by, uint16_t whom, size_t alive)
+{
+    uint64_t what = network_random(&cluster->network, 0, 5);
+    if (by->state != SIM_RUNNING) {
+        return;
+    }
+    struct ring_wish ring = {.tag = view_ring_tag(by->view), .cancel = by->view->changing};
+    struct ring_wish_node node = {.id = node_at(cluster, whom)->id};
+    if (what == 0 && alive > 3) {
+        node.remove = true;
+    } else if (what > 1 || alive <= 3) {
+        node.weight = WEIGHT_UNIT * (uint32_t)network_random(&cluster->network, 1, 3);
+    }
+    if (!ring.cancel && ring_wish_add(&ring, &node) != TORC_OK) {
+        abort();
+    }
+    if (ring_wish_check(&ring, by->view) == TORC_OK) {
+        cluster_note(cluster, "wish: %s, weight %u%s", ring.cancel ? "turn back" : "change",
+                     node.weight, node.remove ? ", remove" : "");
+        sim_wish(by, &(struct quorum_wish){.ring = &ring}, 2000);
+    }
+    ring_wish_deinit(&ring);
 }
 
 static void happen(struct cluster *cluster, uint8_t kind, uint16_t a, uint16_t b, size_t alive)
@@ -276,6 +303,11 @@ static void happen(struct cluster *cluster, uint8_t kind, uint16_t a, uint16_t b
         }
         if (cluster->strike == STRIKE_VOTERS && !cluster->setup.wild) {
             cluster->strike = STRIKE_ANY;
+        }
+        break;
+    case FAULT_RING:
+        if (cluster->setup.churn) {
+            wish_ring(cluster, node, b, alive);
         }
         break;
     case FAULT_CLOCK: node->wall_offset_ms = network_random(&cluster->network, 0, 3000); break;
@@ -318,7 +350,7 @@ void cluster_fault_event(struct cluster *cluster)
         FAULT_DOOM,    FAULT_DOOM,    FAULT_TEAR,      FAULT_TEAR,        FAULT_JOIN,
         FAULT_LEAVE,   FAULT_PREFER,  FAULT_PREFER,    FAULT_WEIGHT,      FAULT_CLOCK,
         FAULT_STRIKE,  FAULT_STRIKE,  FAULT_STRIKE,    FAULT_LAG,         FAULT_LAG,
-        FAULT_LAG,     FAULT_LAG};
+        FAULT_LAG,     FAULT_LAG,     FAULT_RING,      FAULT_RING,        FAULT_RING};
     if (!cluster->faulty) {
         return;
     }
@@ -336,7 +368,8 @@ void cluster_fault_event(struct cluster *cluster)
         return;
     }
     if (fault.kind >= FAULT_LASTING_COUNT) {
-        bool grave = fault.kind == FAULT_LEAVE || fault.kind == FAULT_STRIKE;
+        bool grave =
+            fault.kind == FAULT_LEAVE || fault.kind == FAULT_STRIKE || fault.kind == FAULT_RING;
         if (!grave || troubled < limit) {
             happen(cluster, fault.kind, fault.a, fault.b, alive);
         }
@@ -472,13 +505,14 @@ void cluster_forget_gone(struct cluster *cluster)
     for (size_t i = 0; i < cluster->node_count; i++) {
         const struct sim_node *gone = cluster->nodes[i];
         int index = view_find(view, &gone->id);
-        if (gone->state != SIM_GONE || index < 0 || view->nodes[index].removing) {
+        bool known = index >= 0 && view->nodes[index].removing && view->nodes[index].lost;
+        if (gone->state != SIM_GONE || index < 0 || known) {
             continue;
         }
         uint16_t by = any(cluster);
         struct sim_node *node = node_at(cluster, by);
         if (node->state == SIM_RUNNING) {
-            quorum_wish(node->quorum, NULL, &gone->id, sim_now_ms(node) + 1000);
+            sim_wish(node, &(struct quorum_wish){.forget = &gone->id}, 1000);
         }
         return;
     }

@@ -469,7 +469,9 @@ static void tick(struct sim_node *node)
     sim_report(node);
     sim_expire(node);
     settle(node);
-    if (node->leaving && node->reply_count == 0 && sim_leads_nothing(node)) {
+    bool handed_over = node->leaving && node->reply_count == 0 && sim_leads_nothing(node);
+    bool removed = node->view != NULL && view_was_removed(node->view, &node->id);
+    if (handed_over || removed) {
         leave(node);
     }
 }

@@ -140,6 +140,8 @@ void sim_crash(struct sim_node *node);
 void sim_pause(struct sim_node *node);
 void sim_resume(struct sim_node *node);
 uint64_t sim_now_ms(const struct sim_node *node);
+/* The node asks the voters, for so long. */
+void sim_wish(struct sim_node *node, const struct quorum_wish *wish, uint64_t limit_ms);
 bool sim_has_lease(const struct sim_node *node);
 void sim_packet(struct sim_node *node, struct packet *packet); /* owns the packet */
 void sim_tick_event(struct sim_node *node, uint64_t run);

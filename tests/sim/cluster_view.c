@@ -153,11 +153,18 @@ void sim_consider(struct sim_node *node)
                                  .direct_port = 2,
                                  .http_port = 3,
                                  .bus_port = member->address.port,
-                                 .weight_current = read_u32(&reader)};
+                                 .weight_asked = read_u32(&reader)};
         facts[count++].node = fact;
     }
     qsort(facts, count, sizeof(facts[0]), by_id);
     quorum_consider(node->quorum, facts, count, sim_now_ms(node));
+}
+
+void sim_wish(struct sim_node *node, const struct quorum_wish *wish, uint64_t limit_ms)
+{
+    if (quorum_wish(node->quorum, wish, sim_now_ms(node) + limit_ms) != TORC_OK) {
+        abort();
+    }
 }
 
 /* ---- reports ---- */

@@ -67,6 +67,7 @@ static struct view *make_view(const struct node_id *self)
                              .http_port = 3,
                              .bus_port = 4,
                              .status = NODE_UP,
+                             .weight_asked = WEIGHT_UNIT,
                              .weight_current = WEIGHT_UNIT,
                              .weight_target = WEIGHT_UNIT};
     view->epoch = 1;

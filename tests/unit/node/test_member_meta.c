@@ -27,6 +27,7 @@ static void expect_equal(const struct member_meta *a, const struct member_meta *
     ck_assert_uint_eq(a->bus_port, b->bus_port);
     ck_assert_str_eq(a->zone, b->zone);
     ck_assert_uint_eq(a->weight, b->weight);
+    ck_assert_int_eq(a->waits, b->waits);
     ck_assert_str_eq(a->software, b->software);
 }
 
@@ -48,6 +49,7 @@ START_TEST(test_round_trip)
     plain.zone[0] = '\0';
     plain.software[0] = '\0';
     plain.weight = 0;
+    plain.waits = true;
     expect_round_trip(&plain);
 }
 END_TEST
@@ -68,17 +70,19 @@ END_TEST
 /* The bytes on the wire, so that a change of the format cannot pass unseen. */
 START_TEST(test_format)
 {
-    static const char expected[] = "\x02"
+    static const char expected[] = "\x03"
                                    "\x01\0h"
                                    "\x59\x1b\x41\x1f\x29\x23\x69\x42"
                                    "\x02\0zz"
                                    "\xdc\x05\0\0"
+                                   "\x01"
                                    "\x05\0"
                                    "0.1.0";
     struct buf encoded = {0};
     struct member_meta meta = sample;
     snprintf(meta.host, sizeof(meta.host), "h");
     snprintf(meta.zone, sizeof(meta.zone), "zz");
+    meta.waits = true;
     ck_assert_int_eq(member_meta_encode(&meta, &encoded), TORC_OK);
     ck_assert_uint_eq(buf_size(&encoded), sizeof(expected) - 1);
     ck_assert_mem_eq(buf_head(&encoded), expected, sizeof(expected) - 1);
@@ -149,7 +153,7 @@ START_TEST(test_patched)
     size_t host = 3;
     size_t ports = host + strlen(sample.host);
     size_t weight = ports + 8 + 2 + strlen(sample.zone);
-    ck_assert_int_eq(decode_patched(0, "\x01", 1), TORC_EVERSION);
+    ck_assert_int_eq(decode_patched(0, "\x02", 1), TORC_EVERSION);
     ck_assert_int_eq(decode_patched(0, "\0", 1), TORC_EVERSION);
     ck_assert_int_eq(decode_patched(host, "\0", 1), TORC_ECORRUPT); /* a zero byte in a text */
     ck_assert_int_eq(decode_patched(1, "\xff\xff", 2), TORC_ECORRUPT);
@@ -157,6 +161,7 @@ START_TEST(test_patched)
         ck_assert_int_eq(decode_patched(ports + 2 * i, "\0\0", 2), TORC_ECORRUPT);
     }
     ck_assert_int_eq(decode_patched(weight, "\xa0\x86\x01\0", 4), TORC_OK); /* 100000 */
+    ck_assert_int_eq(decode_patched(weight + 4, "\x02", 1), TORC_ECORRUPT);
     ck_assert_int_eq(decode_patched(weight, "\xa1\x86\x01\0", 4), TORC_ECORRUPT);
 }
 END_TEST

@@ -142,6 +142,7 @@ static void join_with(struct fixture *fixture, size_t peers, enum node_status la
                                  .http_port = 9001,
                                  .bus_port = 17001,
                                  .status = i > 0 && i == peers ? last : NODE_UP,
+                                 .weight_asked = WEIGHT_UNIT,
                                  .weight_current = WEIGHT_UNIT,
                                  .weight_target = WEIGHT_UNIT};
         memset(node.id.bytes, (int)i + 1, NODE_ID_SIZE);

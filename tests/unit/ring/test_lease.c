@@ -132,6 +132,32 @@ START_TEST(what_is_taken)
 }
 END_TEST
 
+START_TEST(nothing_is_taken_from_one_that_is_removed_and_has_nothing)
+{
+    struct view *next = make_view(3, 3);
+    struct view_node node = next->nodes[1];
+    node.id = id_of(77);
+    node.status = NODE_UP;
+    node.removing = true;
+    node.weight_current = node.weight_target = 0;
+    next->epoch = 6;
+    next->settled_epoch = 5;
+    ck_assert(!lease_is_taken(&node, next));
+    next->settled_epoch = 4; /* it may not know yet that it has nothing */
+    ck_assert(lease_is_taken(&node, next));
+    next->settled_epoch = 5;
+    node.weight_current = 1;
+    ck_assert(lease_is_taken(&node, next));
+    node.weight_current = 0;
+    node.weight_target = 1;
+    ck_assert(lease_is_taken(&node, next));
+    node.weight_target = 0;
+    node.removing = false;
+    ck_assert(lease_is_taken(&node, next));
+    view_release(next);
+}
+END_TEST
+
 START_TEST(during_a_grace_everybody_counts_as_supported)
 {
     struct supports supports;
@@ -358,6 +384,7 @@ int main(void)
     tcase_add_test(tcase, a_supported_node_keeps_what_it_has_until_its_support_runs_out);
     tcase_add_test(tcase, a_supported_node_is_neither_removed_nor_replaced);
     tcase_add_test(tcase, what_is_taken);
+    tcase_add_test(tcase, nothing_is_taken_from_one_that_is_removed_and_has_nothing);
     tcase_add_test(tcase, during_a_grace_everybody_counts_as_supported);
     tcase_add_test(tcase, a_farewell_ends_the_support_of_that_run_for_good);
     tcase_add_test(tcase, a_newer_incarnation_ends_the_support_of_the_older);

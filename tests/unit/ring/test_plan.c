@@ -15,6 +15,7 @@ static struct view *make_view(size_t count)
     for (size_t i = 0; i < count; i++) {
         struct view_node node = {.host = "host",
                                  .status = NODE_UP,
+                                 .weight_asked = WEIGHT_UNIT,
                                  .weight_current = WEIGHT_UNIT,
                                  .weight_target = WEIGHT_UNIT};
         node_id_generate(&node.id, &prng);

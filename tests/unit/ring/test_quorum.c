@@ -430,6 +430,11 @@ START_TEST(an_accusation_that_is_withdrawn_leads_to_nothing)
 }
 END_TEST
 
+static void wish(struct net *net, size_t node, const struct quorum_wish *wished)
+{
+    ck_assert_int_eq(quorum_wish(net->nodes[node], wished, net->now_ms + 1000), TORC_OK);
+}
+
 START_TEST(wishes_are_heard)
 {
     struct net net;
@@ -437,7 +442,8 @@ START_TEST(wishes_are_heard)
     run(&net, LEASE);
     struct node_id third = id_of(2);
     struct node_id fourth = id_of(3);
-    quorum_wish(net.nodes[3], &third, NULL, net.now_ms + 1000); /* of a node that does not vote */
+    /* Of a node that does not vote. */
+    wish(&net, 3, &(struct quorum_wish){.prefer = &third});
     run(&net, 500);
     ck_assert(view_of(&net, 0)->nodes[2].preferred);
     ck_assert_uint_eq(view_of(&net, 0)->epoch, 6);
@@ -446,7 +452,7 @@ START_TEST(wishes_are_heard)
 
     net.dead[3] = true;
     run_until_status(&net, 0, 3, NODE_DOWN, 3 * LEASE);
-    quorum_wish(net.nodes[0], NULL, &fourth, net.now_ms + 1000);
+    wish(&net, 0, &(struct quorum_wish){.forget = &fourth});
     run(&net, 500);
     ck_assert(view_of(&net, 1)->nodes[3].removing);
     net_deinit(&net);

@@ -261,6 +261,19 @@ START_TEST(wishes)
     round_trip(&wire, &back);
     ck_assert(node_id_is_zero(&back.prefer));
     ck_assert(node_id_equal(&back.forget, &wire.forget));
+    ck_assert_uint_eq(back.ring.tag, 0);
+
+    struct ring_wish_node nodes[] = {{id_of(1), 2000, false}, {id_of(2), 0, true}};
+    wire.ring = (struct ring_wish){.tag = 77, .count = 2, .nodes = nodes};
+    round_trip(&wire, &back);
+    ck_assert_uint_eq(back.ring.tag, 77);
+    ck_assert(!back.ring.cancel);
+    ck_assert_uint_eq(back.ring.count, 2);
+    ck_assert(node_id_equal(&back.ring.nodes[0].id, &nodes[0].id));
+    ck_assert_uint_eq(back.ring.nodes[0].weight, 2000);
+    ck_assert(!back.ring.nodes[0].remove);
+    ck_assert(back.ring.nodes[1].remove);
+    quorum_wire_deinit(&back);
 }
 END_TEST
 
@@ -271,7 +284,7 @@ START_TEST(strange_headers_are_refused)
         ck_assert_int_eq(decode_patched(&wire, i, 'x'), TORC_ECORRUPT);
     }
     ck_assert_int_eq(decode_patched(&wire, AT_VERSION, 0), TORC_EVERSION);
-    ck_assert_int_eq(decode_patched(&wire, AT_VERSION, 2), TORC_EVERSION);
+    ck_assert_int_eq(decode_patched(&wire, AT_VERSION, 1), TORC_EVERSION);
     ck_assert_int_eq(decode_patched(&wire, AT_KIND, 0), TORC_ECORRUPT);
     ck_assert_int_eq(decode_patched(&wire, AT_KIND, 7), TORC_ECORRUPT);
     ck_assert_int_eq(decode_patched(&wire, AT_KIND, QUORUM_WISH), TORC_OK);

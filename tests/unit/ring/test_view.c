@@ -16,13 +16,14 @@
 #define AT_FLAGS 49
 #define AT_NODE_COUNT 50
 #define AT_NODE 52
-#define NODE_SIZE 62 /* host "host", zone "zone", one ring */
+#define NODE_SIZE 66 /* host "host", zone "zone", one ring */
 #define AT_HOST (AT_NODE + 28)
 #define AT_ZONE (AT_HOST + 6 + 8)
 #define AT_STATUS (AT_ZONE + 6)
 #define AT_NODE_FLAGS (AT_STATUS + 1)
 #define AT_LAST_UP (AT_NODE_FLAGS + 1)
-#define AT_WEIGHT (AT_LAST_UP + 8)
+#define AT_WEIGHT_ASKED (AT_LAST_UP + 8)
+#define AT_WEIGHT (AT_WEIGHT_ASKED + 4)
 
 static struct node_id id_of(uint8_t number)
 {
@@ -447,8 +448,8 @@ START_TEST(every_bad_field_is_refused)
     size_t second = AT_NODE + NODE_SIZE;
     size_t voters = AT_NODE + 2 * NODE_SIZE;
     size_t removed = voters + 1 + NODE_ID_SIZE;
-    expect_patch(0, 1, TORC_EVERSION);
-    expect_patch(0, 3, TORC_EVERSION);
+    expect_patch(0, 2, TORC_EVERSION);
+    expect_patch(0, 4, TORC_EVERSION);
     expect_patch(1, 1, TORC_EVERSION);
     expect_patch(AT_EPOCH, 0, TORC_ECORRUPT);
     expect_patch(AT_CLUSTER_NAME, 255, TORC_ECORRUPT);
@@ -456,7 +457,8 @@ START_TEST(every_bad_field_is_refused)
     expect_patch(AT_CLUSTER_NAME + 2, '\r', TORC_ECORRUPT);
     expect_patch(AT_COPIES, 0, TORC_ECORRUPT);
     expect_patch(AT_COPIES, COPIES_MAX + 1, TORC_ECORRUPT);
-    expect_patch(AT_FLAGS, 2, TORC_ECORRUPT);
+    expect_patch(AT_FLAGS, 2, TORC_ECORRUPT); /* turned back, and not changing */
+    expect_patch(AT_FLAGS, 4, TORC_ECORRUPT);
     expect_patch(AT_FLAGS, 1, TORC_ECORRUPT);
     expect_patch(AT_NODE_COUNT, 1, TORC_ECORRUPT);
     expect_patch(AT_NODE_COUNT, 3, TORC_ECORRUPT);
@@ -472,6 +474,7 @@ START_TEST(every_bad_field_is_refused)
     expect_patch(AT_STATUS, 0, TORC_ECORRUPT);
     expect_patch(AT_STATUS, 4, TORC_ECORRUPT);
     expect_patch(AT_WEIGHT + 2, 2, TORC_ECORRUPT);
+    expect_patch(AT_WEIGHT_ASKED + 2, 2, TORC_ECORRUPT);
     expect_patch(AT_LEASE + 3, 1, TORC_ECORRUPT); /* hours */
     expect_patch(AT_SETTLED, 5, TORC_ECORRUPT);   /* the epoch itself */
     expect_patch(AT_SETTLED + 7, 1, TORC_ECORRUPT);

@@ -118,6 +118,7 @@ struct view *fake_view_create(const struct fake_view *described)
             .http_port = 3,
             .bus_port = 4,
             .status = described->status[i],
+            .weight_asked = WEIGHT_UNIT,
             .weight_current = described->joining && i == 2 ? 0 : WEIGHT_UNIT,
             .weight_target = WEIGHT_UNIT,
         };
