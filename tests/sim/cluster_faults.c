@@ -91,16 +91,24 @@ static size_t troubled_count(const struct cluster *cluster, size_t *alive)
     return count;
 }
 
-/* True if the voters can do without this one for ever. */
-static bool can_spare(const struct cluster *cluster, const struct sim_node *lost)
+static bool voters_can_spare(const struct cluster *cluster, const struct view *view,
+                             const struct sim_node *lost)
 {
-    const struct view *view = cluster->views[cluster->newest_epoch];
     size_t left = 0;
     for (size_t i = 0; i < view->voter_count; i++) {
         const struct sim_node *voter = cluster->nodes[view->voters[i].bytes[NODE_ID_SIZE - 1]];
         left += voter != lost && voter->state != SIM_GONE;
     }
     return left > view->voter_count / 2;
+}
+
+/* True if the voters can do without this one for ever: those of the newest view, and those of the
+ * one before, which is the newest again if nobody is left who knows the decision. */
+static bool can_spare(const struct cluster *cluster, const struct sim_node *lost)
+{
+    uint64_t epoch = cluster->newest_epoch;
+    return voters_can_spare(cluster, cluster->views[epoch], lost) &&
+           (epoch == 1 || voters_can_spare(cluster, cluster->views[epoch - 1], lost));
 }
 
 static void change_links(struct cluster *cluster, const struct cluster_fault *fault, int sign)

@@ -154,7 +154,7 @@ void sim_consider(struct sim_node *node)
                                  .http_port = 3,
                                  .bus_port = member->address.port,
                                  .weight_asked = read_u32(&reader)};
-        facts[count++].node = fact;
+        facts[count++] = (struct member_fact){.node = fact};
     }
     qsort(facts, count, sizeof(facts[0]), by_id);
     quorum_consider(node->quorum, facts, count, sim_now_ms(node));
