@@ -13,6 +13,13 @@ static inline uint64_t clock_ms(clockid_t id)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
+static inline uint64_t clock_monotonic_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
 static inline uint64_t clock_monotonic_ms(void)
 {
     return clock_ms(CLOCK_MONOTONIC);

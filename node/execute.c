@@ -142,6 +142,7 @@ bool execute_in_slot(struct worker *worker, const struct execution *execution)
         return false;
     }
     worker->guarded = true;
+    slot->commands++;
     struct call call = {.command = command,
                         .argv = execution->argv,
                         .argc = execution->argc,

@@ -31,6 +31,7 @@ static int create_parts(struct node *node)
     node->store = store_create();
     node->incoming_store = store_create();
     node->peers = peers_create();
+    moves_init(&node->moves);
     node->cluster_text = cluster_text_create();
     node->slots = calloc(SLOT_COUNT, sizeof(*node->slots));
     node->workers = calloc(node->config.threads, sizeof(struct worker *));
@@ -72,6 +73,7 @@ static void destroy_parts(struct node *node)
     }
     store_destroy(node->store);
     store_destroy(node->incoming_store);
+    moves_deinit(&node->moves);
     command_table_destroy(node->commands);
     free(node->slots);
     free(node->workers);

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "node/command.h"
 #include "node/config.h"
+#include "node/moves.h"
 #include "node/session.h"
 #include "node/slots.h"
 #include "node/store/store.h"
@@ -32,6 +33,7 @@ struct worker_stats {
     _Atomic uint64_t expired, evicted;
     _Atomic uint64_t error_replies, protocol_errors, moved_replies;
     _Atomic uint64_t effects_sent, effects_applied, effects_refused;
+    _Atomic uint64_t refill_bytes, refill_keys; /* sent of slots that move or are refilled */
 };
 
 /* One writer each, so an add needs no locked instruction. */
@@ -63,7 +65,8 @@ struct node {
     /* own locks inside */
     struct session_registry sessions;
     struct peers *peers;
-    struct slot *slots;                /* SLOT_COUNT of them */
+    struct slot *slots; /* SLOT_COUNT of them */
+    struct moves moves;
     struct cluster_text *cluster_text; /* see commands/cluster_text.h */
 
     /* view_lock for the pointer; the view itself is immutable */

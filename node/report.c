@@ -1,6 +1,7 @@
 #include "node/report.h"
 
 #include "base/error.h"
+#include "node/clock.h"
 #include "node/control.h"
 #include "node/gossip_driver.h"
 #include "node/node.h"
@@ -51,14 +52,19 @@ static void look(struct control *control, uint64_t now_ms)
 /* ---- which slots may move? ---- */
 
 /* One slot: pauses it if it is ready; true if it may move. *paused counts those that are paused. */
-static bool drain_slot(struct control *control, struct slot *slot, size_t *paused)
+static bool drain_slot(struct control *control, struct slot *slot, size_t *paused,
+                       uint32_t *waiting)
 {
     slot_lock(slot);
     /* Hardly anybody writes to an empty one. */
     bool empty = keyspace_count(slot_keys(slot)) == 0;
     bool may_pause = empty || *paused < PAUSED_AT_ONCE_MAX;
     bool drained = slot->copy.movable && copy_drain(&slot->copy, &control->rim.copies, may_pause);
+    if (slot->copy.paused && slot->paused_us == 0) {
+        slot->paused_us = clock_monotonic_us();
+    }
     *paused += slot->copy.paused && !empty;
+    *waiting += slot->copy.movable;
     slot_unlock(slot);
     return drained;
 }
@@ -68,6 +74,7 @@ static void resume_all(struct node *node)
     for (unsigned i = 0; i < SLOT_COUNT; i++) {
         slot_lock(&node->slots[i]);
         copy_resume(&node->slots[i].copy);
+        slot_end_pause(node, &node->slots[i]);
         slot_unlock(&node->slots[i]);
     }
     for (unsigned i = 0; i < node->worker_count; i++) {
@@ -80,8 +87,11 @@ static void drain(struct control *control, uint64_t now_ms)
 {
     struct node *node = control->node;
     struct report *report = &control->report;
-    if (!quorum_view(control->quorum)->changing || now_ms < report->drain_at_ms ||
-        now_ms < report->rest_until_ms) {
+    if (!quorum_view(control->quorum)->changing) {
+        atomic_store(&node->moves.slots_waiting, 0);
+        return;
+    }
+    if (now_ms < report->drain_at_ms || now_ms < report->rest_until_ms) {
         return;
     }
     report->drain_at_ms = now_ms + DRAIN_PERIOD_MS;
@@ -94,14 +104,16 @@ static void drain(struct control *control, uint64_t now_ms)
         return;
     }
     size_t paused = 0;
+    uint32_t waiting = 0;
     report->any_drained = false;
     memset(report->drained, 0, sizeof(report->drained));
     for (unsigned i = 0; i < SLOT_COUNT; i++) {
-        if (drain_slot(control, &node->slots[i], &paused)) {
+        if (drain_slot(control, &node->slots[i], &paused, &waiting)) {
             report->drained[i / 8] |= (uint8_t)(1u << (i % 8));
             report->any_drained = true;
         }
     }
+    atomic_store(&node->moves.slots_waiting, waiting);
     if (report->any_drained && report->paused_ms == 0) {
         report->paused_ms = now_ms;
     }

@@ -1,6 +1,7 @@
 #include "node/roles.h"
 
 #include "base/error.h"
+#include "node/clock.h"
 #include "node/node.h"
 #include "node/peers.h"
 #include "node/worker.h"
@@ -40,6 +41,14 @@ static bool is_demoted(const struct node *node, const struct view *before, const
            status_of(before, &node->id) != NODE_SYNCING || view->epoch != before->epoch + 1;
 }
 
+void slot_end_pause(struct node *node, struct slot *slot)
+{
+    if (slot->paused_us != 0 && !slot->copy.paused) {
+        moves_note_pause(&node->moves, slot->paused_us, clock_monotonic_us());
+        slot->paused_us = 0;
+    }
+}
+
 static void assign_slots(struct node *node, const struct slot_rim *rim,
                          const struct copy_view *installed)
 {
@@ -48,6 +57,7 @@ static void assign_slots(struct node *node, const struct slot_rim *rim,
         struct slot *slot = &node->slots[i];
         slot_lock(slot);
         int result = copy_install(&slot->copy, &rim->copies, installed);
+        slot_end_pause(node, slot);
         unserved += slot->copy.role == COPY_PRIMARY && !slot_serves(slot);
         slot_unlock(slot);
         if (result != TORC_OK) {
@@ -128,6 +138,7 @@ bool roles_install(struct node *node, const struct slot_rim *rim, const struct v
                          1); /* what was executed before must not be answered any more */
     }
     mark_streams(node, view);
+    atomic_store(&node->moves.installed_us, clock_monotonic_us());
     assign_slots(node, rim, &installed);
     renew_streams(node, view);
     pthread_mutex_lock(&node->view_lock);

@@ -50,6 +50,7 @@ static void stream_append_op(void *context, struct replica_stream *stream, const
     struct slot_rim *rim = context;
     struct node *node = rim->node;
     rim->appended_bytes += OP_HEADER_SIZE + op->payload.size;
+    rim->appended_keys += op->kind == OP_REFILL_KEY;
     if (replica_stream_append(stream, op, position) != TORC_OK) {
         /* The effect is made and cannot be told: going on would let the copies differ. */
         log_error(&node->log, "out of memory for replication: stopping");

@@ -15,6 +15,7 @@ struct slot_rim {
     struct node *node;
     struct worker *worker;   /* NULL: of the control thread, which applies no effects */
     uint64_t appended_bytes; /* to any stream, by this thread */
+    uint64_t appended_keys;  /* of refills, by this thread */
     struct copy_rim copies;
     struct takeover_rim takeover;
 };

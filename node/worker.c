@@ -184,17 +184,43 @@ static void age_outcomes(struct worker *worker, uint64_t now_ms)
 #define REFILL_SLICE_BYTES (64u * 1024)  /* of one slot under its lock */
 #define REFILL_ROUND_BYTES (512u * 1024) /* before clients are looked after again */
 
+#define RATE_BURST_US 100000 /* what was not used is saved up for so long */
+
+/* Counts what this worker's part of --migration-rate allows by now. */
+static void count_allowance(struct worker *worker)
+{
+    uint64_t rate = stat_read(&worker->node->config.migration_rate) / worker->node->worker_count;
+    uint64_t now_us = clock_monotonic_us();
+    uint64_t passed_us = now_us - worker->refill_allowed_us;
+    passed_us = passed_us < RATE_BURST_US ? passed_us : RATE_BURST_US;
+    int64_t most = (int64_t)(rate / (1000000 / RATE_BURST_US)) + 1;
+    int64_t allowance =
+        worker->refill_allowance + (int64_t)((double)rate * (double)passed_us / 1e6);
+    worker->refill_allowance = rate == 0 ? INT64_MAX / 2 : allowance < most ? allowance : most;
+    worker->refill_allowed_us = now_us;
+}
+
 /* True if the slot has members that are still to be attached. */
 static bool step_slot(struct worker *worker, struct slot *slot)
 {
     slot_lock(slot);
     bool served = slot_serves(slot);
+    uint64_t bytes = worker->rim.appended_bytes;
+    uint64_t keys = worker->rim.appended_keys;
     bool pending = slot->copy.role == COPY_PRIMARY &&
-                   copy_step(&slot->copy, &worker->rim.copies, REFILL_SLICE_BYTES);
+                   copy_step(&slot->copy, &worker->rim.copies,
+                             worker->refill_allowance > 0 ? REFILL_SLICE_BYTES : 0);
     if (!served && slot_serves(slot)) {
         atomic_store(&worker->view_came, true); /* somebody may have waited for this */
+        moves_note_takeover(&worker->node->moves, clock_monotonic_us());
     }
     slot_unlock(slot);
+    bytes = worker->rim.appended_bytes - bytes;
+    if (bytes > 0) {
+        stat_add(&worker->stats.refill_bytes, bytes);
+        stat_add(&worker->stats.refill_keys, worker->rim.appended_keys - keys);
+        worker->refill_allowance -= (int64_t)bytes;
+    }
     return pending;
 }
 
@@ -209,6 +235,7 @@ static void step_refills(struct worker *worker)
     uint32_t slot_count = (SLOT_COUNT + node->worker_count - 1) / node->worker_count;
     uint32_t first_pending = slot_count;
     uint64_t limit = worker->rim.appended_bytes + REFILL_ROUND_BYTES;
+    count_allowance(worker);
     bool more = false;
     for (uint32_t looked = 0; looked < slot_count; looked++) {
         uint32_t at = (worker->refill_slot + looked) % slot_count;

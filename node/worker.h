@@ -74,6 +74,8 @@ struct worker {
     uint64_t term;              /* of that beginning */
     struct slot_rim rim;
     uint32_t refill_slot;        /* where attaching members goes on */
+    int64_t refill_allowance;    /* bytes of --migration-rate that it may still send; may be owed */
+    uint64_t refill_allowed_us;  /* until when that was counted */
     uint64_t now_wall_ms;        /* of the batch under way */
     struct session peer_session; /* as which effects are applied */
     struct connection *connections;

@@ -215,7 +215,8 @@ void copy_publish_once(struct copy *copy, const struct copy_rim *rim, struct byt
                        struct bytes reply);
 /* Forgets outcomes that nobody asks for any more: see outcomes_age. */
 void copy_age(struct copy *copy);
-/* Goes on attaching members, with about `budget` bytes to each. True while there is more to do. */
+/* Goes on attaching members, with about `budget` bytes to each; 0: without sending keys. True while
+ * there is more to do. */
 bool copy_step(struct copy *copy, const struct copy_rim *rim, size_t budget);
 /* Of a slot that is to move: once its new owners are attached it takes no more writes; true when
  * all is acknowledged and it may move. */

@@ -233,7 +233,8 @@ static bool step_member(const struct copy_rim *rim, struct copy *copy, struct co
         }
         begin_refill(rim, copy, member);
     }
-    if (member->stage == MEMBER_REFILLING && rim->stream_has_room(rim->context, member->stream)) {
+    if (member->stage == MEMBER_REFILLING && budget > 0 &&
+        rim->stream_has_room(rim->context, member->stream)) {
         refill(rim, copy, member, budget);
     }
     return member->stage != MEMBER_ATTACHED;

@@ -104,6 +104,7 @@
     X(client_unpause)                                                                              \
     X(cluster_count_failure_reports)                                                               \
     X(cluster_countkeysinslot)                                                                     \
+    X(cluster_slot_stats)                                                                          \
     X(cluster_getkeysinslot)                                                                       \
     X(cluster_failover)                                                                            \
     X(cluster_forget)                                                                              \

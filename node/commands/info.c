@@ -3,9 +3,11 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "node/call.h"
+#include "node/clock.h"
 #include "node/commands/cluster.h"
 #include "node/commands/handlers.h"
 #include "node/node.h"
+#include "node/peers.h"
 #include "node/session.h"
 #include "node/version.h"
 
@@ -163,6 +165,31 @@ static void write_stats(struct buf *out, struct node *node, uint64_t now_ms)
                       STAT(node, error_replies));
 }
 
+/* How many bytes of what this node sent each of the others it has not acknowledged. */
+static void write_replicas(struct buf *out, struct node *node)
+{
+    size_t count = atomic_load_explicit(&node->peers->count, memory_order_acquire);
+    unsigned written = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct peer *peer = peers_at(node->peers, (uint16_t)i);
+        uint64_t lag = 0;
+        bool open = false;
+        for (unsigned shard = 0; shard < node->worker_count; shard++) {
+            const struct replica_stream *stream = atomic_load(&peer->streams[shard]);
+            if (stream != NULL && !atomic_load(&stream->closing)) {
+                open = true;
+                lag += stat_read(&stream->backlog_size);
+            }
+        }
+        if (open) {
+            char id[NODE_ID_TEXT_SIZE];
+            node_id_format(&peer->id, id);
+            buf_append_format(out, "replica%u:id=%s,lag_bytes=%llu\r\n", written++, id,
+                              (unsigned long long)lag);
+        }
+    }
+}
+
 /* Every node is a primary of its own slots and a replica of others': for Redis's notion of a server
  * that is a master. The offset is a count of effects sent, which grows as Redis's does. */
 static void write_replication(struct buf *out, struct node *node, uint64_t now_ms)
@@ -177,6 +204,7 @@ static void write_replication(struct buf *out, struct node *node, uint64_t now_m
                       "master_replid:%s\r\n"
                       "master_repl_offset:%llu\r\n",
                       id, STAT(node, effects_sent));
+    write_replicas(out, node);
 }
 
 static void write_cpu(struct buf *out, struct node *node, uint64_t now_ms)
@@ -243,6 +271,37 @@ static void write_torc_view(struct buf *out, struct node *node)
     view_release(view);
 }
 
+static uint64_t lease_left_ms(const struct node *node)
+{
+    uint64_t now_ms = clock_lease_ms();
+    uint64_t until_ms = atomic_load_explicit(&node->lease_until_ms, memory_order_acquire);
+    return until_ms > now_ms ? until_ms - now_ms : 0;
+}
+
+/* What slots that move, or are refilled, have cost since the node started. */
+static void write_migration(struct buf *out, struct node *node, uint64_t now_ms)
+{
+    (void)now_ms;
+    struct moves_summary moves = moves_summarize(&node->moves);
+    buf_append_format(
+        out,
+        "migration_rate_limit:%llu\r\n"
+        "migration_slots_waiting:%u\r\n"
+        "migration_bytes_sent:%llu\r\n"
+        "migration_keys_sent:%llu\r\n"
+        "migration_pauses:%llu\r\n"
+        "migration_pause_us_p99:%llu\r\n"
+        "migration_pause_us_max:%llu\r\n"
+        "migration_takeovers:%llu\r\n"
+        "migration_takeover_us_p99:%llu\r\n"
+        "migration_takeover_us_max:%llu\r\n",
+        (unsigned long long)stat_read(&node->config.migration_rate),
+        atomic_load(&node->moves.slots_waiting), STAT(node, refill_bytes), STAT(node, refill_keys),
+        (unsigned long long)moves.pauses, (unsigned long long)moves.pause_us_p99,
+        (unsigned long long)moves.pause_us_max, (unsigned long long)moves.takeovers,
+        (unsigned long long)moves.takeover_us_p99, (unsigned long long)moves.takeover_us_max);
+}
+
 static void write_torc(struct buf *out, struct node *node, uint64_t now_ms)
 {
     (void)now_ms;
@@ -260,10 +319,12 @@ static void write_torc(struct buf *out, struct node *node, uint64_t now_ms)
                       "zone:%s\r\n"
                       "threads:%u\r\n"
                       "acks:%s\r\n"
-                      "lease_ms:%u\r\n",
+                      "lease_ms:%u\r\n"
+                      "lease_ms_left:%llu\r\n",
                       config->port, config->direct_port, config->http_port, config->bus_port,
                       config->zone, node->worker_count,
-                      config->acks == ACKS_PRIMARY ? "primary" : "in-sync", config->lease_ms);
+                      config->acks == ACKS_PRIMARY ? "primary" : "in-sync", config->lease_ms,
+                      (unsigned long long)lease_left_ms(node));
     buf_append_format(out,
                       "commands_proxied:%llu\r\n"
                       "commands_from_peers:%llu\r\n"
@@ -283,11 +344,17 @@ static const struct {
     const char *title; /* as shown */
     section_writer *write;
 } sections[] = {
-    {"server", "Server", write_server}, {"clients", "Clients", write_clients},
-    {"memory", "Memory", write_memory}, {"persistence", "Persistence", write_persistence},
-    {"stats", "Stats", write_stats},    {"replication", "Replication", write_replication},
-    {"cpu", "CPU", write_cpu},          {"cluster", "Cluster", write_cluster},
-    {"torc", "Torc", write_torc},       {"keyspace", "Keyspace", write_keyspace},
+    {"server", "Server", write_server},
+    {"clients", "Clients", write_clients},
+    {"memory", "Memory", write_memory},
+    {"persistence", "Persistence", write_persistence},
+    {"stats", "Stats", write_stats},
+    {"replication", "Replication", write_replication},
+    {"cpu", "CPU", write_cpu},
+    {"cluster", "Cluster", write_cluster},
+    {"torc", "Torc", write_torc},
+    {"migration", "Migration", write_migration},
+    {"keyspace", "Keyspace", write_keyspace},
 };
 
 static bool section_wanted(const struct call *call, const char *name)
