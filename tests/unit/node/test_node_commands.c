@@ -6,6 +6,7 @@
 #include "node/commands/cluster_text.h"
 #include "node/control.h"
 #include "node/node.h"
+#include "node/peers.h"
 #include "node/worker.h"
 
 #include <check.h>
@@ -98,6 +99,9 @@ static struct fixture *fixture_create(void)
     node->started_ms = NOW_MS - 90000;
     pthread_mutex_init(&node->view_lock, NULL);
     pthread_mutex_init(&node->gossip_lock, NULL);
+    node->peers = peers_create();
+    ck_assert_ptr_nonnull(node->peers);
+    moves_init(&node->moves);
     session_registry_init(&node->sessions);
     atomic_store(&node->sessions.last_id, 10);
     open_session(fixture, 0, ACCESS_ANY);
@@ -123,6 +127,8 @@ static void fixture_destroy(struct fixture *fixture)
     store_destroy(node->store);
     store_destroy(node->incoming_store);
     view_release(node->view);
+    peers_destroy(node->peers);
+    moves_deinit(&node->moves);
     free(node->slots);
     buf_deinit(&fixture->reply);
     free(fixture);
