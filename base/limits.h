@@ -62,6 +62,10 @@
 #define CONTAINER_SIZE_MAX (REQUEST_BULK_SIZE_MAX - 1024u)
 #endif
 
+/* Draws with repetition in one reply, which a client could ask for without end: SRANDMEMBER key -N.
+ */
+#define DRAW_COUNT_MAX (1024 * 1024)
+
 /* Between nodes */
 /* The largest request a client may send, and room for what is put around it. */
 #define BUS_FRAME_SIZE_MAX (CONNECTION_INPUT_MAX + 1024u * 1024)

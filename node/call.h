@@ -35,6 +35,7 @@ struct call {
     struct reply_writer *reply; /* exactly one reply */
     struct session *session;    /* who asks; NULL when a replica applies an effect */
     struct worker *worker;      /* for the node-wide commands; NULL in unit tests */
+    struct prng *prng;          /* for what is drawn at random; NULL where an effect is applied */
     struct buf *effects;   /* RESP commands for the replicas; NULL when there are none to tell */
     uint64_t changes;      /* effects told, for INFO and for whether the slot's sequence grows */
     uint64_t hits, misses; /* of lookups for reading */

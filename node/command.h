@@ -49,6 +49,7 @@ enum command_route {
 enum command_group {
     GROUP_STRING,
     GROUP_LIST,
+    GROUP_HASH,
     GROUP_GENERIC,
     GROUP_CONNECTION,
     GROUP_SERVER,

@@ -27,6 +27,8 @@
 #define O_N_NODES "O(N) where N is the number of nodes of the cluster."
 #define O_N_VALUES "O(N) where N is the number of values given or returned."
 #define O_LIST_PLACE "O(N) where N is the distance to the nearer end in chunks of 8 KiB."
+#define O_N_FIELDS "O(N) where N is the number of fields given or returned."
+#define O_HASH_SIZE "O(N) where N is the size of the hash."
 #define O_N_CLIENTS "O(N) where N is the number of connections of the node."
 
 static const struct command client_subcommands[] = {
@@ -298,6 +300,44 @@ const struct command command_list[] = {
      NULL},
     {"rpushx", -3, GROW | FAST, ROUTE_SLOT, ONE_KEY, GROUP_LIST, rpushx_command,
      "Adds values behind the last one of a list if it exists.", "2.2.0", O_N_VALUES, NULL},
+
+    /* hashes */
+    {"hdel", -3, WRITE | FAST, ROUTE_SLOT, ONE_KEY, GROUP_HASH, hdel_command,
+     "Removes fields of a hash.", "2.0.0", O_N_FIELDS, NULL},
+    {"hexists", 3, READ | FAST, ROUTE_SLOT, ONE_KEY, GROUP_HASH, hexists_command,
+     "Returns whether a hash has a field.", "2.0.0", "O(1)", NULL},
+    {"hget", 3, READ | FAST, ROUTE_SLOT, ONE_KEY, GROUP_HASH, hget_command,
+     "Returns the value of a field of a hash.", "2.0.0", "O(1)", NULL},
+    {"hgetall", 2, READ, ROUTE_SLOT, ONE_KEY, GROUP_HASH, hgetall_command,
+     "Returns the fields of a hash with their values.", "2.0.0", O_HASH_SIZE, NULL},
+    {"hincrby", 4, GROW | FAST, ROUTE_SLOT, ONE_KEY, GROUP_HASH, hincrby_command,
+     "Adds a number to the integer of a field of a hash; absent counts as 0.", "2.0.0", "O(1)",
+     NULL},
+    {"hincrbyfloat", 4, GROW | FAST, ROUTE_SLOT, ONE_KEY, GROUP_HASH, hincrbyfloat_command,
+     "Adds a number to the floating point number of a field of a hash; absent counts as 0.",
+     "2.6.0", "O(1)", NULL},
+    {"hkeys", 2, READ, ROUTE_SLOT, ONE_KEY, GROUP_HASH, hkeys_command,
+     "Returns the fields of a hash.", "2.0.0", O_HASH_SIZE, NULL},
+    {"hlen", 2, READ | FAST, ROUTE_SLOT, ONE_KEY, GROUP_HASH, hlen_command,
+     "Returns the number of fields of a hash.", "2.0.0", "O(1)", NULL},
+    {"hmget", -3, READ | FAST, ROUTE_SLOT, ONE_KEY, GROUP_HASH, hmget_command,
+     "Returns the values of several fields of a hash.", "2.0.0", O_N_FIELDS, NULL},
+    {"hmset", -4, GROW | FAST, ROUTE_SLOT, ONE_KEY, GROUP_HASH, hmset_command,
+     "Sets the values of several fields of a hash; HSET by its old name.", "2.0.0", O_N_FIELDS,
+     NULL},
+    {"hrandfield", -2, READ, ROUTE_SLOT, ONE_KEY, GROUP_HASH, hrandfield_command,
+     "Returns fields of a hash drawn at random.", "6.2.0", O_N_FIELDS, NULL},
+    {"hscan", -3, READ, ROUTE_SLOT, ONE_KEY, GROUP_HASH, hscan_command,
+     "Goes through the fields of a hash and their values from a cursor.", "2.8.0",
+     "O(N) where N is the number of fields asked for.", NULL},
+    {"hset", -4, GROW | FAST, ROUTE_SLOT, ONE_KEY, GROUP_HASH, hset_command,
+     "Sets the values of fields of a hash; creates it when absent.", "2.0.0", O_N_FIELDS, NULL},
+    {"hsetnx", 4, GROW | FAST, ROUTE_SLOT, ONE_KEY, GROUP_HASH, hsetnx_command,
+     "Sets the value of a field of a hash if it has no such field.", "2.0.0", "O(1)", NULL},
+    {"hstrlen", 3, READ | FAST, ROUTE_SLOT, ONE_KEY, GROUP_HASH, hstrlen_command,
+     "Returns the size of the value of a field of a hash.", "3.2.0", "O(1)", NULL},
+    {"hvals", 2, READ, ROUTE_SLOT, ONE_KEY, GROUP_HASH, hvals_command,
+     "Returns the values of a hash.", "2.0.0", O_HASH_SIZE, NULL},
 
     /* keys */
     {"copy", -3, GROW, ROUTE_SLOT, TWO_KEYS, GROUP_GENERIC, copy_command,

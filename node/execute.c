@@ -118,6 +118,7 @@ static void read_replica(struct worker *worker, struct slot *slot,
                         .reply = writer,
                         .session = execution->session,
                         .worker = worker,
+                        .prng = &worker->prng,
                         .from_replica = true};
     execution->command->handler(&call);
     slot_unlock(slot);
@@ -152,6 +153,7 @@ bool execute_in_slot(struct worker *worker, const struct execution *execution)
                         .reply = &writer,
                         .session = execution->session,
                         .worker = worker,
+                        .prng = &worker->prng,
                         .effects = slot->copy.member_count > 0 ? &worker->effects : NULL};
     size_t before = buf_size(execution->out);
     if (TORC_UNLIKELY(answer_again(slot, execution, &writer))) {

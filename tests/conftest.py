@@ -1,6 +1,9 @@
 """Fixtures for tests against real nodes: tests/cluster and tests/clients."""
 
 import pathlib
+import shutil
+import socket
+import subprocess
 import sys
 
 import pytest
@@ -65,6 +68,26 @@ def new_cluster():
     yield make
     for cluster in made:
         cluster.close()
+
+
+@pytest.fixture
+def redis_server(tmp_path):
+    """The port of a redis-server of the test's own."""
+    program = shutil.which("redis-server")
+    assert program, "redis-server is not installed; ./dev test installs it"
+    with torc_cluster.listening_socket() as free:
+        port = free.getsockname()[1]
+    process = subprocess.Popen(
+        [program, "--port", str(port), "--save", "", "--dir", str(tmp_path)],
+        stdout=subprocess.DEVNULL)
+    try:
+        torc_cluster.wait_until(
+            lambda: socket.create_connection(("127.0.0.1", port)).close() is None,
+            what="redis-server listens")
+        yield port
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -66,6 +66,7 @@ static const char *group_name(enum command_group group)
     switch (group) {
     case GROUP_STRING: return "string";
     case GROUP_LIST: return "list";
+    case GROUP_HASH: return "hash";
     case GROUP_GENERIC: return "generic";
     case GROUP_CONNECTION: return "connection";
     case GROUP_SERVER: return "server";
@@ -99,6 +100,8 @@ static size_t categories_of(const struct command *command, const char *out[CATEG
         out[count++] = "@string";
     } else if (command->group == GROUP_LIST) {
         out[count++] = "@list";
+    } else if (command->group == GROUP_HASH) {
+        out[count++] = "@hash";
     } else if (command->group == GROUP_GENERIC) {
         out[count++] = "@keyspace";
     } else if (command->group == GROUP_CONNECTION) {

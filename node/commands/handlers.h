@@ -8,7 +8,7 @@
 
 #include "node/command.h"
 
-/* Strings, counters, lists, keys and the node's own part of the node-wide commands. */
+/* Strings, counters, lists, hashes, keys and the node's own part of the node-wide commands. */
 #define COMMAND_HANDLERS_OF_KEYS(X)                                                                \
     X(append)                                                                                      \
     X(copy)                                                                                        \
@@ -28,6 +28,22 @@
     X(getex)                                                                                       \
     X(getrange)                                                                                    \
     X(getset)                                                                                      \
+    X(hdel)                                                                                        \
+    X(hexists)                                                                                     \
+    X(hget)                                                                                        \
+    X(hgetall)                                                                                     \
+    X(hincrby)                                                                                     \
+    X(hincrbyfloat)                                                                                \
+    X(hkeys)                                                                                       \
+    X(hlen)                                                                                        \
+    X(hmget)                                                                                       \
+    X(hmset)                                                                                       \
+    X(hrandfield)                                                                                  \
+    X(hscan)                                                                                       \
+    X(hset)                                                                                        \
+    X(hsetnx)                                                                                      \
+    X(hstrlen)                                                                                     \
+    X(hvals)                                                                                       \
     X(incr)                                                                                        \
     X(incrby)                                                                                      \
     X(incrbyfloat)                                                                                 \

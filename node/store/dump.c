@@ -1,6 +1,7 @@
 /* The portable form of a value. Normative: docs/protocol.md. */
 #include "base/codec.h"
 #include "base/error.h"
+#include "node/store/hash_form.h"
 #include "node/store/list_form.h"
 #include "node/store/object.h"
 
@@ -40,6 +41,7 @@ void object_dump(const struct object *object, struct buf *out)
     switch (object_type(object)) {
     case OBJECT_STRING: string_dump(object, out); break;
     case OBJECT_LIST: list_dump(object, out); break;
+    case OBJECT_HASH: hash_dump(object, out); break;
     }
     if (!out->failed) {
         size_t size = buf_size(out) - before;
@@ -95,6 +97,7 @@ int keyspace_restore(struct keyspace *keys, struct bytes key, uint64_t hash, str
     switch (read_u8(&reader)) {
     case OBJECT_STRING: return string_restore(keys, key, hash, &reader, expire_at_ms);
     case OBJECT_LIST: return list_restore(keys, key, hash, &reader, expire_at_ms);
+    case OBJECT_HASH: return hash_restore(keys, key, hash, &reader, expire_at_ms);
     default: return TORC_ECORRUPT;
     }
 }

@@ -3,7 +3,6 @@
 #include "base/error.h"
 #include "node/store/list_form.h"
 
-#define SMALL_HEAD_SIZE sizeof(uint16_t) /* the count */
 /* A large list becomes small again at half the size at which it had become large, so that one which
  * wavers is not made over each time. */
 #define EMBED_SIZE_MAX (LIST_SMALL_SIZE_MAX / 2)
@@ -38,81 +37,6 @@ static void write_values(char *at, const struct insertion *what)
 }
 
 /* ---- the small form ---- */
-
-/* The run of a small list, as large as its object says. */
-static struct packed small_run(const struct object *list)
-{
-    struct bytes value = object_value(list);
-    uint16_t count;
-    memcpy(&count, value.data, sizeof(count));
-    uint32_t size = (uint32_t)(value.size - SMALL_HEAD_SIZE);
-    return (struct packed){.data = object_value_data((struct object *)(uintptr_t)list) +
-                                   SMALL_HEAD_SIZE,
-                           .capacity = size,
-                           .end = size,
-                           .count = count};
-}
-
-/* Moves the run to where it belongs and notes its count. */
-static void small_settle(struct packed *run)
-{
-    uint16_t count = (uint16_t)run->count;
-    memcpy(run->data - SMALL_HEAD_SIZE, &count, sizeof(count));
-    if (run->start > 0) {
-        memmove(run->data, run->data + run->start, packed_used(run));
-    }
-}
-
-int list_put_small(struct keyspace *keys, struct bytes key, uint64_t hash, uint64_t expire_at_ms,
-                   uint32_t count, size_t size, char **run)
-{
-    assert(size <= LIST_SMALL_SIZE_MAX);
-    struct object_draft draft = {
-        .type = OBJECT_LIST,
-        .encoding = ENCODING_PACKED,
-        .key = key,
-        .value = {NULL, SMALL_HEAD_SIZE + size},
-        .expire_at_ms = expire_at_ms,
-    };
-    struct object *list;
-    int result = keyspace_put(keys, hash, &draft, &list);
-    if (result != 0) {
-        return result;
-    }
-    uint16_t count16 = (uint16_t)count;
-    char *value = object_value_data(list);
-    memcpy(value, &count16, sizeof(count16));
-    *run = value + SMALL_HEAD_SIZE;
-    return 0;
-}
-
-int list_put_large(struct keyspace *keys, struct bytes key, uint64_t hash, uint64_t expire_at_ms,
-                   struct chunks *chunks)
-{
-    struct object_draft draft = {
-        .type = OBJECT_LIST,
-        .encoding = ENCODING_OUTSIDE,
-        .key = key,
-        .value = {(const char *)&chunks, sizeof(chunks)},
-        .expire_at_ms = expire_at_ms,
-    };
-    return keyspace_put(keys, hash, &draft, NULL);
-}
-
-/* Makes the object of a small list larger by `more`; *run has that room then. */
-static int small_grow(struct keyspace *keys, struct place place, size_t more, struct packed *run)
-{
-    struct object *list = place_object(place);
-    uint32_t used = small_run(list).capacity;
-    size_t size = SMALL_HEAD_SIZE + used + more;
-    int result = keyspace_resize_at(keys, place, size, size / 4);
-    if (result != 0) {
-        return result;
-    }
-    *run = small_run(place_object(place));
-    run->end = used;
-    return 0;
-}
 
 static int small_insert(struct keyspace *keys, struct place place, const struct insertion *what)
 {
@@ -158,13 +82,6 @@ static struct chunks *enlarge(const struct object *list)
         return NULL;
     }
     return chunks;
-}
-
-/* Makes the list of a place a large one; the chunks are moved on success. */
-static int become_large(struct keyspace *keys, struct place place, struct chunks *chunks)
-{
-    return keyspace_replace_at(keys, place, ENCODING_OUTSIDE,
-                               (struct bytes){(const char *)&chunks, sizeof(chunks)});
 }
 
 /* Makes a large list that has got few values a small one. Without memory it stays large. */
@@ -264,7 +181,8 @@ static int create(struct keyspace *keys, struct bytes key, uint64_t hash,
 {
     if (what->size <= LIST_SMALL_SIZE_MAX) {
         char *run;
-        int result = list_put_small(keys, key, hash, 0, (uint32_t)what->count, what->size, &run);
+        int result =
+            small_put(keys, OBJECT_LIST, key, hash, 0, (uint32_t)what->count, what->size, &run);
         if (result == 0) {
             write_values(run, what);
         }
@@ -276,7 +194,7 @@ static int create(struct keyspace *keys, struct bytes key, uint64_t hash,
     }
     int result = large_insert(chunks, what);
     if (result == 0) {
-        result = list_put_large(keys, key, hash, 0, chunks);
+        result = large_put(keys, OBJECT_LIST, key, hash, 0, chunks);
     }
     if (result != 0) {
         chunks_destroy(chunks);
@@ -308,7 +226,7 @@ static int insert_values(struct keyspace *keys, struct place place, const struct
     }
     int result = large_insert(chunks, what);
     if (result == 0) {
-        result = become_large(keys, place, chunks);
+        result = large_replace(keys, place, chunks);
     }
     if (result != 0) {
         chunks_destroy(chunks);
@@ -371,9 +289,10 @@ static int small_replace(struct keyspace *keys, struct place place, size_t index
     }
     packed_remove(&run, from, from + (uint32_t)old_size, 1);
     packed_insert(&run, packed_seek(&run, (uint32_t)index), value);
-    small_settle(&run);
     if (size < old_size) {
-        keyspace_shrink_at(keys, place, SMALL_HEAD_SIZE + packed_used(&run));
+        small_shrink(keys, place, &run);
+    } else {
+        small_settle(&run);
     }
     return 0;
 }
@@ -388,7 +307,7 @@ static int replace_enlarged(struct keyspace *keys, struct place place, size_t in
     }
     int result = chunks_replace(chunks, index, value);
     if (result == 0) {
-        result = become_large(keys, place, chunks);
+        result = large_replace(keys, place, chunks);
     }
     if (result != 0) {
         chunks_destroy(chunks);
@@ -396,8 +315,8 @@ static int replace_enlarged(struct keyspace *keys, struct place place, size_t in
     return result;
 }
 
-static int large_replace(struct keyspace *keys, struct place place, size_t index,
-                         struct bytes value)
+static int replace_in_chunks(struct keyspace *keys, struct place place, size_t index,
+                             struct bytes value)
 {
     struct chunks *chunks = large_chunks(place_object(place));
     size_t before = chunks->memory;
@@ -424,7 +343,7 @@ int keyspace_list_replace(struct keyspace *keys, struct bytes key, uint64_t hash
         return TORC_ETOOBIG;
     }
     if (object_is_outside(list)) {
-        return large_replace(keys, place, index, value);
+        return replace_in_chunks(keys, place, index, value);
     }
     return size <= LIST_SMALL_SIZE_MAX ? small_replace(keys, place, index, value)
                                        : replace_enlarged(keys, place, index, value);
@@ -450,8 +369,7 @@ void keyspace_list_remove(struct keyspace *keys, struct bytes key, uint64_t hash
         uint32_t from = packed_seek(&run, (uint32_t)index);
         uint32_t to = packed_seek(&run, (uint32_t)(index + count));
         packed_remove(&run, from, to, (uint32_t)count);
-        small_settle(&run);
-        keyspace_shrink_at(keys, place, SMALL_HEAD_SIZE + packed_used(&run));
+        small_shrink(keys, place, &run);
     }
 }
 
@@ -466,8 +384,7 @@ static size_t small_remove_equal(struct keyspace *keys, struct place place, stru
     }
     size_t removed = packed_remove_equal(&run, value, skip, limit);
     if (removed > 0) {
-        small_settle(&run);
-        keyspace_shrink_at(keys, place, SMALL_HEAD_SIZE + packed_used(&run));
+        small_shrink(keys, place, &run);
     }
     return removed;
 }

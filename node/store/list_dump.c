@@ -1,10 +1,7 @@
 /* The portable form of a list. Normative: docs/protocol.md. */
 #include "base/error.h"
+#include "node/store/dump_value.h"
 #include "node/store/list_form.h"
-
-/* Numbers of the format: they are not bound to those of a packed run. */
-#define DUMP_SHORT_MAX 253u
-#define DUMP_LONG 254u
 
 void list_dump(const struct object *list, struct buf *out)
 {
@@ -13,34 +10,8 @@ void list_dump(const struct object *list, struct buf *out)
     write_u32(out, (uint32_t)list_count(list));
     list_cursor_init(&cursor, list, 0, LIST_TAIL);
     while (list_next(&cursor, &value)) {
-        if (value.size <= DUMP_SHORT_MAX) {
-            write_u8(out, (uint8_t)value.size);
-            buf_append(out, value.data, value.size);
-        } else {
-            write_u8(out, DUMP_LONG);
-            write_bytes32(out, value);
-        }
+        dump_write_value(out, value);
     }
-}
-
-/* Borrowed from the payload, which fails if there is none. */
-static struct bytes read_value(struct reader *payload)
-{
-    uint8_t size = read_u8(payload);
-    if (size == DUMP_LONG) {
-        struct bytes value = read_bytes32(payload, OBJECT_SIZE_MAX);
-        if (value.size <= DUMP_SHORT_MAX) {
-            payload->failed = true; /* one value has one form */
-        }
-        return value;
-    }
-    if (size > DUMP_LONG || size > reader_left(payload)) {
-        payload->failed = true;
-        return (struct bytes){NULL, 0};
-    }
-    struct bytes value = {(const char *)payload->at, size};
-    payload->at += size;
-    return value;
 }
 
 /* Walks through all values; *size is what they take in runs. 0 or TORC_ECORRUPT. */
@@ -51,7 +22,7 @@ static int measure(struct reader payload, uint32_t count, size_t *size)
         return TORC_ECORRUPT;
     }
     for (uint32_t i = 0; i < count && !payload.failed; i++) {
-        *size += packed_entry_size(read_value(&payload).size);
+        *size += packed_entry_size(dump_read_value(&payload).size);
     }
     int result = reader_finish(&payload);
     return result == 0 && *size > CONTAINER_SIZE_MAX ? TORC_ECORRUPT : result;
@@ -66,10 +37,10 @@ static int restore_large(struct keyspace *keys, struct bytes key, uint64_t hash,
     }
     int result = 0;
     for (uint32_t i = 0; i < count && result == 0; i++) {
-        result = chunks_insert(chunks, i, read_value(payload));
+        result = chunks_insert(chunks, i, dump_read_value(payload));
     }
     if (result == 0) {
-        result = list_put_large(keys, key, hash, expire_at_ms, chunks);
+        result = large_put(keys, OBJECT_LIST, key, hash, expire_at_ms, chunks);
     }
     if (result != 0) {
         chunks_destroy(chunks);
@@ -90,9 +61,9 @@ int list_restore(struct keyspace *keys, struct bytes key, uint64_t hash, struct 
         return restore_large(keys, key, hash, payload, count, expire_at_ms);
     }
     char *run;
-    result = list_put_small(keys, key, hash, expire_at_ms, count, size, &run);
+    result = small_put(keys, OBJECT_LIST, key, hash, expire_at_ms, count, size, &run);
     for (uint32_t i = 0; i < count && result == 0; i++) {
-        run = packed_write(run, read_value(payload));
+        run = packed_write(run, dump_read_value(payload));
     }
     return result;
 }

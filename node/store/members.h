@@ -7,8 +7,8 @@
  *
  *      members ── table ──► object { header | member | value }
  *
- * The order of the members is that of their hashes: the same in every copy, whatever was added and
- * removed before, and no other.
+ * The order of the members is that of their hashes, whatever was added and removed before; but two
+ * whose hashes agree in some twenty bits may stand either way.
  */
 #ifndef TORC_NODE_STORE_MEMBERS_H
 #define TORC_NODE_STORE_MEMBERS_H

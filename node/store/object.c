@@ -274,6 +274,7 @@ const char *object_type_name(const struct object *object)
     switch (object_type(object)) {
     case OBJECT_STRING: return "string";
     case OBJECT_LIST: return "list";
+    case OBJECT_HASH: return "hash";
     }
     return "unknown";
 }
@@ -294,6 +295,7 @@ const char *object_encoding_name(const struct object *object)
     switch (object_type(object)) {
     case OBJECT_STRING: break;
     case OBJECT_LIST: return object_is_outside(object) ? "quicklist" : "listpack";
+    case OBJECT_HASH: return object_is_outside(object) ? "hashtable" : "listpack";
     }
     return string_encoding_name(object);
 }

@@ -5,7 +5,7 @@
  *
  *      store ── keyspace[0..16383] ── table ──► object { header | key | value }
  *
- * What is particular to lists is in list.h.
+ * What is particular to lists is in list.h, to hashes in hash.h.
  * It neither expires nor evicts by itself: the node asks, deletes, and tells the replicas.
  */
 #ifndef TORC_NODE_STORE_STORE_H
@@ -20,8 +20,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Numbers of the dump's format, which never change; kept free for hash 3, set 4, sorted set 5. */
-enum object_type { OBJECT_STRING = 1, OBJECT_LIST = 2 };
+/* Numbers of the dump's format, which never change; kept free for set 4, sorted set 5. */
+enum object_type { OBJECT_STRING = 1, OBJECT_LIST = 2, OBJECT_HASH = 3 };
 
 #define OBJECT_SCRATCH_SIZE 24 /* room for any int64 as text */
 
@@ -63,8 +63,8 @@ struct object *keyspace_find(struct keyspace *keys, struct bytes key, uint64_t h
 void object_touch(struct object *object, uint64_t now_ms);
 
 enum object_type object_type(const struct object *object);
-const char *object_type_name(const struct object *object); /* "string", "list" */
-/* As Redis names them: "int", "embstr", "raw"; "listpack", "quicklist". */
+const char *object_type_name(const struct object *object); /* "string", "list", "hash" */
+/* As Redis names them: "int", "embstr", "raw"; "listpack", "quicklist", "hashtable". */
 const char *object_encoding_name(const struct object *object);
 struct bytes object_key(const struct object *object);
 uint64_t object_expire_at_ms(const struct object *object); /* 0 = never */
@@ -126,6 +126,8 @@ uint64_t keyspace_next_expiry_ms(const struct keyspace *keys);
 typedef void keyspace_visitor(void *context, const struct object *object);
 uint64_t keyspace_scan(struct keyspace *keys, uint64_t cursor, size_t budget,
                        keyspace_visitor *visit, void *context);
+/* Of the members of a container: those of a set; the fields of a hash, with their values. */
+typedef void member_visitor(void *context, struct bytes member, struct bytes value);
 /* Uniform among the keys; NULL if empty. */
 struct object *keyspace_random(struct keyspace *keys, struct prng *prng);
 /* Calls visit for up to `budget` objects whose expiry has passed. The visitor may delete exactly

@@ -5,6 +5,7 @@
  */
 #include "base/error.h"
 #include "node/store/allocate.h"
+#include "tests/unit/store/hash_type.h"
 #include "tests/unit/store/list_model.h"
 #include "tests/unit/store/members_model.h"
 #include "tests/unit/store/support.h"
@@ -270,6 +271,26 @@ START_TEST(members_cut_short)
 }
 END_TEST
 
+static void fields_cut_short(const struct field_type *type, int number)
+{
+    struct field_world *world = malloc(sizeof(*world));
+    ck_assert_ptr_nonnull(world);
+    field_world_init(world, type, (uint64_t)number + 1, keys);
+    world->allocations_left = &allocations_left;
+    world->shape = (enum field_shape)(number % 4);
+    field_world_run(world, 4800);
+    ck_assert_uint_gt(world->failures, 100);
+    free(world);
+    keyspace_clear(keys);
+    ck_assert_uint_eq(store_memory(store), 0);
+}
+
+START_TEST(hashes_cut_short)
+{
+    fields_cut_short(&hash_type, _i);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("no_memory");
@@ -281,6 +302,7 @@ int main(void)
     tcase_add_test(tests, changing_what_is_there);
     tcase_add_loop_test(tests, lists_cut_short, 0, 6);
     tcase_add_loop_test(tests, members_cut_short, 0, 2);
+    tcase_add_loop_test(tests, hashes_cut_short, 0, 4);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }

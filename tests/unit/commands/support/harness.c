@@ -39,6 +39,7 @@ COMMAND_HANDLERS_OF_NODE(HANDLER_ABSENT)
 void harness_init(struct harness *harness)
 {
     *harness = (struct harness){.now_ms = HARNESS_NOW_MS, .protocol = 2};
+    prng_init(&harness->prng, 1);
     harness->store = store_create();
     harness->commands = command_table_create();
     harness->node = calloc(1, sizeof(*harness->node));
@@ -106,6 +107,7 @@ const char *harness_run_arguments(struct harness *harness, size_t argc, const st
                                   .reply = &writer,
                                   .session = harness->applying ? NULL : harness->session,
                                   .worker = harness->worker,
+                                  .prng = harness->applying ? NULL : &harness->prng,
                                   .effects = harness->applying ? NULL : &harness->effects,
                                   .applying = harness->applying};
     const struct command *container = command_find(harness->commands, argv[0]);

@@ -6,6 +6,7 @@
 #ifndef TORC_TESTS_UNIT_COMMANDS_HARNESS_H
 #define TORC_TESTS_UNIT_COMMANDS_HARNESS_H
 
+#include "base/prng.h"
 #include "node/call.h"
 #include "node/command.h"
 #include "node/session.h"
@@ -29,6 +30,7 @@ struct harness {
     int protocol;
     bool by_slot; /* keys go to their slots; else all to slot 0, so that any keys go together */
     bool applying;
+    struct prng prng;
     struct call call; /* the last one */
     struct buf text;  /* of harness_effects */
 };
