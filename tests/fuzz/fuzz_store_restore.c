@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/codec.h"
 #include "base/error.h"
+#include "node/store/hash.h"
 #include "node/store/list.h"
 
 #include <assert.h>
@@ -55,6 +56,31 @@ static void check_same_list(const struct object *object, const struct object *co
     assert(!list_next(&cursor, &value));
 }
 
+struct walk {
+    const struct object *copy;
+    size_t count;
+};
+
+static void check_field(void *context, struct bytes field, struct bytes value)
+{
+    struct walk *walk = context;
+    struct bytes copied = {0};
+    bool found = hash_get(walk->copy, field, &copied);
+    assert(found);
+    assert(bytes_equal(copied, value));
+    walk->count++;
+}
+
+static void check_same_hash(const struct object *object, const struct object *copy)
+{
+    struct walk walk = {.copy = copy};
+    uint64_t next = hash_scan(object, 0, SIZE_MAX, check_field, &walk);
+    assert(next == 0);
+    assert(walk.count > 0);
+    assert(hash_count(object) == walk.count);
+    assert(hash_count(copy) == walk.count);
+}
+
 static void check_round_trip(struct keyspace *keys, struct bytes key)
 {
     struct bytes copy_key = BYTES_LITERAL("copy");
@@ -70,6 +96,7 @@ static void check_round_trip(struct keyspace *keys, struct bytes key)
     switch (object_type(object)) {
     case OBJECT_STRING: check_same_string(object, copy); break;
     case OBJECT_LIST: check_same_list(object, copy); break;
+    case OBJECT_HASH: check_same_hash(object, copy); break;
     }
     buf_deinit(&dump);
 }

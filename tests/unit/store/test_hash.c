@@ -164,6 +164,17 @@ START_TEST(dumps_that_are_none)
     ck_assert_int_eq(RESTORE("\2\0\0\0\1a\1b\0\1c"), 0);
     ck_assert_str_eq(get("a"), "b");
     ck_assert_str_eq(get(""), "c");
+    /* The bytes of docs/protocol.md, both ways. */
+    static const char documented[] = "\1\3\2\0\0\0\1a\0011\1b";
+    ck_assert_int_eq(restore(documented + 2, sizeof(documented) - 2), 0);
+    ck_assert_str_eq(get("a"), "1");
+    ck_assert_str_eq(get("b"), "");
+    struct buf dump = {0};
+    object_dump(hash_object(), &dump);
+    ck_assert_uint_eq(buf_size(&dump), sizeof(documented) + 8);
+    ck_assert_mem_eq(buf_head(&dump), documented, sizeof(documented));
+    buf_deinit(&dump);
+    ck_assert_int_eq(RESTORE("\2\0\0\0\1a\1b\0\1c"), 0);
     ck_assert_int_eq(RESTORE("\0\0\0\0"), TORC_ECORRUPT);
     ck_assert_int_eq(RESTORE("\1\0\0\0\1a"), TORC_ECORRUPT);
     ck_assert_int_eq(RESTORE("\2\0\0\0\1a\1b"), TORC_ECORRUPT);
