@@ -173,9 +173,8 @@ void draw_reply(struct call *call, const struct object *object, const struct mem
     if (object != NULL && !draw->one) {
         reply_several(call, object, source, draw);
     } else if (object != NULL) {
-        struct bytes member, value;
-        source->random(object, call->prng, &member, &value);
-        reply_bulk(call->reply, member);
+        struct draw_writer writer = {call->reply, false};
+        source->random(object, call->prng, reply_drawn, &writer);
     } else if (draw->one) {
         reply_null(call->reply);
     } else {

@@ -37,22 +37,33 @@ static void visit_drawn(void *context, const struct object *object)
     selection->visit(selection->context, object_key(object), object_value(object));
 }
 
+struct draws {
+    struct members *drawn;
+    int result;
+};
+
+static void note_draw(void *context, struct bytes member, struct bytes value)
+{
+    struct draws *draws = context;
+    draws->result = members_put(draws->drawn, member, value, NULL);
+}
+
 /* Draws until there are enough different ones, and visits those. */
 static int draw_few(const struct object *object, const struct member_source *source,
                     struct selection *selection)
 {
-    struct members *drawn = members_create();
-    int result = drawn == NULL ? TORC_ENOMEM : 0;
-    while (result == 0 && members_count(drawn) < selection->wanted) {
-        struct bytes member, value;
-        source->random(object, selection->prng, &member, &value);
-        result = members_put(drawn, member, value, NULL);
+    struct draws draws = {.drawn = members_create()};
+    if (draws.drawn == NULL) {
+        return TORC_ENOMEM;
     }
-    if (result == 0) {
-        members_scan(drawn, 0, SIZE_MAX, visit_drawn, selection);
+    while (draws.result == 0 && members_count(draws.drawn) < selection->wanted) {
+        source->random(object, selection->prng, note_draw, &draws);
     }
-    members_destroy(drawn);
-    return result;
+    if (draws.result == 0) {
+        members_scan(draws.drawn, 0, SIZE_MAX, visit_drawn, selection);
+    }
+    members_destroy(draws.drawn);
+    return draws.result;
 }
 
 int draw_distinct(const struct object *object, const struct member_source *source, size_t count,
@@ -77,8 +88,6 @@ void draw_repeated(const struct object *object, const struct member_source *sour
                    struct prng *prng, member_visitor *visit, void *context)
 {
     for (size_t i = 0; i < count; i++) {
-        struct bytes member, value;
-        source->random(object, prng, &member, &value);
-        visit(context, member, value);
+        source->random(object, prng, visit, context);
     }
 }

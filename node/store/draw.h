@@ -13,8 +13,8 @@ struct member_source {
     size_t (*count)(const struct object *object);
     uint64_t (*scan)(const struct object *object, uint64_t cursor, size_t budget,
                      member_visitor *visit, void *context); /* as keyspace_scan */
-    void (*random)(const struct object *object, struct prng *prng, struct bytes *member,
-                   struct bytes *value); /* uniform */
+    void (*random)(const struct object *object, struct prng *prng, member_visitor *visit,
+                   void *context); /* visits one, any of them as likely */
 };
 
 /* Visits `count` different members, all of them if there are no more: any such choice is as likely.

@@ -11,8 +11,4 @@ void dump_write_value(struct buf *out, struct bytes value);
 /* Borrowed from the payload, which fails if there is none, or if it is written too long. */
 struct bytes dump_read_value(struct reader *payload);
 
-#define DUMP_DISTINCT_MAX 512
-/* True if no two values are equal, of `count` that are there, each `step` behind the one before. */
-bool dump_values_distinct(struct reader payload, uint32_t count, uint32_t step);
-
 #endif

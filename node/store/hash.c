@@ -1,7 +1,7 @@
 #include "node/store/hash.h"
 
 #include "base/error.h"
-#include "node/store/members.h"
+#include "node/store/hash_form.h"
 #include "node/store/small.h"
 
 /* ---- the small form: fields and values take turns in the run ---- */
@@ -172,6 +172,43 @@ static int large_set(struct keyspace *keys, const struct object *object, struct 
     return result;
 }
 
+struct fit {
+    bool small;
+};
+
+static void note_fit(void *context, struct bytes field, struct bytes value)
+{
+    struct fit *fit = context;
+    fit->small = fit->small && fits_small(field, value);
+}
+
+static void write_pair(void *context, struct bytes field, struct bytes value)
+{
+    char **at = context;
+    *at = packed_write(packed_write(*at, field), value);
+}
+
+int hash_put(struct keyspace *keys, struct bytes key, uint64_t hash, uint64_t expire_at_ms,
+             struct members *members)
+{
+    size_t count = members_count(members);
+    struct fit fit = {count <= SMALL_HASH_FIELDS_MAX};
+    if (fit.small) {
+        members_visit(members, 0, SIZE_MAX, note_fit, &fit);
+    }
+    if (!fit.small) {
+        return large_put(keys, OBJECT_HASH, key, hash, expire_at_ms, members);
+    }
+    char *run;
+    int result = small_put(keys, OBJECT_HASH, key, hash, expire_at_ms, 2 * (uint32_t)count,
+                           members->size, &run);
+    if (result == 0) {
+        members_visit(members, 0, SIZE_MAX, write_pair, &run);
+        members_destroy(members);
+    }
+    return result;
+}
+
 /* ---- reading ---- */
 
 size_t hash_count(const struct object *object)
@@ -199,23 +236,11 @@ bool hash_get(const struct object *object, struct bytes field, struct bytes *val
     return found;
 }
 
-struct visit {
-    member_visitor *visit;
-    void *context;
-};
-
-static void visit_member(void *context, const struct object *object)
-{
-    const struct visit *visit = context;
-    visit->visit(visit->context, object_key(object), object_value(object));
-}
-
 uint64_t hash_scan(const struct object *object, uint64_t cursor, size_t budget,
                    member_visitor *visit, void *context)
 {
     if (object_is_outside(object)) {
-        struct visit each = {visit, context};
-        return members_scan(large_members(object), cursor, budget, visit_member, &each);
+        return members_visit(large_members(object), cursor, budget, visit, context);
     }
     struct packed run = small_run(object);
     const char *at = run.data;
@@ -227,18 +252,19 @@ uint64_t hash_scan(const struct object *object, uint64_t cursor, size_t budget,
     return 0;
 }
 
-void hash_random(const struct object *object, struct prng *prng, struct bytes *field,
-                 struct bytes *value)
+void hash_random(const struct object *object, struct prng *prng, member_visitor *visit,
+                 void *context)
 {
     if (object_is_outside(object)) {
         const struct object *member = members_random(large_members(object), prng);
-        *field = object_key(member);
-        *value = object_value(member);
+        visit(context, object_key(member), object_value(member));
         return;
     }
     struct packed run = small_run(object);
+    struct bytes field, value;
     uint32_t index = 2 * (uint32_t)prng_below(prng, run.count / 2);
-    packed_read(packed_read(run.data + packed_seek(&run, index), field), value);
+    packed_read(packed_read(run.data + packed_seek(&run, index), &field), &value);
+    visit(context, field, value);
 }
 
 /* ---- changing ---- */

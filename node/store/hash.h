@@ -22,9 +22,9 @@ bool hash_get(const struct object *object, struct bytes field, struct bytes *val
 /* As keyspace_scan, over the fields and their values. A small hash is visited as a whole. */
 uint64_t hash_scan(const struct object *object, uint64_t cursor, size_t budget,
                    member_visitor *visit, void *context);
-/* Uniform among the fields. */
-void hash_random(const struct object *object, struct prng *prng, struct bytes *field,
-                 struct bytes *value);
+/* Visits one field, any of them as likely. */
+void hash_random(const struct object *object, struct prng *prng, member_visitor *visit,
+                 void *context);
 
 /* Gives a field a value; creates the hash. *added: the field was not there. *out may be NULL. 0,
  * TORC_ETYPE, TORC_ETOOBIG (beyond CONTAINER_SIZE_MAX), TORC_ENOMEM. */

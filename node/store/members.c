@@ -1,7 +1,11 @@
 #include "node/store/members.h"
 
 #include "base/error.h"
+#include "base/limits.h"
 #include "node/store/allocate.h"
+#include "node/store/dump_value.h"
+
+static_assert(CONTAINER_SIZE_MAX / 4 <= UINT32_MAX, "the count of the shortest members");
 
 struct members *members_create(void)
 {
@@ -103,7 +107,58 @@ uint64_t members_scan(struct members *members, uint64_t cursor, size_t budget,
     return table_scan(&members->table, cursor, budget, visit, context);
 }
 
+struct visit {
+    member_visitor *visit;
+    void *context;
+};
+
+static void visit_member(void *context, const struct object *object)
+{
+    const struct visit *visit = context;
+    visit->visit(visit->context, object_key(object), object_value(object));
+}
+
+uint64_t members_visit(struct members *members, uint64_t cursor, size_t budget,
+                       member_visitor *visit, void *context)
+{
+    struct visit each = {visit, context};
+    return members_scan(members, cursor, budget, visit_member, &each);
+}
+
 struct object *members_random(struct members *members, struct prng *prng)
 {
     return table_random(&members->table, prng);
+}
+
+static int read_all(struct reader *payload, bool values, struct members *members)
+{
+    uint32_t count = read_u32(payload);
+    int result = 0;
+    for (uint32_t i = 0; i < count && result == 0 && !payload->failed; i++) {
+        struct bytes member = dump_read_value(payload);
+        struct bytes value = values ? dump_read_value(payload) : (struct bytes){0};
+        result = members_put(members, member, value, NULL);
+    }
+    if (result != 0) {
+        return result;
+    }
+    /* Fewer than were announced: one was there twice. */
+    bool lawful =
+        count > 0 && members_count(members) == count && members->size <= CONTAINER_SIZE_MAX;
+    return lawful ? reader_finish(payload) : TORC_ECORRUPT;
+}
+
+int members_read(struct reader *payload, bool values, struct members **out)
+{
+    struct members *members = members_create();
+    if (members == NULL) {
+        return TORC_ENOMEM;
+    }
+    int result = read_all(payload, values, members);
+    if (result != 0) {
+        members_destroy(members);
+        return result;
+    }
+    *out = members;
+    return 0;
 }

@@ -13,6 +13,7 @@
 #ifndef TORC_NODE_STORE_MEMBERS_H
 #define TORC_NODE_STORE_MEMBERS_H
 
+#include "base/codec.h"
 #include "node/store/packed.h"
 #include "node/store/table.h"
 
@@ -54,7 +55,14 @@ bool members_remove(struct members *members, struct bytes member);
 /* As keyspace_scan: from cursor 0 until it returns 0; the visitor must not change the members. */
 uint64_t members_scan(struct members *members, uint64_t cursor, size_t budget,
                       keyspace_visitor *visit, void *context);
+/* The same, to see the members and their values. */
+uint64_t members_visit(struct members *members, uint64_t cursor, size_t budget,
+                       member_visitor *visit, void *context);
 /* Uniform among the members; NULL if there are none. */
 struct object *members_random(struct members *members, struct prng *prng);
+
+/* Makes new ones of the payload of a dump, to its end: their count, and the members, each with its
+ * value behind it if they have any. 0, TORC_ECORRUPT, TORC_ENOMEM. */
+int members_read(struct reader *payload, bool values, struct members **out) TORC_MUST_USE;
 
 #endif

@@ -23,8 +23,8 @@ struct field_type {
     bool (*get)(const struct object *object, struct bytes field, struct bytes *value);
     uint64_t (*scan)(const struct object *object, uint64_t cursor, size_t budget,
                      member_visitor *visit, void *context);
-    void (*random)(const struct object *object, struct prng *prng, struct bytes *field,
-                   struct bytes *value);
+    void (*random)(const struct object *object, struct prng *prng, member_visitor *visit,
+                   void *context);
     int (*set)(struct keyspace *keys, struct bytes key, uint64_t hash, struct bytes field,
                struct bytes value, bool *added);
     bool (*remove)(struct keyspace *keys, struct bytes key, uint64_t hash, struct bytes field);
@@ -246,11 +246,8 @@ static inline void do_remove_field(struct field_world *world, uint32_t number)
 
 static inline void do_random_field(struct field_world *world)
 {
-    struct bytes field, value;
     if (world->count > 0) {
-        world->type->random(field_object(world), &world->prng, &field, &value);
-        memset(world->visits, 0, sizeof(world->visits));
-        field_visit(world, field, value);
+        world->type->random(field_object(world), &world->prng, field_visit, world);
     }
 }
 

@@ -94,7 +94,7 @@ static inline void check_member(struct members_world *world, uint32_t number)
     }
 }
 
-static inline void members_visit(void *context, const struct object *object)
+static inline void count_visit(void *context, const struct object *object)
 {
     struct members_world *world = context;
     uint32_t number = member_number(object_key(object));
@@ -127,7 +127,7 @@ static inline void check_members(struct members_world *world)
     memset(world->visits, 0, sizeof(world->visits));
     uint64_t cursor = 0;
     do {
-        cursor = members_scan(members, cursor, 1 + members_draw(world, 100), members_visit, world);
+        cursor = members_scan(members, cursor, 1 + members_draw(world, 100), count_visit, world);
     } while (cursor != 0);
     for (uint32_t number = 0; number < MEMBERS_UNIVERSE; number++) {
         check_member(world, number);
