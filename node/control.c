@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #define TICK_SECONDS 0.01
+#define CHANGING_TICK_SECONDS 0.002 /* while slots move: clients wait */
 #define CATCH_UP_PERIOD_MS 100
 #define HOUSEKEEPING_PERIOD_MS 1000
 #define EXCHANGE_PERIOD_MS 30000 /* whole state with a random member, for what datagrams missed */
@@ -257,6 +258,16 @@ static void introduce_members(struct control *control)
     }
 }
 
+static void set_tick(struct control *control)
+{
+    const struct view *view = control->quorum == NULL ? NULL : quorum_view(control->quorum);
+    double wanted = view != NULL && view->changing ? CHANGING_TICK_SECONDS : TICK_SECONDS;
+    if (control->tick.repeat != wanted) {
+        control->tick.repeat = wanted;
+        ev_timer_again(control->loop, &control->tick);
+    }
+}
+
 static void on_tick(struct ev_loop *loop, ev_timer *watcher, int events)
 {
     (void)loop;
@@ -268,6 +279,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *watcher, int events)
     quorum_driver_tick(control);
     take_tick(control->take, now_ms);
     leave_tick(control, now_ms);
+    set_tick(control);
     if (now_ms >= control->catch_up_at_ms) {
         control->catch_up_at_ms = now_ms + CATCH_UP_PERIOD_MS;
         catch_up(control);

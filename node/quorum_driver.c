@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 
 #define CONSIDER_PERIOD_MS 40
+#define NEWS_WAIT_MS 2     /* others may have the same to say */
 #define WRITE_AGAIN_MS 500 /* after the disk refused */
 #define INBOX_MAX 4096     /* messages; more are as if lost on the way */
 
@@ -117,6 +118,7 @@ static void settle(struct control *control)
 {
     struct node *node = control->node;
     write_down(control);
+    send_messages(control); /* also a new view: others can install it meanwhile */
     control_adopt_view(control, quorum_view(control->quorum));
     /* The lease counts for the view that is installed here, so it is published after it. */
     atomic_store_explicit(&node->lease_until_ms, quorum_lease_until_ms(control->quorum),
@@ -260,6 +262,9 @@ void quorum_driver_tick(struct control *control)
     pass_on_wishes(control);
     report_update(control, now_ms);
     quorum_tick(control->quorum, clock_lease_ms());
+    if (quorum_has_news(control->quorum) && control->consider_at_ms > now_ms + NEWS_WAIT_MS) {
+        control->consider_at_ms = now_ms + NEWS_WAIT_MS;
+    }
     if (now_ms >= control->consider_at_ms &&
         /* What it proposed it would have to accept, and could not write down. */
         !control->state_file.failing &&

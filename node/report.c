@@ -14,9 +14,10 @@
 #include <string.h>
 
 #define LOOK_PERIOD_MS 1000 /* once all is well */
-#define DRAIN_PERIOD_MS 10  /* while slots are to move */
+#define READY_PERIOD_MS 10  /* while slots are to move */
+#define BATCH_WAIT_MS 200
 #define SLOW_PERIOD_MS 100
-#define PAUSED_AT_ONCE_MAX 1024 /* slots: fewer wait for the same view */
+#define PAUSED_AT_ONCE_MAX 4096 /* slots: fewer wait for the same view */
 #define PAUSE_LIMIT_MS 1000     /* without a view that moves the slots they take writes again */
 #define REST_MS 200
 #define SLOW_LEASES                                                                                \
@@ -51,22 +52,61 @@ static void look(struct control *control, uint64_t now_ms)
 
 /* ---- which slots may move? ---- */
 
-/* One slot: pauses it if it is ready; true if it may move. *paused counts those that are paused. */
-static bool drain_slot(struct control *control, struct slot *slot, size_t *paused,
-                       uint32_t *waiting)
+struct drain_count {
+    uint32_t waiting; /* slots that are still to move */
+    uint32_t ready;   /* whose new owners have caught up */
+    size_t paused;    /* with keys in them: hardly anybody writes to an empty one */
+};
+
+/* Only this thread gives roles, so it need not lock a slot to see that it stays. */
+static bool is_to_move(const struct slot *slot)
+{
+    return slot->copy.movable;
+}
+
+static struct drain_count count_ready(struct control *control)
+{
+    struct drain_count count = {0};
+    for (unsigned i = 0; i < SLOT_COUNT; i++) {
+        struct slot *slot = &control->node->slots[i];
+        if (is_to_move(slot)) {
+            slot_lock(slot);
+            count.ready += copy_can_drain(&slot->copy, &control->rim.copies);
+            slot_unlock(slot);
+            count.waiting++;
+        }
+    }
+    return count;
+}
+
+/* Pauses the slot if it is ready; true if it may move. */
+static bool drain_slot(struct control *control, struct slot *slot, struct drain_count *count)
 {
     slot_lock(slot);
-    /* Hardly anybody writes to an empty one. */
     bool empty = keyspace_count(slot_keys(slot)) == 0;
-    bool may_pause = empty || *paused < PAUSED_AT_ONCE_MAX;
-    bool drained = slot->copy.movable && copy_drain(&slot->copy, &control->rim.copies, may_pause);
+    bool may_pause = empty || count->paused < PAUSED_AT_ONCE_MAX;
+    bool drained = copy_drain(&slot->copy, &control->rim.copies, may_pause);
     if (slot->copy.paused && slot->paused_us == 0) {
         slot->paused_us = clock_monotonic_us();
     }
-    *paused += slot->copy.paused && !empty;
-    *waiting += slot->copy.movable;
+    count->paused += slot->copy.paused && !empty;
     slot_unlock(slot);
     return drained;
+}
+
+static void drain_slots(struct control *control)
+{
+    struct report *report = &control->report;
+    struct drain_count count = {0};
+    report->any_drained = false;
+    memset(report->drained, 0, sizeof(report->drained));
+    for (unsigned i = 0; i < SLOT_COUNT; i++) {
+        struct slot *slot = &control->node->slots[i];
+        if (is_to_move(slot) && drain_slot(control, slot, &count)) {
+            report->drained[i / 8] |= (uint8_t)(1u << (i % 8));
+            report->any_drained = true;
+        }
+    }
 }
 
 static void resume_all(struct node *node)
@@ -83,40 +123,48 @@ static void resume_all(struct node *node)
     }
 }
 
+/* Whether it is time to pause those that are ready. A view costs every node some milliseconds, so
+ * they wait a little for others to go along. */
+static bool is_batch_due(struct control *control, uint64_t now_ms)
+{
+    struct report *report = &control->report;
+    if (now_ms < report->drain_at_ms || now_ms < report->rest_until_ms) {
+        return false;
+    }
+    report->drain_at_ms = now_ms + READY_PERIOD_MS;
+    struct drain_count count = count_ready(control);
+    atomic_store(&control->node->moves.slots_waiting, count.waiting);
+    if (count.ready == 0) {
+        report->ready_since_ms = 0;
+        return false;
+    }
+    if (report->ready_since_ms == 0) {
+        report->ready_since_ms = now_ms;
+    }
+    return count.ready == count.waiting || now_ms >= report->ready_since_ms + BATCH_WAIT_MS;
+}
+
 static void drain(struct control *control, uint64_t now_ms)
 {
-    struct node *node = control->node;
     struct report *report = &control->report;
     if (!quorum_view(control->quorum)->changing) {
-        atomic_store(&node->moves.slots_waiting, 0);
+        atomic_store(&control->node->moves.slots_waiting, 0);
         return;
     }
-    if (now_ms < report->drain_at_ms || now_ms < report->rest_until_ms) {
+    if (report->paused_ms == 0 && !is_batch_due(control, now_ms)) {
         return;
     }
-    report->drain_at_ms = now_ms + DRAIN_PERIOD_MS;
-    if (report->paused_ms != 0 && now_ms >= report->paused_ms + PAUSE_LIMIT_MS) {
+    if (report->paused_ms == 0) {
+        report->paused_ms = now_ms;
+    } else if (now_ms >= report->paused_ms + PAUSE_LIMIT_MS) {
         /* Whatever keeps the view from coming, clients shall not wait for it any longer. */
         report->paused_ms = 0;
         report->any_drained = false;
         report->rest_until_ms = now_ms + REST_MS;
-        resume_all(node);
+        resume_all(control->node);
         return;
     }
-    size_t paused = 0;
-    uint32_t waiting = 0;
-    report->any_drained = false;
-    memset(report->drained, 0, sizeof(report->drained));
-    for (unsigned i = 0; i < SLOT_COUNT; i++) {
-        if (drain_slot(control, &node->slots[i], &paused, &waiting)) {
-            report->drained[i / 8] |= (uint8_t)(1u << (i % 8));
-            report->any_drained = true;
-        }
-    }
-    atomic_store(&node->moves.slots_waiting, waiting);
-    if (report->any_drained && report->paused_ms == 0) {
-        report->paused_ms = now_ms;
-    }
+    drain_slots(control);
 }
 
 /* ---- who holds up writes? ---- */
@@ -206,4 +254,5 @@ void report_view_changed(struct control *control)
     report->look_at_ms = 0;
     report->any_drained = false;
     report->paused_ms = 0; /* the view has resumed every slot that stays */
+    report->ready_since_ms = 0;
 }

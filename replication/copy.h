@@ -218,8 +218,10 @@ void copy_age(struct copy *copy);
 /* Goes on attaching members, with about `budget` bytes to each; 0: without sending keys. True while
  * there is more to do. */
 bool copy_step(struct copy *copy, const struct copy_rim *rim, size_t budget);
-/* Of a slot that is to move: once its new owners are attached it takes no more writes; true when
- * all is acknowledged and it may move. */
+/* Of a slot that is to move: its new owners have caught up, and it could be drained. */
+bool copy_can_drain(const struct copy *copy, const struct copy_rim *rim);
+/* Then, if it may be paused, it takes no more writes; true when all is acknowledged and it may
+ * move. */
 bool copy_drain(struct copy *copy, const struct copy_rim *rim, bool may_pause);
 void copy_resume(struct copy *copy);
 /* After a newer view: a member that is attached by our reckoning may not be so by its own, when one

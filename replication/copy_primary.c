@@ -258,30 +258,33 @@ bool copy_step(struct copy *copy, const struct copy_rim *rim, size_t budget)
 
 /* ---- draining ---- */
 
+bool copy_can_drain(const struct copy *copy, const struct copy_rim *rim)
+{
+    bool ready = copy->movable && copy_serves(copy);
+    for (size_t i = 0; i < copy->member_count && ready && !rim->break_move_early; i++) {
+        const struct copy_member *member = &copy->members[i];
+        ready =
+            !member->target || (member->stage == MEMBER_ATTACHED &&
+                                rim->stream_acks(rim->context, member->stream, member->attached_at,
+                                                 member->attached_at) == MEMBER_ACKS_DONE);
+    }
+    return ready;
+}
+
 bool copy_drain(struct copy *copy, const struct copy_rim *rim, bool may_pause)
 {
-    if (!copy->movable || !copy_serves(copy)) {
+    if (!copy_can_drain(copy, rim)) {
         return false;
     }
-    if (rim->break_move_early) {
-        return true;
-    }
     bool all_acked = true;
-    for (size_t i = 0; i < copy->member_count; i++) {
+    for (size_t i = 0; i < copy->member_count && !rim->break_move_early; i++) {
         const struct copy_member *member = &copy->members[i];
-        if (member->target && (member->stage != MEMBER_ATTACHED ||
-                               rim->stream_acks(rim->context, member->stream, member->attached_at,
-                                                member->attached_at) != MEMBER_ACKS_DONE)) {
-            return false;
-        }
         all_acked = all_acked && (member->stage != MEMBER_ATTACHED ||
                                   rim->stream_acks(rim->context, member->stream, member->position,
                                                    member->position) == MEMBER_ACKS_DONE);
     }
-    if (!copy->paused && may_pause) {
-        copy->paused = true;
-    }
-    return copy->paused && all_acked;
+    copy->paused = copy->paused || (may_pause && !rim->break_move_early);
+    return (copy->paused || rim->break_move_early) && all_acked;
 }
 
 void copy_resume(struct copy *copy)

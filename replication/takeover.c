@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ASK_AGAIN_MS 10    /* after an answer that was no answer */
+#define ASK_AGAIN_MS 2     /* after an answer that was no answer */
 #define SEND_AGAIN_MS 3000 /* a slot that was promised and did not come */
 #define CATCH_UP_MS 300    /* for what the old primary had under way; then the slot is sent for */
 #define STANDING_SIZE 17

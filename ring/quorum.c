@@ -317,6 +317,7 @@ static void handle_report(struct quorum *quorum, const struct quorum_wire *wire)
         free(peer->drained);
         peer->drained = NULL;
     }
+    quorum->news = quorum->news || wire->has_drained;
     peer->report_ms = quorum->now_ms;
     peer->report_epoch = wire->epoch;
     peer->slow_count = wire->slow_count;
@@ -334,6 +335,13 @@ static void send_report(struct quorum *quorum)
     to_voters(quorum, &wire);
 }
 
+bool quorum_has_news(struct quorum *quorum)
+{
+    bool news = quorum->news;
+    quorum->news = false;
+    return news;
+}
+
 int quorum_set_report(struct quorum *quorum, const struct quorum_report *report)
 {
     bool news =
@@ -341,8 +349,11 @@ int quorum_set_report(struct quorum *quorum, const struct quorum_report *report)
     quorum->complete_epoch = report->complete_epoch;
     quorum->leaving = report->leaving;
     bool had = quorum->has_drained || quorum->slow_count > 0;
+    bool same = report->drained != NULL && quorum->has_drained &&
+                memcmp(quorum->drained, report->drained, sizeof(quorum->drained)) == 0;
     quorum->has_drained = report->drained != NULL;
-    if (report->drained != NULL) {
+    if (report->drained != NULL && !same) {
+        quorum->report_at_ms = quorum->now_ms; /* writes wait for what comes of it */
         memcpy(quorum->drained, report->drained, sizeof(quorum->drained));
     }
     quorum->slow_count =
@@ -375,6 +386,7 @@ static int handle_wish(struct quorum *quorum, const struct quorum_wire *wire)
     if (result == TORC_OK) {
         ring_wish_deinit(&quorum->asked_ring);
         quorum->asked_ring = ring;
+        quorum->news = true;
         quorum->asked_ring_ms = quorum->now_ms;
     }
     return result;
