@@ -133,8 +133,7 @@ bool execute_in_slot(struct worker *worker, const struct execution *execution)
     struct reply_writer writer = {.out = execution->out, .protocol = execution->protocol};
 
     slot_lock(slot);
-    if (TORC_UNLIKELY(!slot_serves(slot) || !worker->has_lease ||
-                      (slot->copy.paused && (command->flags & COMMAND_WRITE) != 0))) {
+    if (TORC_UNLIKELY(!slot_serves(slot) || !worker->has_lease)) {
         if (may_read_replica(slot, execution)) {
             read_replica(worker, slot, execution, &writer);
             return true;

@@ -17,7 +17,7 @@
  */
 static bool may_delete(const struct worker *worker, const struct slot *slot)
 {
-    return slot_serves(slot) && !slot->copy.paused && worker->has_lease;
+    return slot_serves(slot) && worker->has_lease;
 }
 
 /* Deletes the object and tells the replicas. Slot lock held, primary. */

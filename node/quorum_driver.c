@@ -15,7 +15,6 @@
 #include <sys/socket.h>
 
 #define CONSIDER_PERIOD_MS 40
-#define NEWS_WAIT_MS 2     /* others may have the same to say */
 #define WRITE_AGAIN_MS 500 /* after the disk refused */
 #define INBOX_MAX 4096     /* messages; more are as if lost on the way */
 
@@ -262,9 +261,6 @@ void quorum_driver_tick(struct control *control)
     pass_on_wishes(control);
     report_update(control, now_ms);
     quorum_tick(control->quorum, clock_lease_ms());
-    if (quorum_has_news(control->quorum) && control->consider_at_ms > now_ms + NEWS_WAIT_MS) {
-        control->consider_at_ms = now_ms + NEWS_WAIT_MS;
-    }
     if (now_ms >= control->consider_at_ms &&
         /* What it proposed it would have to accept, and could not write down. */
         !control->state_file.failing &&

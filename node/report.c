@@ -1,7 +1,6 @@
 #include "node/report.h"
 
 #include "base/error.h"
-#include "node/clock.h"
 #include "node/control.h"
 #include "node/gossip_driver.h"
 #include "node/node.h"
@@ -14,12 +13,9 @@
 #include <string.h>
 
 #define LOOK_PERIOD_MS 1000 /* once all is well */
-#define READY_PERIOD_MS 10  /* while slots are to move */
+#define MOVES_PERIOD_MS 10  /* while slots are to move */
 #define BATCH_WAIT_MS 200
 #define SLOW_PERIOD_MS 100
-#define PAUSED_AT_ONCE_MAX 4096 /* slots: fewer wait for the same view */
-#define PAUSE_LIMIT_MS 1000     /* without a view that moves the slots they take writes again */
-#define REST_MS 200
 #define SLOW_LEASES                                                                                \
     2 /* without an acknowledgement: TCP may need more than one under heavy loss                   \
        */
@@ -52,119 +48,52 @@ static void look(struct control *control, uint64_t now_ms)
 
 /* ---- which slots may move? ---- */
 
-struct drain_count {
+struct move_count {
     uint32_t waiting; /* slots that are still to move */
     uint32_t ready;   /* whose new owners have caught up */
-    size_t paused;    /* with keys in them: hardly anybody writes to an empty one */
 };
 
-/* Only this thread gives roles, so it need not lock a slot to see that it stays. */
-static bool is_to_move(const struct slot *slot)
+static struct move_count look_at_moves(struct control *control)
 {
-    return slot->copy.movable;
-}
-
-static struct drain_count count_ready(struct control *control)
-{
-    struct drain_count count = {0};
+    struct move_count count = {0};
+    uint8_t *ready = control->report.ready;
+    memset(ready, 0, sizeof(control->report.ready));
     for (unsigned i = 0; i < SLOT_COUNT; i++) {
         struct slot *slot = &control->node->slots[i];
-        if (is_to_move(slot)) {
-            slot_lock(slot);
-            count.ready += copy_can_drain(&slot->copy, &control->rim.copies);
-            slot_unlock(slot);
-            count.waiting++;
+        if (!slot->copy.movable) {
+            continue; /* only this thread gives roles, so it need not lock */
         }
+        slot_lock(slot);
+        bool can_move = copy_can_move(&slot->copy, &control->rim.copies);
+        slot_unlock(slot);
+        ready[i / 8] |= (uint8_t)(can_move << (i % 8));
+        count.ready += can_move;
+        count.waiting++;
     }
     return count;
 }
 
-/* Pauses the slot if it is ready; true if it may move. */
-static bool drain_slot(struct control *control, struct slot *slot, struct drain_count *count)
-{
-    slot_lock(slot);
-    bool empty = keyspace_count(slot_keys(slot)) == 0;
-    bool may_pause = empty || count->paused < PAUSED_AT_ONCE_MAX;
-    bool drained = copy_drain(&slot->copy, &control->rim.copies, may_pause);
-    if (slot->copy.paused && slot->paused_us == 0) {
-        slot->paused_us = clock_monotonic_us();
-    }
-    count->paused += slot->copy.paused && !empty;
-    slot_unlock(slot);
-    return drained;
-}
-
-static void drain_slots(struct control *control)
-{
-    struct report *report = &control->report;
-    struct drain_count count = {0};
-    report->any_drained = false;
-    memset(report->drained, 0, sizeof(report->drained));
-    for (unsigned i = 0; i < SLOT_COUNT; i++) {
-        struct slot *slot = &control->node->slots[i];
-        if (is_to_move(slot) && drain_slot(control, slot, &count)) {
-            report->drained[i / 8] |= (uint8_t)(1u << (i % 8));
-            report->any_drained = true;
-        }
-    }
-}
-
-static void resume_all(struct node *node)
-{
-    for (unsigned i = 0; i < SLOT_COUNT; i++) {
-        slot_lock(&node->slots[i]);
-        copy_resume(&node->slots[i].copy);
-        slot_end_pause(node, &node->slots[i]);
-        slot_unlock(&node->slots[i]);
-    }
-    for (unsigned i = 0; i < node->worker_count; i++) {
-        atomic_store(&node->workers[i]->view_came, true);
-        worker_wake(node->workers[i]);
-    }
-}
-
-/* Whether it is time to pause those that are ready. A view costs every node some milliseconds, so
- * they wait a little for others to go along. */
-static bool is_batch_due(struct control *control, uint64_t now_ms)
-{
-    struct report *report = &control->report;
-    if (now_ms < report->drain_at_ms || now_ms < report->rest_until_ms) {
-        return false;
-    }
-    report->drain_at_ms = now_ms + READY_PERIOD_MS;
-    struct drain_count count = count_ready(control);
-    atomic_store(&control->node->moves.slots_waiting, count.waiting);
-    if (count.ready == 0) {
-        report->ready_since_ms = 0;
-        return false;
-    }
-    if (report->ready_since_ms == 0) {
-        report->ready_since_ms = now_ms;
-    }
-    return count.ready == count.waiting || now_ms >= report->ready_since_ms + BATCH_WAIT_MS;
-}
-
-static void drain(struct control *control, uint64_t now_ms)
+/* Says which slots may move. Each view costs every node some milliseconds, so those that are ready
+ * wait for a while for others to go along. */
+static void update_moves(struct control *control, uint64_t now_ms)
 {
     struct report *report = &control->report;
     if (!quorum_view(control->quorum)->changing) {
         atomic_store(&control->node->moves.slots_waiting, 0);
+        report->any_ready = false;
         return;
     }
-    if (report->paused_ms == 0 && !is_batch_due(control, now_ms)) {
+    if (now_ms < report->moves_at_ms) {
         return;
     }
-    if (report->paused_ms == 0) {
-        report->paused_ms = now_ms;
-    } else if (now_ms >= report->paused_ms + PAUSE_LIMIT_MS) {
-        /* Whatever keeps the view from coming, clients shall not wait for it any longer. */
-        report->paused_ms = 0;
-        report->any_drained = false;
-        report->rest_until_ms = now_ms + REST_MS;
-        resume_all(control->node);
-        return;
+    report->moves_at_ms = now_ms + MOVES_PERIOD_MS;
+    struct move_count count = look_at_moves(control);
+    atomic_store(&control->node->moves.slots_waiting, count.waiting);
+    if (count.ready == 0 || report->ready_since_ms == 0) {
+        report->ready_since_ms = count.ready == 0 ? 0 : now_ms;
     }
-    drain_slots(control);
+    report->any_ready = count.ready > 0 && (count.ready == count.waiting ||
+                                            now_ms >= report->ready_since_ms + BATCH_WAIT_MS);
 }
 
 /* ---- who holds up writes? ---- */
@@ -236,10 +165,10 @@ void report_update(struct control *control, uint64_t now_ms)
 {
     struct report *report = &control->report;
     look(control, now_ms);
-    drain(control, now_ms);
+    update_moves(control, now_ms);
     find_slow(control, now_ms);
     struct quorum_report told = {.complete_epoch = report->complete_epoch,
-                                 .drained = report->any_drained ? report->drained : NULL,
+                                 .ready = report->any_ready ? report->ready : NULL,
                                  .slow = report->slow,
                                  .slow_count = report->slow_count,
                                  .leaving = atomic_load(&control->node->leaving)};
@@ -252,7 +181,7 @@ void report_view_changed(struct control *control)
 {
     struct report *report = &control->report;
     report->look_at_ms = 0;
-    report->any_drained = false;
-    report->paused_ms = 0; /* the view has resumed every slot that stays */
+    report->any_ready = false;
+    report->moves_at_ms = 0;
     report->ready_since_ms = 0;
 }

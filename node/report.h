@@ -24,13 +24,11 @@ struct peer_progress {
 struct report {
     uint64_t complete_epoch;
     uint64_t look_at_ms;     /* next due */
-    uint64_t drain_at_ms;    /* next due */
-    uint64_t ready_since_ms; /* since when slots are ready to be paused; 0 = none is */
+    uint64_t moves_at_ms;    /* next due */
     uint64_t slow_at_ms;     /* next due */
-    uint64_t paused_ms;      /* since when slots are paused; 0 = none is */
-    uint64_t rest_until_ms;  /* no slot is paused before: the last ones had to go on unmoved */
-    bool any_drained;
-    uint8_t drained[SLOT_COUNT / 8];
+    uint64_t ready_since_ms; /* since when some slots may move; 0 = none may */
+    bool any_ready;          /* those that may are told */
+    uint8_t ready[SLOT_COUNT / 8];
     struct node_id slow[REPORT_SLOW_MAX];
     size_t slow_count;
     struct peer_progress progress[NODES_MAX];

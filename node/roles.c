@@ -41,14 +41,6 @@ static bool is_demoted(const struct node *node, const struct view *before, const
            status_of(before, &node->id) != NODE_SYNCING || view->epoch != before->epoch + 1;
 }
 
-void slot_end_pause(struct node *node, struct slot *slot)
-{
-    if (slot->paused_us != 0 && !slot->copy.paused) {
-        moves_note_pause(&node->moves, slot->paused_us, clock_monotonic_us());
-        slot->paused_us = 0;
-    }
-}
-
 static void assign_slots(struct node *node, const struct slot_rim *rim,
                          const struct copy_view *installed)
 {
@@ -57,7 +49,6 @@ static void assign_slots(struct node *node, const struct slot_rim *rim,
         struct slot *slot = &node->slots[i];
         slot_lock(slot);
         int result = copy_install(&slot->copy, &rim->copies, installed);
-        slot_end_pause(node, slot);
         unserved += slot->copy.role == COPY_PRIMARY && !slot_serves(slot);
         slot_unlock(slot);
         if (result != TORC_OK) {

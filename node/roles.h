@@ -7,7 +7,6 @@
 
 #include "base/attributes.h"
 #include "node/slot_rim.h"
-#include "node/slots.h"
 #include "ring/view.h"
 
 #include <stdbool.h>
@@ -21,9 +20,6 @@ struct node;
  * of each of its nodes (NODES_MAX), filled in. True if it was newer. */
 bool roles_install(struct node *node, const struct slot_rim *rim, const struct view *view,
                    uint16_t *peers);
-
-/* Slot lock held. Notes for how long writes to the slot have waited, once they do no more. */
-void slot_end_pause(struct node *node, struct slot *slot);
 
 /* How far the node is with what its view asks of it. */
 struct roles_state {

@@ -24,9 +24,8 @@ struct slot {
     struct copy copy;
     _Atomic(struct keyspace *) keys;
     struct keyspace
-        *incoming;      /* what a refill has brought so far; takes the place of keys at its end */
-    uint64_t paused_us; /* since when writes wait for the slot to move; 0 = they do not */
-    uint64_t commands;  /* executed here since the node started */
+        *incoming;     /* what a refill has brought so far; takes the place of keys at its end */
+    uint64_t commands; /* executed here since the node started */
 };
 
 static inline void slot_lock(struct slot *slot)

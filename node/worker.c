@@ -212,7 +212,7 @@ static bool step_slot(struct worker *worker, struct slot *slot)
                              worker->refill_allowance > 0 ? REFILL_SLICE_BYTES : 0);
     if (!served && slot_serves(slot)) {
         atomic_store(&worker->view_came, true); /* somebody may have waited for this */
-        moves_note_takeover(&worker->node->moves, clock_monotonic_us());
+        moves_note_taken(&worker->node->moves, clock_monotonic_us());
     }
     slot_unlock(slot);
     bytes = worker->rim.appended_bytes - bytes;

@@ -46,7 +46,6 @@ static void forget_members(struct copy *copy)
     copy->members = NULL;
     copy->member_count = 0;
     copy->movable = false;
-    copy->paused = false;
     copy->stage = COPY_IDLE;
 }
 
@@ -301,8 +300,7 @@ bool copy_is_ready(const struct copy *copy)
 
 /* ---- taking over ---- */
 
-bool copy_resolve(struct copy *copy, const struct copy_rim *rim, const struct standing *best,
-                  uint16_t best_peer, bool may_wait)
+bool copy_resolve(struct copy *copy, const struct copy_rim *rim, const struct copy_answers *answers)
 {
     if (copy->role != COPY_PRIMARY || copy->stage != COPY_ASKING) {
         return true;
@@ -311,11 +309,18 @@ bool copy_resolve(struct copy *copy, const struct copy_rim *rim, const struct st
         forget_data(copy, rim); /* what we hold is older than what was lost */
     }
     struct standing ours = copy_standing(copy);
-    if (best->complete && standing_compare(&ours, best) < 0) {
-        if (may_wait && copy->attached && copy->source == best_peer) {
-            return false; /* the rest is on its way already */
-        }
-        copy->source = best_peer;
+    /* The source has stopped, so its standing is final; what we, and others that follow it, lack of
+     * it is on its way already. */
+    const struct standing *source = &answers->source;
+    bool comes =
+        copy->attached && source->complete && standing_compare(&answers->best, source) <= 0;
+    bool lacks = standing_compare(&ours, source) < 0 ||
+                 (answers->least.complete && standing_compare(&answers->least, source) < 0);
+    if (answers->may_wait && comes && lacks) {
+        return false;
+    }
+    if (answers->best.complete && standing_compare(&ours, &answers->best) < 0) {
+        copy->source = answers->best_peer;
         detach(copy);
         copy->stage = COPY_FETCHING;
         return true;

@@ -90,7 +90,6 @@ struct copy {
     bool may_serve; /* the node is up by the view */
     bool holds;     /* primary: ours is one of the copies that count; else what we hold is void */
     bool movable;   /* primary: the slot is to move, and its new owners can be had */
-    bool paused;    /* primary: takes no writes, for it is about to move */
     uint8_t member_count;
     uint16_t leader;       /* peer that leads by our view; COPY_PEER_NONE = we, or nobody */
     uint16_t source;       /* peer whose operations may change this copy */
@@ -153,8 +152,8 @@ struct copy_rim {
     bool break_serve_before_joined;
     bool break_attach_early;      /* a refill ends one batch before it is done */
     bool break_wrong_cursor_side; /* what changes during a refill is not sent again */
-    bool break_move_early; /* a slot is said to be drained while its new owners are refilled */
-    bool break_old_epoch;  /* operations of deposed primaries are taken */
+    bool break_move_early;        /* a slot moves while its new owners are refilled */
+    bool break_old_epoch;         /* operations of deposed primaries are taken */
 };
 
 void copy_init(struct copy *copy, uint16_t index);
@@ -186,11 +185,17 @@ bool copy_is_ready(const struct copy *copy);
 
 /* ---- taking over: see takeover.h ---- */
 
-/* All have answered. `best`: the highest standing of another copy that counts, and whose. False:
- * what is missing is on its way in the stream of whoever led the slot before; only with `may_wait`.
- */
-bool copy_resolve(struct copy *copy, const struct copy_rim *rim, const struct standing *best,
-                  uint16_t best_peer, bool may_wait);
+/* What the others have answered. */
+struct copy_answers {
+    struct standing best;   /* the highest of another copy that counts */
+    uint16_t best_peer;     /* whose that is */
+    struct standing least;  /* the lowest of the copies that count and are whole */
+    struct standing source; /* of the copy that ours follows; incomplete if it did not answer */
+    bool may_wait;          /* for what is on its way in the stream of our source */
+};
+/* All have answered. False: it is waited for, ask again. */
+bool copy_resolve(struct copy *copy, const struct copy_rim *rim,
+                  const struct copy_answers *answers);
 /* Of a member: its copy equals ours as it is now. */
 void copy_note_equal(struct copy *copy, uint16_t peer);
 /* Sends the whole of it to the peer, which leads it by our view and asked for it. False: not now.
@@ -218,12 +223,9 @@ void copy_age(struct copy *copy);
 /* Goes on attaching members, with about `budget` bytes to each; 0: without sending keys. True while
  * there is more to do. */
 bool copy_step(struct copy *copy, const struct copy_rim *rim, size_t budget);
-/* Of a slot that is to move: its new owners have caught up, and it could be drained. */
-bool copy_can_drain(const struct copy *copy, const struct copy_rim *rim);
-/* Then, if it may be paused, it takes no more writes; true when all is acknowledged and it may
- * move. */
-bool copy_drain(struct copy *copy, const struct copy_rim *rim, bool may_pause);
-void copy_resume(struct copy *copy);
+/* Of a slot that is to move: its new owners are waited for and have acknowledged that, so that it
+ * may move at any moment. */
+bool copy_can_move(const struct copy *copy, const struct copy_rim *rim);
 /* After a newer view: a member that is attached by our reckoning may not be so by its own, when one
  * of us has missed a view. Those who are syncing are told again at each, all of them when it was us
  * (`missed`). */

@@ -1,4 +1,4 @@
-/* The primary's side of a copy: telling its members, attaching them, draining before a move. */
+/* The primary's side of a copy: telling its members, attaching them. */
 #include "replication/copy.h"
 
 #include "base/codec.h"
@@ -256,40 +256,19 @@ bool copy_step(struct copy *copy, const struct copy_rim *rim, size_t budget)
     return more;
 }
 
-/* ---- draining ---- */
+/* ---- moving ---- */
 
-bool copy_can_drain(const struct copy *copy, const struct copy_rim *rim)
+bool copy_can_move(const struct copy *copy, const struct copy_rim *rim)
 {
-    bool ready = copy->movable && copy_serves(copy);
-    for (size_t i = 0; i < copy->member_count && ready && !rim->break_move_early; i++) {
+    bool can = copy->movable && copy_serves(copy);
+    for (size_t i = 0; i < copy->member_count && can && !rim->break_move_early; i++) {
         const struct copy_member *member = &copy->members[i];
-        ready =
+        can =
             !member->target || (member->stage == MEMBER_ATTACHED &&
                                 rim->stream_acks(rim->context, member->stream, member->attached_at,
                                                  member->attached_at) == MEMBER_ACKS_DONE);
     }
-    return ready;
-}
-
-bool copy_drain(struct copy *copy, const struct copy_rim *rim, bool may_pause)
-{
-    if (!copy_can_drain(copy, rim)) {
-        return false;
-    }
-    bool all_acked = true;
-    for (size_t i = 0; i < copy->member_count && !rim->break_move_early; i++) {
-        const struct copy_member *member = &copy->members[i];
-        all_acked = all_acked && (member->stage != MEMBER_ATTACHED ||
-                                  rim->stream_acks(rim->context, member->stream, member->position,
-                                                   member->position) == MEMBER_ACKS_DONE);
-    }
-    copy->paused = copy->paused || (may_pause && !rim->break_move_early);
-    return (copy->paused || rim->break_move_early) && all_acked;
-}
-
-void copy_resume(struct copy *copy)
-{
-    copy->paused = false;
+    return can;
 }
 
 /* ---- the whole at once, to a new primary that holds less ---- */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define ASK_AGAIN_MS 2     /* after an answer that was no answer */
+#define BEHIND_AGAIN_MS 1  /* after one that said that more was on its way */
 #define SEND_AGAIN_MS 3000 /* a slot that was promised and did not come */
 #define CATCH_UP_MS 300    /* for what the old primary had under way; then the slot is sent for */
 #define STANDING_SIZE 17
@@ -18,6 +19,7 @@ struct ask {
     bool wanted;  /* its answer is waited for before anything is resolved */
     bool asked;   /* a request is under way */
     bool sending; /* which is a send */
+    bool behind;  /* by its answer it is to get more from whoever led a slot before: ask again */
     uint64_t again_ms;
     size_t count;      /* of the send under way */
     uint16_t *slots;   /* the same; owned */
@@ -300,35 +302,73 @@ static bool answer_of(const struct takeover *takeover, uint16_t node, size_t ind
     return true;
 }
 
+/* The answers of those whose copies count. */
+static void collect_answers(const struct takeover *takeover, size_t index,
+                            const uint16_t holders[COPIES_MAX], size_t count,
+                            struct copy_answers *out)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct standing theirs;
+        if (!answer_of(takeover, holders[i], index, &theirs)) {
+            continue;
+        }
+        if (standing_compare(&theirs, &out->best) > 0) {
+            out->best = theirs;
+            out->best_peer = takeover->peers[holders[i]];
+        }
+        if (theirs.complete &&
+            (!out->least.complete || standing_compare(&theirs, &out->least) < 0)) {
+            out->least = theirs;
+        }
+    }
+}
+
+static struct standing answer_of_peer(const struct takeover *takeover, uint16_t peer, size_t index)
+{
+    const struct ask *ask = peer < takeover->ask_count ? takeover->asks[peer] : NULL;
+    bool answered = ask != NULL && ask->wanted && buf_size(&ask->answer) > 0;
+    return answered ? standing_at(ask, index) : (struct standing){0};
+}
+
+/* Those who lack something of what the source has are asked again. */
+static void ask_again(struct takeover *takeover, size_t index, const uint16_t holders[COPIES_MAX],
+                      size_t count, const struct standing *source)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct standing theirs;
+        if (answer_of(takeover, holders[i], index, &theirs) &&
+            standing_compare(&theirs, source) < 0) {
+            takeover->asks[takeover->peers[holders[i]]]->behind = true;
+        }
+    }
+}
+
 static bool resolve(struct takeover *takeover, size_t index, bool may_wait)
 {
     const struct takeover_rim *rim = takeover->rim;
     uint16_t slot = takeover->slots[index];
     uint16_t holders[COPIES_MAX];
     size_t count = view_holders(takeover->view, slot, holders);
-    struct standing best = {0};
-    uint16_t best_peer = COPY_PEER_NONE;
-    struct standing theirs;
-    for (size_t i = 0; i < count; i++) {
-        if (answer_of(takeover, holders[i], index, &theirs) &&
-            standing_compare(&theirs, &best) > 0) {
-            best = theirs;
-            best_peer = takeover->peers[holders[i]];
-        }
-    }
+    struct copy_answers answers = {.best_peer = COPY_PEER_NONE, .may_wait = may_wait};
+    collect_answers(takeover, index, holders, count, &answers);
     struct copy *copy = rim->lock(rim->context, slot);
-    bool resolved = copy_resolve(copy, rim->copies, &best, best_peer, may_wait);
+    answers.source = answer_of_peer(takeover, copy->source, index);
+    bool resolved = copy_resolve(copy, rim->copies, &answers);
     struct standing ours = copy_standing(copy);
     if (resolved && copy->stage == COPY_FETCHING) {
-        ours = best; /* as it will be */
+        ours = answers.best; /* as it will be */
     }
     for (size_t i = 0; i < count && resolved; i++) {
+        struct standing theirs;
         if (answer_of(takeover, holders[i], index, &theirs) &&
             standing_compare(&theirs, &ours) == 0) {
             copy_note_equal(copy, takeover->peers[holders[i]]);
         }
     }
     rim->unlock(rim->context, slot);
+    if (!resolved) {
+        ask_again(takeover, index, holders, count, &answers.source);
+    }
     return resolved;
 }
 
@@ -341,6 +381,20 @@ static bool all_answered(const struct takeover *takeover)
         }
     }
     return true;
+}
+
+static void forget_behind(struct takeover *takeover, uint64_t now_ms)
+{
+    for (size_t i = 0; i < takeover->ask_count; i++) {
+        struct ask *ask = takeover->asks[i];
+        if (ask != NULL && ask->behind && !ask->asked) {
+            buf_reset(&ask->answer, 0);
+            ask->again_ms = now_ms + BEHIND_AGAIN_MS;
+        }
+        if (ask != NULL) {
+            ask->behind = false;
+        }
+    }
 }
 
 bool takeover_tick(struct takeover *takeover, uint64_t now_ms)
@@ -364,6 +418,7 @@ bool takeover_tick(struct takeover *takeover, uint64_t now_ms)
             takeover->unresolved--;
         }
     }
+    forget_behind(takeover, now_ms);
     return takeover->unresolved == 0;
 }
 

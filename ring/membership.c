@@ -200,8 +200,8 @@ static bool may_move(const struct membership_input *input, uint16_t slot)
     if (view_owners(input->view, slot, owners) == 0) {
         return is_gone(input->view, slot);
     }
-    const uint8_t *drained = input->states[owners[0]].drained;
-    return drained != NULL && (drained[slot / 8] >> (slot % 8) & 1) != 0;
+    const uint8_t *ready = input->states[owners[0]].ready;
+    return ready != NULL && (ready[slot / 8] >> (slot % 8) & 1) != 0;
 }
 
 /* True if the slot is served and everybody whom the other ring gives it to is given up. */

@@ -34,7 +34,7 @@ struct member_state {
                                 what it copies */
     uint64_t down_ms;        /* for how long it has been down */
     const uint8_t
-        *drained; /* bit per slot: it leads it, and it may move; of this epoch; NULL = none */
+        *ready; /* bit per slot: it leads it, and it may move; of this epoch; NULL = none */
 };
 
 struct membership_input {

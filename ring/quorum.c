@@ -173,7 +173,7 @@ static void install(struct quorum *quorum, const struct view *view)
     quorum->pending_since_ms = 0;
     quorum->asked_prefer = (struct node_id){0};
     quorum->asked_forget = (struct node_id){0};
-    quorum->has_drained = false; /* that was of the view before */
+    quorum->has_ready = false; /* that was of the view before */
     quorum->lease_at_ms = quorum->now_ms;
 }
 
@@ -308,16 +308,15 @@ static void handle_report(struct quorum *quorum, const struct quorum_wire *wire)
     if (peer == NULL || peer->incarnation != wire->incarnation) {
         return;
     }
-    if (wire->has_drained && peer->drained == NULL) {
-        peer->drained = malloc(sizeof(wire->drained));
+    if (wire->has_ready && peer->ready == NULL) {
+        peer->ready = malloc(sizeof(wire->ready));
     }
-    if (wire->has_drained && peer->drained != NULL) {
-        memcpy(peer->drained, wire->drained, sizeof(wire->drained));
+    if (wire->has_ready && peer->ready != NULL) {
+        memcpy(peer->ready, wire->ready, sizeof(wire->ready));
     } else {
-        free(peer->drained);
-        peer->drained = NULL;
+        free(peer->ready);
+        peer->ready = NULL;
     }
-    quorum->news = quorum->news || wire->has_drained;
     peer->report_ms = quorum->now_ms;
     peer->report_epoch = wire->epoch;
     peer->slow_count = wire->slow_count;
@@ -327,19 +326,12 @@ static void handle_report(struct quorum *quorum, const struct quorum_wire *wire)
 static void send_report(struct quorum *quorum)
 {
     struct quorum_wire wire = quorum_wire_begin(quorum, QUORUM_REPORT);
-    wire.has_drained = quorum->has_drained;
-    memcpy(wire.drained, quorum->drained, sizeof(wire.drained));
+    wire.has_ready = quorum->has_ready;
+    memcpy(wire.ready, quorum->ready, sizeof(wire.ready));
     wire.slow_count = quorum->slow_count;
     memcpy(wire.slow, quorum->slow, quorum->slow_count * sizeof(wire.slow[0]));
     handle_report(quorum, &wire);
     to_voters(quorum, &wire);
-}
-
-bool quorum_has_news(struct quorum *quorum)
-{
-    bool news = quorum->news;
-    quorum->news = false;
-    return news;
 }
 
 int quorum_set_report(struct quorum *quorum, const struct quorum_report *report)
@@ -348,20 +340,17 @@ int quorum_set_report(struct quorum *quorum, const struct quorum_report *report)
         report->complete_epoch != quorum->complete_epoch || report->leaving != quorum->leaving;
     quorum->complete_epoch = report->complete_epoch;
     quorum->leaving = report->leaving;
-    bool had = quorum->has_drained || quorum->slow_count > 0;
-    bool same = report->drained != NULL && quorum->has_drained &&
-                memcmp(quorum->drained, report->drained, sizeof(quorum->drained)) == 0;
-    quorum->has_drained = report->drained != NULL;
-    if (report->drained != NULL && !same) {
-        quorum->report_at_ms = quorum->now_ms; /* writes wait for what comes of it */
-        memcpy(quorum->drained, report->drained, sizeof(quorum->drained));
+    bool had = quorum->has_ready || quorum->slow_count > 0;
+    quorum->has_ready = report->ready != NULL;
+    if (report->ready != NULL) {
+        memcpy(quorum->ready, report->ready, sizeof(quorum->ready));
     }
     quorum->slow_count =
         report->slow_count < QUORUM_SLOW_MAX ? report->slow_count : QUORUM_SLOW_MAX;
     if (quorum->slow_count > 0) {
         memcpy(quorum->slow, report->slow, quorum->slow_count * sizeof(quorum->slow[0]));
     }
-    if (had && !quorum->has_drained && quorum->slow_count == 0) {
+    if (had && !quorum->has_ready && quorum->slow_count == 0) {
         send_report(quorum); /* takes the last one back */
     }
     if (news) {
@@ -386,7 +375,6 @@ static int handle_wish(struct quorum *quorum, const struct quorum_wire *wire)
     if (result == TORC_OK) {
         ring_wish_deinit(&quorum->asked_ring);
         quorum->asked_ring = ring;
-        quorum->news = true;
         quorum->asked_ring_ms = quorum->now_ms;
     }
     return result;
@@ -472,7 +460,7 @@ void quorum_tick(struct quorum *quorum, uint64_t now_ms)
         quorum->lease_at_ms = now_ms + quorum->view->lease_ms / LEASE_ASKS;
         quorum_ask_lease(quorum, false);
     }
-    if (now_ms >= quorum->report_at_ms && (quorum->has_drained || quorum->slow_count > 0)) {
+    if (now_ms >= quorum->report_at_ms && (quorum->has_ready || quorum->slow_count > 0)) {
         quorum->report_at_ms = now_ms + REPORT_PERIOD_MS;
         send_report(quorum);
     }

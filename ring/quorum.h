@@ -49,7 +49,7 @@ struct quorum_message {
 /* What only this node knows about how it carries out the present view. */
 struct quorum_report {
     uint64_t complete_epoch;    /* of the newest view that is carried out here */
-    const uint8_t *drained;     /* SLOT_COUNT / 8 bytes; NULL = none: see member_state */
+    const uint8_t *ready;       /* SLOT_COUNT / 8 bytes; NULL = none: see member_state */
     const struct node_id *slow; /* replicas that hold up writes */
     size_t slow_count;
     bool leaving;
@@ -75,9 +75,6 @@ void quorum_consider(struct quorum *quorum, const struct member_fact *facts, siz
                      uint64_t now_ms);
 /* A view came from elsewhere. True if it is newer, and of this cluster. Retains. */
 bool quorum_offer(struct quorum *quorum, const struct view *view, uint64_t now_ms);
-/* True, once, if something was heard that may call for another view at once: slots that may move,
- * a wish. */
-bool quorum_has_news(struct quorum *quorum);
 /* What this node says from now on; copied. */
 int quorum_set_report(struct quorum *quorum, const struct quorum_report *report) TORC_MUST_USE;
 /* What the voters may be asked for: to make a node primary of all it owns, to remove one that is

@@ -41,8 +41,8 @@ struct quorum {
     uint64_t complete_epoch;
     bool leaving;
     bool left;
-    bool has_drained;
-    uint8_t drained[SLOT_COUNT / 8];
+    bool has_ready;
+    uint8_t ready[SLOT_COUNT / 8];
     size_t slow_count;
     struct node_id slow[QUORUM_SLOW_MAX];
 
@@ -62,7 +62,6 @@ struct quorum {
     uint64_t now_ms; /* of the last call */
     uint64_t lease_at_ms, report_at_ms, wish_at_ms;
     uint64_t answered_ms[VOTERS_MAX]; /* by voter of the view: when it last answered; 0 = never */
-    bool news;                        /* see quorum_has_news */
     uint64_t pending_since_ms;        /* another view is called for; 0 = none is */
 
     struct quorum_queue plain;  /* may leave at any time */

@@ -128,7 +128,7 @@ static struct member_state judge(struct quorum *quorum, const struct view_node *
     if (peer->incarnation == node->incarnation) {
         state.leaving = peer->leaving;
         state.complete_epoch = peer->complete_epoch;
-        state.drained = peer->report_epoch == quorum->view->epoch ? peer->drained : NULL;
+        state.ready = peer->report_epoch == quorum->view->epoch ? peer->ready : NULL;
     }
     return state;
 }

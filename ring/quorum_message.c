@@ -132,9 +132,9 @@ void quorum_wire_encode(const struct quorum_wire *wire, struct buf *out)
     case QUORUM_AGREEMENT: write_agreement(out, &wire->agreement); return;
     case QUORUM_VIEW: write_view(out, wire->view); return;
     case QUORUM_REPORT:
-        write_u8(out, wire->has_drained);
-        if (wire->has_drained) {
-            buf_append(out, wire->drained, sizeof(wire->drained));
+        write_u8(out, wire->has_ready);
+        if (wire->has_ready) {
+            buf_append(out, wire->ready, sizeof(wire->ready));
         }
         write_ids(out, wire->slow, wire->slow_count);
         return;
@@ -168,13 +168,13 @@ static int read_body(struct reader *reader, struct quorum_wire *wire)
         return result == TORC_OK && wire->view == NULL ? TORC_ECORRUPT : result;
     }
     case QUORUM_REPORT: {
-        uint8_t has_drained = read_u8(reader);
-        wire->has_drained = has_drained == 1;
-        if (wire->has_drained) {
-            read_raw(reader, wire->drained, sizeof(wire->drained));
+        uint8_t has_ready = read_u8(reader);
+        wire->has_ready = has_ready == 1;
+        if (wire->has_ready) {
+            read_raw(reader, wire->ready, sizeof(wire->ready));
         }
         wire->slow_count = read_ids(reader, wire->slow, QUORUM_SLOW_MAX);
-        return has_drained > 1 ? TORC_ECORRUPT : TORC_OK;
+        return has_ready > 1 ? TORC_ECORRUPT : TORC_OK;
     }
     case QUORUM_WISH:
         read_id(reader, &wire->prefer);

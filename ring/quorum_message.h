@@ -53,8 +53,8 @@ struct quorum_wire {
     const struct view *view;            /* retained by the decoder */
 
     /* report */
-    bool has_drained;
-    uint8_t drained[SLOT_COUNT / 8];
+    bool has_ready;
+    uint8_t ready[SLOT_COUNT / 8];
     size_t slow_count;
     struct node_id slow[QUORUM_SLOW_MAX];
 

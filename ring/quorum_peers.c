@@ -6,7 +6,7 @@
 void quorum_peers_deinit(struct quorum_peers *peers)
 {
     for (size_t i = 0; i < peers->count; i++) {
-        free(peers->items[i]->drained);
+        free(peers->items[i]->ready);
         free(peers->items[i]);
     }
     free(peers->items);
@@ -67,7 +67,7 @@ struct quorum_peer *quorum_peers_get(struct quorum_peers *peers, const struct no
     }
     if (peer != NULL && incarnation > peer->incarnation) {
         uint64_t down_since_ms = peer->down_since_ms;
-        free(peer->drained);
+        free(peer->ready);
         *peer = (struct quorum_peer){
             .id = *id, .incarnation = incarnation, .down_since_ms = down_since_ms};
     }

@@ -24,7 +24,7 @@ struct quorum_peer {
 
     uint64_t report_ms; /* when the report came; 0 = none */
     uint64_t report_epoch;
-    uint8_t *drained; /* owned; NULL = none */
+    uint8_t *ready; /* owned; NULL = none */
     size_t slow_count;
     struct node_id slow[QUORUM_SLOW_MAX];
 };

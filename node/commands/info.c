@@ -283,23 +283,20 @@ static void write_migration(struct buf *out, struct node *node, uint64_t now_ms)
 {
     (void)now_ms;
     struct moves_summary moves = moves_summarize(&node->moves);
-    buf_append_format(
-        out,
-        "migration_rate_limit:%llu\r\n"
-        "migration_slots_waiting:%u\r\n"
-        "migration_bytes_sent:%llu\r\n"
-        "migration_keys_sent:%llu\r\n"
-        "migration_pauses:%llu\r\n"
-        "migration_pause_us_p99:%llu\r\n"
-        "migration_pause_us_max:%llu\r\n"
-        "migration_takeovers:%llu\r\n"
-        "migration_takeover_us_p99:%llu\r\n"
-        "migration_takeover_us_max:%llu\r\n",
-        (unsigned long long)stat_read(&node->config.migration_rate),
-        atomic_load(&node->moves.slots_waiting), STAT(node, refill_bytes), STAT(node, refill_keys),
-        (unsigned long long)moves.pauses, (unsigned long long)moves.pause_us_p99,
-        (unsigned long long)moves.pause_us_max, (unsigned long long)moves.takeovers,
-        (unsigned long long)moves.takeover_us_p99, (unsigned long long)moves.takeover_us_max);
+    buf_append_format(out,
+                      "migration_rate_limit:%llu\r\n"
+                      "migration_slots_waiting:%u\r\n"
+                      "migration_bytes_sent:%llu\r\n"
+                      "migration_keys_sent:%llu\r\n"
+                      "migration_pauses:%llu\r\n"
+                      "migration_pause_us_p99:%llu\r\n"
+                      "migration_pause_us_max:%llu\r\n",
+
+                      (unsigned long long)stat_read(&node->config.migration_rate),
+                      atomic_load(&node->moves.slots_waiting), STAT(node, refill_bytes),
+                      STAT(node, refill_keys), (unsigned long long)moves.pauses,
+                      (unsigned long long)moves.pause_us_p99,
+                      (unsigned long long)moves.pause_us_max);
 }
 
 static void write_torc(struct buf *out, struct node *node, uint64_t now_ms)

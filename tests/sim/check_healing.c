@@ -49,8 +49,6 @@ void check_healed(struct cluster *cluster, char *why, size_t size)
         } else if (!copy_serves(&primary->copies[slot]) || !sim_has_lease(primary)) {
             snprintf(why, size, "slot %u is not served by node %u (stage %u, lease %d)", slot,
                      primary->index, primary->copies[slot].stage, sim_has_lease(primary));
-        } else if (primary->copies[slot].paused) {
-            snprintf(why, size, "slot %u is paused at node %u", slot, primary->index);
         }
         for (size_t i = 1; primary != NULL && i < count && why[0] == '\0'; i++) {
             const struct sim_node *replica = sim_find(cluster, &view->nodes[owners[i]].id);
@@ -117,11 +115,10 @@ static void describe_copy(struct cluster *cluster, const struct sim_node *node,
     }
     cluster_note(cluster,
                  "  node %u slot %u: role %u stage %u complete %d receiving %d attached %d "
-                 "confirmed %d holds %d movable %d paused %d leader %d source %d generation %llu%s",
+                 "confirmed %d holds %d movable %d leader %d source %d generation %llu%s",
                  node->index, copy->index, copy->role, copy->stage, copy->complete, copy->receiving,
-                 copy->attached, copy->confirmed, copy->holds, copy->movable, copy->paused,
-                 (int16_t)copy->leader, (int16_t)copy->source, (unsigned long long)copy->generation,
-                 text);
+                 copy->attached, copy->confirmed, copy->holds, copy->movable, (int16_t)copy->leader,
+                 (int16_t)copy->source, (unsigned long long)copy->generation, text);
 }
 
 /* What stands in the way, for whoever reads a failure. */

@@ -366,10 +366,9 @@ void sim_request(struct sim_node *node, const struct packet *packet)
 {
     const struct sim_request *asked = (const void *)packet->data;
     const struct copy *copy = &node->copies[cluster_slot(asked->key)];
-    bool writes = asked->kind != OPERATION_GET;
     uint64_t now_ms = node->stale_now_ms != 0 ? node->stale_now_ms : sim_now_ms(node);
     bool leased = now_ms < quorum_lease_until_ms(node->quorum);
-    if (!copy_serves(copy) || (writes && copy->paused) || !leased) {
+    if (!copy_serves(copy) || !leased) {
         answer_now(node, packet, REPLY_ELSEWHERE, 0);
         node->cluster->seen.refused++;
         return;
@@ -425,7 +424,7 @@ void sim_expire(struct sim_node *node)
     for (uint16_t slot = 0; slot < SLOT_COUNT; slot++) {
         const struct copy *copy = &node->copies[slot];
         struct expiring expiring = {node, slot};
-        bool leads = copy_serves(copy) && !copy->paused;
+        bool leads = copy_serves(copy);
         bool follows = everywhere && copy->role == COPY_FOLLOWER && copy->complete;
         if (leads || follows) {
             keyspace_expired(node->keys[slot], wall_ms(node), 8, expire, &expiring);

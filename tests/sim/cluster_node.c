@@ -170,8 +170,6 @@ static void start_data(struct sim_node *node)
         node->copies[slot].complete = variant == VARIANT_EMPTY_IS_COMPLETE && node->incarnation > 1;
         node->keys[slot] = store_keyspace(node->stores[0], slot);
         node->incoming[slot] = store_keyspace(node->stores[1], slot);
-        node->paused_ms[slot] = 0;
-        node->no_pause_ms[slot] = 0;
     }
 }
 

@@ -119,10 +119,8 @@ struct sim_node {
     struct sim_asking asking[NETWORK_NODES_MAX];
     struct sim_reply *replies, **replies_tail;
     size_t reply_count;
-    uint64_t paused_ms[SLOT_COUNT];   /* since when the slot is paused; 0 = it is not */
-    uint64_t no_pause_ms[SLOT_COUNT]; /* not to be paused before */
-    uint64_t complete_epoch;          /* of the view that has been carried out here */
-    uint64_t look_ms;                 /* when that is looked at again */
+    uint64_t complete_epoch; /* of the view that has been carried out here */
+    uint64_t look_ms;        /* when that is looked at again */
     uint64_t ask_view_ms, consider_ms, report_ms, exchange_ms, introduce_ms, expire_ms;
     struct buf writing; /* what is being written; empty = nothing */
     struct buf writing_view;

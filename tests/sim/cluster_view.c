@@ -7,9 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ASK_LIMIT_MS 500    /* for an answer to a takeover's request */
-#define PAUSE_LIMIT_MS 1000 /* a slot that has not moved by then takes writes again */
-#define PAUSE_AGAIN_MS 300
+#define ASK_LIMIT_MS 500 /* for an answer to a takeover's request */
 #define REPORT_MS 20
 #define LOOK_MS 1000
 #define SLOW_LEASES 2 /* without an acknowledgement */
@@ -94,7 +92,6 @@ static void install(struct sim_node *node, const struct view *next)
         if (copy_install(&node->copies[slot], &node->rim, &installed) != TORC_OK) {
             abort();
         }
-        node->paused_ms[slot] = 0;
     }
     if (takeover_begin(node->takeover, &installed) != TORC_OK) {
         abort();
@@ -169,22 +166,12 @@ void sim_wish(struct sim_node *node, const struct quorum_wish *wish, uint64_t li
 
 /* ---- reports ---- */
 
-static void drain_slots(struct sim_node *node, uint8_t *drained, bool *any)
+static void look_at_moves(struct sim_node *node, uint8_t *ready, bool *any)
 {
-    uint64_t now_ms = sim_now_ms(node);
     for (size_t slot = 0; slot < SLOT_COUNT; slot++) {
-        struct copy *copy = &node->copies[slot];
-        if (node->paused_ms[slot] != 0 && now_ms > node->paused_ms[slot] + PAUSE_LIMIT_MS) {
-            copy_resume(copy);
-            node->paused_ms[slot] = 0;
-            node->no_pause_ms[slot] = now_ms + PAUSE_AGAIN_MS;
-        }
-        if (copy_drain(copy, &node->rim, now_ms >= node->no_pause_ms[slot])) {
-            drained[slot / 8] |= (uint8_t)(1u << (slot % 8));
+        if (copy_can_move(&node->copies[slot], &node->rim)) {
+            ready[slot / 8] |= (uint8_t)(1u << (slot % 8));
             *any = true;
-        }
-        if (copy->paused && node->paused_ms[slot] == 0) {
-            node->paused_ms[slot] = now_ms;
         }
     }
 }
@@ -250,18 +237,18 @@ static uint64_t complete_epoch(struct sim_node *node, uint64_t now_ms)
 
 void sim_report(struct sim_node *node)
 {
-    uint8_t drained[SLOT_COUNT / 8] = {0};
+    uint8_t ready[SLOT_COUNT / 8] = {0};
     struct node_id slow[NETWORK_NODES_MAX];
     uint64_t now_ms = sim_now_ms(node);
-    bool any_drained = false;
+    bool any_ready = false;
     if (now_ms < node->report_ms) {
         return;
     }
     node->report_ms = now_ms + REPORT_MS;
     uint64_t complete = complete_epoch(node, now_ms);
-    drain_slots(node, drained, &any_drained);
+    look_at_moves(node, ready, &any_ready);
     struct quorum_report report = {.complete_epoch = complete,
-                                   .drained = any_drained ? drained : NULL,
+                                   .ready = any_ready ? ready : NULL,
                                    .slow = slow,
                                    .slow_count = list_slow(node, slow),
                                    .leaving = node->leaving};

@@ -173,9 +173,9 @@ static bool is_movable(unsigned slot)
     return fake->node.slots[slot].copy.role == COPY_PRIMARY && fake->node.slots[slot].copy.movable;
 }
 
-static bool is_drained(unsigned slot)
+static bool is_ready(unsigned slot)
 {
-    return (control->report.drained[slot / 8] & 1u << slot % 8) != 0;
+    return (control->report.ready[slot / 8] & 1u << slot % 8) != 0;
 }
 
 static size_t count_paused(void)
@@ -201,22 +201,22 @@ START_TEST(test_drained)
     struct quorum_wire wire;
     begin(&joining);
     update(); /* nothing is taken over yet */
-    ck_assert(!control->report.any_drained);
+    ck_assert(!control->report.any_ready);
     ck_assert_uint_eq(count_paused(), 0);
     fake_node_settle(fake);
     update_after(DRAIN_MS - 1); /* too soon to look again */
-    ck_assert(!control->report.any_drained);
+    ck_assert(!control->report.any_ready);
     update_after(1);
     size_t movable = 0;
     for (unsigned i = 0; i < SLOT_COUNT; i++) {
-        ck_assert_int_eq(is_drained(i), is_movable(i));
+        ck_assert_int_eq(is_ready(i), is_movable(i));
         ck_assert_int_eq(fake->node.slots[i].copy.paused, is_movable(i));
         movable += is_movable(i);
     }
     ck_assert_uint_gt(movable, PAUSED_MAX); /* empty ones are paused all at once */
     ck_assert(told(QUORUM_REPORT, &wire));
-    ck_assert(wire.has_drained);
-    ck_assert_mem_eq(wire.drained, control->report.drained, sizeof(wire.drained));
+    ck_assert(wire.has_ready);
+    ck_assert_mem_eq(wire.ready, control->report.ready, sizeof(wire.ready));
 }
 END_TEST
 
@@ -230,20 +230,20 @@ START_TEST(test_drained_once_all_is_acknowledged)
     copy_publish(copy, &fake->worker.rim.copies, bytes_of("?"), NULL, 0);
     update();
     ck_assert(copy->paused);
-    ck_assert(!is_drained(slot));
-    ck_assert(control->report.any_drained); /* others are */
+    ck_assert(!is_ready(slot));
+    ck_assert(control->report.any_ready); /* others are */
     for (size_t i = 1; i < FAKE_NODES; i++) {
         fake_acknowledge(fake_stream(fake, i));
     }
     update_after(DRAIN_MS);
-    ck_assert(is_drained(slot));
+    ck_assert(is_ready(slot));
 
     copy_resume(copy);
     copy->members[copy->member_count - 1].stage = MEMBER_WANTED;
     copy->members[copy->member_count - 1].target = true;
     update_after(DRAIN_MS);
     ck_assert(!copy->paused);
-    ck_assert(!is_drained(slot));
+    ck_assert(!is_ready(slot));
 }
 END_TEST
 
@@ -278,7 +278,7 @@ START_TEST(test_pause_limit)
     begin(&joining);
     fake_node_settle(fake);
     update();
-    ck_assert(control->report.any_drained);
+    ck_assert(control->report.any_ready);
     ck_assert(told(QUORUM_REPORT, &wire));
     atomic_store(&fake->worker.view_came, false);
     update_after(PAUSE_LIMIT_MS - 1);
@@ -286,34 +286,34 @@ START_TEST(test_pause_limit)
     ck_assert(!atomic_load(&fake->worker.view_came));
     update_after(DRAIN_MS);
     ck_assert_uint_eq(count_paused(), 0);
-    ck_assert(!control->report.any_drained);
+    ck_assert(!control->report.any_ready);
     ck_assert(atomic_load(&fake->worker.view_came)); /* what is held goes on */
     ck_assert(told(QUORUM_REPORT, &wire));           /* what was said is taken back */
-    ck_assert(!wire.has_drained);
+    ck_assert(!wire.has_ready);
     update_after(REST_MS - 1);
     ck_assert_uint_eq(count_paused(), 0);
-    ck_assert(!control->report.any_drained);
+    ck_assert(!control->report.any_ready);
     update_after(1);
     ck_assert_uint_gt(count_paused(), 0);
-    ck_assert(control->report.any_drained);
+    ck_assert(control->report.any_ready);
     update_after(PAUSE_LIMIT_MS); /* and not for longer than the first time */
     ck_assert_uint_eq(count_paused(), 0);
 }
 END_TEST
 
-/* The time of a pause begins anew with each view, and what was drained under the one before is not
+/* The time of a pause begins anew with each view, and what was ready under the one before is not
  * said of the next. */
 START_TEST(test_view_changes_while_paused)
 {
     begin(&joining);
     fake_node_settle(fake);
     update();
-    ck_assert(control->report.any_drained);
+    ck_assert(control->report.any_ready);
     now_ms += PAUSE_LIMIT_MS - 1;
     report_view_changed(control);
-    ck_assert(!control->report.any_drained);
+    ck_assert(!control->report.any_ready);
     update();
-    ck_assert(control->report.any_drained);
+    ck_assert(control->report.any_ready);
     update_after(PAUSE_LIMIT_MS - 1);
     ck_assert_uint_gt(count_paused(), 0);
 }
@@ -327,7 +327,7 @@ START_TEST(test_nothing_moves)
     for (unsigned i = 0; i < 20; i++) {
         update_after(DRAIN_MS);
     }
-    ck_assert(!control->report.any_drained);
+    ck_assert(!control->report.any_ready);
     ck_assert_uint_eq(count_paused(), 0);
     ck_assert(!told(QUORUM_REPORT, &wire));
 }
@@ -376,7 +376,7 @@ START_TEST(test_slow)
     ck_assert(told(QUORUM_REPORT, &wire));
     ck_assert_uint_eq(wire.slow_count, 1);
     ck_assert(node_id_equal(&wire.slow[0], &control->report.slow[0]));
-    ck_assert(!wire.has_drained);
+    ck_assert(!wire.has_ready);
     fake_acknowledge(fake_stream(fake, 2));
     update_after(100);
     ck_assert_uint_eq(control->report.slow_count, 0);

@@ -16,7 +16,7 @@ struct rig {
     struct member_state states[NODES_USED];
     struct member_fact facts[NODES_USED];
     struct membership_input input;
-    uint8_t drained[NODES_USED][SLOT_COUNT / 8];
+    uint8_t ready[NODES_USED][SLOT_COUNT / 8];
 };
 
 static struct node_id id_of(size_t number)
@@ -126,18 +126,18 @@ static void add_fact(struct rig *rig, size_t number, uint64_t incarnation, uint3
     fact->node.bus_port = 17001;
 }
 
-/* Every slot is drained by whoever leads it. */
-static void drain_all(struct rig *rig)
+/* Every slot is ready by whoever leads it. */
+static void ready_all(struct rig *rig)
 {
-    memset(rig->drained, 0, sizeof(rig->drained));
+    memset(rig->ready, 0, sizeof(rig->ready));
     for (uint32_t slot = 0; slot < SLOT_COUNT; slot++) {
         uint16_t owners[COPIES_MAX];
         if (view_owners(rig->view, (uint16_t)slot, owners) > 0) {
-            rig->drained[owners[0]][slot / 8] |= (uint8_t)(1u << slot % 8);
+            rig->ready[owners[0]][slot / 8] |= (uint8_t)(1u << slot % 8);
         }
     }
     for (size_t i = 0; i < rig->view->node_count; i++) {
-        rig->states[i].drained = rig->drained[i];
+        rig->states[i].ready = rig->ready[i];
     }
 }
 
@@ -367,7 +367,7 @@ START_TEST(another_weight_begins_a_change_once_the_view_is_settled)
     ck_assert_uint_eq(next->nodes[1].weight_target, 3 * WEIGHT_UNIT);
     ck_assert_uint_eq(next->nodes[1].weight_current, WEIGHT_UNIT);
     ck_assert(!next->nodes[0].preferred);
-    next = next_of(&rig); /* nobody has drained anything: what stays where it is moves */
+    next = next_of(&rig); /* nobody has ready anything: what stays where it is moves */
     for (uint32_t slot = 0; slot < SLOT_COUNT; slot++) {
         ck_assert_int_eq(view_slot_moved(next, (uint16_t)slot), stays(next, slot));
     }
@@ -406,10 +406,9 @@ START_TEST(slots_move_when_their_primary_has_drained_them)
         moving++;
     }
     view_owners(rig.view, moving, owners);
-    drain_all(&rig);
-    rig.states[owners[0]].drained = NULL;
-    memset(rig.drained[1 - owners[0]], 0xff,
-           sizeof(rig.drained[0])); /* also what it does not lead */
+    ready_all(&rig);
+    rig.states[owners[0]].ready = NULL;
+    memset(rig.ready[1 - owners[0]], 0xff, sizeof(rig.ready[0])); /* also what it does not lead */
     const struct view *next = next_of(&rig);
     ck_assert(next->changing);
     ck_assert(!view_slot_moved(next, moving));
@@ -418,7 +417,7 @@ START_TEST(slots_move_when_their_primary_has_drained_them)
         ck_assert_int_eq(view_slot_moved(next, (uint16_t)slot), may);
     }
 
-    drain_all(&rig);
+    ready_all(&rig);
     next = next_of(&rig);
     ck_assert(next->changing); /* all have moved; it ends once everybody knows */
     rig.states[2].complete_epoch = next->epoch - 1;
@@ -439,7 +438,7 @@ START_TEST(nothing_moves_in_a_view_that_changes_who_is_up)
     rig_init(&rig, 3);
     add_fact(&rig, 4, 10, WEIGHT_UNIT);
     next_of(&rig);
-    drain_all(&rig);
+    ready_all(&rig);
     rig.states[0].silent = true;
     const struct view *next = next_of(&rig);
     for (uint32_t slot = 0; slot < SLOT_COUNT; slot++) {
@@ -506,7 +505,7 @@ static unsigned settle(struct rig *rig)
 {
     unsigned views = 0;
     while (true) {
-        drain_all(rig);
+        ready_all(rig);
         struct view *next = membership_next(&rig->input);
         if (next == NULL) {
             return views;
@@ -643,13 +642,13 @@ static void wish_weight(struct rig *rig, struct ring_wish *wish, size_t number, 
 static const struct view *run_to_the_end(struct rig *rig)
 {
     struct view *next;
-    drain_all(rig);
+    ready_all(rig);
     while ((next = membership_next(&rig->input)) != NULL) {
         ck_assert_int_eq(view_seal(next), 0);
         view_release(rig->view);
         rig->view = next;
         refresh(rig);
-        drain_all(rig);
+        ready_all(rig);
     }
     return rig->view;
 }
@@ -723,9 +722,9 @@ START_TEST(a_change_is_turned_back)
     rig_init(&rig, 3);
     wish_weight(&rig, &wish, 1, 0, true);
     next_of(&rig);
-    drain_all(&rig);
+    ready_all(&rig);
     for (size_t i = 1; i < 3; i++) {
-        rig.states[i].drained = NULL;
+        rig.states[i].ready = NULL;
     }
     const struct view *view = next_of(&rig); /* what the first leads has moved */
     size_t moved = 0;

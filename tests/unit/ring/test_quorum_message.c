@@ -225,20 +225,20 @@ END_TEST
 
 START_TEST(reports)
 {
-    for (int drained = 0; drained < 2; drained++) {
+    for (int ready = 0; ready < 2; ready++) {
         struct quorum_wire wire = begin(QUORUM_REPORT);
         struct quorum_wire back;
-        wire.has_drained = drained == 1;
-        for (size_t i = 0; i < sizeof(wire.drained) && drained == 1; i++) {
-            wire.drained[i] = (uint8_t)(i * 7);
+        wire.has_ready = ready == 1;
+        for (size_t i = 0; i < sizeof(wire.ready) && ready == 1; i++) {
+            wire.ready[i] = (uint8_t)(i * 7);
         }
-        wire.slow_count = drained == 1 ? QUORUM_SLOW_MAX : 1;
+        wire.slow_count = ready == 1 ? QUORUM_SLOW_MAX : 1;
         for (size_t i = 0; i < wire.slow_count; i++) {
             wire.slow[i] = id_of(i + 1);
         }
         round_trip(&wire, &back);
-        ck_assert_int_eq(back.has_drained, wire.has_drained);
-        ck_assert_mem_eq(back.drained, wire.drained, sizeof(wire.drained));
+        ck_assert_int_eq(back.has_ready, wire.has_ready);
+        ck_assert_mem_eq(back.ready, wire.ready, sizeof(wire.ready));
         ck_assert_uint_eq(back.slow_count, wire.slow_count);
         ck_assert_mem_eq(back.slow, wire.slow, sizeof(wire.slow));
         ck_assert_int_eq(decode_patched(&wire, AT_BODY, 2), TORC_ECORRUPT);
