@@ -39,11 +39,11 @@ static void teardown(void)
 /* The slot is led here, by a copy that is complete; its members are wanted. */
 static void lead(void)
 {
-    const struct standing nothing = {0};
+    const struct copy_answers nothing = {.best_peer = PEER_NONE};
     install(NODE_UP, NODE_UP, NODE_UP);
     slot->copy.role = COPY_PRIMARY;
     slot->copy.stage = COPY_ASKING;
-    ck_assert(copy_resolve(&slot->copy, rim, &nothing, PEER_NONE, false));
+    ck_assert(copy_resolve(&slot->copy, rim, &nothing));
 }
 
 /* The slot is led by the second node. */

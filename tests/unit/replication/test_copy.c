@@ -11,7 +11,7 @@ static uint16_t slot;     /* primary 0, replica 1 */
 /* Node 0 serves the slot, with key a; node 1 follows. */
 static void setup(void)
 {
-    struct standing nothing = {0};
+    const struct copy_answers nothing = {.best_peer = COPY_PEER_NONE};
     fake_cluster_init(&cluster);
     view = fake_view(3, 2, 5);
     fake_seal(view);
@@ -19,8 +19,7 @@ static void setup(void)
     for (uint16_t i = 0; i < 3; i++) {
         fake_install(&cluster, i, view, slot, false);
     }
-    copy_resolve(fake_copy(&cluster, 0, slot), &cluster.nodes[0]->rim, &nothing, COPY_PEER_NONE,
-                 false);
+    copy_resolve(fake_copy(&cluster, 0, slot), &cluster.nodes[0]->rim, &nothing);
     fake_join(&cluster, 0, slot);
     fake_write(&cluster, 0, slot, 'a', '1');
     fake_deliver_all(&cluster);
@@ -260,7 +259,9 @@ START_TEST(a_new_primary_hears_the_old_one_until_it_has_resolved)
     ck_assert(fake_is_acked(&cluster, 0, slot));
     ck_assert_int_eq(cluster.nodes[1]->data[slot][2], '3');
     struct standing theirs = copy_standing(copy_at(0));
-    ck_assert(copy_resolve(copy_at(1), &cluster.nodes[1]->rim, &theirs, 0, true));
+    struct copy_answers answers = {
+        .best = theirs, .best_peer = 0, .least = theirs, .source = theirs, .may_wait = true};
+    ck_assert(copy_resolve(copy_at(1), &cluster.nodes[1]->rim, &answers));
     ck_assert_int_eq(copy_at(1)->stage, COPY_JOINING);
     fake_write(&cluster, 0, slot, 'c', '4'); /* too late */
     fake_deliver_all(&cluster);
@@ -292,9 +293,12 @@ START_TEST(a_new_primary_waits_for_what_is_on_its_way_or_sends_for_it)
     struct view *next = prefer(1);
     struct standing more = {true, 5, 7};
     fake_install(&cluster, 1, next, slot, false);
-    ck_assert(!copy_resolve(copy_at(1), &cluster.nodes[1]->rim, &more, 0, true));
+    struct copy_answers answers = {
+        .best = more, .best_peer = 0, .least = more, .source = more, .may_wait = true};
+    ck_assert(!copy_resolve(copy_at(1), &cluster.nodes[1]->rim, &answers));
     ck_assert_int_eq(copy_at(1)->stage, COPY_ASKING);
-    ck_assert(copy_resolve(copy_at(1), &cluster.nodes[1]->rim, &more, 0, false));
+    answers.may_wait = false;
+    ck_assert(copy_resolve(copy_at(1), &cluster.nodes[1]->rim, &answers));
     ck_assert_int_eq(copy_at(1)->stage, COPY_FETCHING);
     ck_assert_int_eq(receive(1, 0, effect(5, 2)), COPY_SKIPPED);
     ck_assert_int_eq(receive(1, 2, (struct op){.kind = OP_REFILL_BEGIN, .view_epoch = 6}),
@@ -311,6 +315,44 @@ START_TEST(a_new_primary_waits_for_what_is_on_its_way_or_sends_for_it)
 }
 END_TEST
 
+/* The slot has moved: the source is no owner any more, and its last writes are under way to both.
+ */
+START_TEST(a_new_primary_waits_for_the_source_and_for_the_others)
+{
+    struct view *next = prefer(1);
+    fake_install(&cluster, 1, next, slot, false);
+    struct standing ours = copy_standing(copy_at(1));
+    struct standing final = {true, ours.effect_epoch, ours.sequence + 1};
+    struct copy_answers answers = {
+        .best = ours, .best_peer = 2, .least = ours, .source = final, .may_wait = true};
+    ck_assert(!copy_resolve(copy_at(1), &cluster.nodes[1]->rim, &answers));
+    fake_write(&cluster, 0, slot, 'c', '3');
+    fake_deliver_all(&cluster);
+    ck_assert(
+        !copy_resolve(copy_at(1), &cluster.nodes[1]->rim, &answers)); /* the other one lacks it */
+    answers.best = answers.least = final;
+    ck_assert(copy_resolve(copy_at(1), &cluster.nodes[1]->rim, &answers));
+    ck_assert_int_eq(copy_at(1)->stage, COPY_JOINING);
+    ck_assert_int_eq(cluster.nodes[1]->data[slot][2], '3');
+    view_release(next);
+}
+END_TEST
+
+START_TEST(nothing_more_comes_of_a_source_that_has_less)
+{
+    struct view *next = prefer(1);
+    fake_install(&cluster, 1, next, slot, false);
+    struct standing ours = copy_standing(copy_at(1));
+    struct standing more = {true, ours.effect_epoch, ours.sequence + 5};
+    struct copy_answers answers = {
+        .best = more, .best_peer = 2, .least = ours, .source = ours, .may_wait = true};
+    ck_assert(copy_resolve(copy_at(1), &cluster.nodes[1]->rim, &answers));
+    ck_assert_int_eq(copy_at(1)->stage, COPY_FETCHING);
+    ck_assert_uint_eq(copy_at(1)->source, 2);
+    view_release(next);
+}
+END_TEST
+
 START_TEST(what_counts_for_nothing_is_forgotten)
 {
     /* Both were lost when they were last up: node 1 is back, and what it holds is void. */
@@ -321,11 +363,11 @@ START_TEST(what_counts_for_nothing_is_forgotten)
         next->nodes[i].lost = true;
     }
     fake_seal(next);
-    struct standing nothing = {0};
+    const struct copy_answers nothing = {.best_peer = COPY_PEER_NONE};
     fake_install(&cluster, 1, next, slot, true);
     ck_assert_int_eq(copy_at(1)->role, COPY_PRIMARY);
     ck_assert(!copy_at(1)->holds);
-    ck_assert(copy_resolve(copy_at(1), &cluster.nodes[1]->rim, &nothing, COPY_PEER_NONE, true));
+    ck_assert(copy_resolve(copy_at(1), &cluster.nodes[1]->rim, &nothing));
     ck_assert_int_eq(cluster.nodes[1]->data[slot][0], 0);
     ck_assert(copy_at(1)->complete);
     ck_assert_uint_eq(copy_at(1)->sequence, 0);
@@ -339,8 +381,8 @@ START_TEST(half_a_refill_is_dropped_with_its_sender)
                      COPY_APPLIED);
     struct view *next = prefer(1);
     fake_install(&cluster, 1, next, slot, false);
-    struct standing nothing = {0};
-    ck_assert(copy_resolve(copy_at(1), &cluster.nodes[1]->rim, &nothing, COPY_PEER_NONE, true));
+    const struct copy_answers nothing = {.best_peer = COPY_PEER_NONE};
+    ck_assert(copy_resolve(copy_at(1), &cluster.nodes[1]->rim, &nothing));
     ck_assert(!copy_at(1)->receiving);
     ck_assert_int_eq(cluster.nodes[1]->data[slot][0], '1');
     view_release(next);
@@ -394,6 +436,8 @@ int main(void)
     tcase_add_test(tcase, a_new_primary_hears_the_old_one_until_it_has_resolved);
     tcase_add_test(tcase, nobody_hears_an_old_primary_that_is_not_up);
     tcase_add_test(tcase, a_new_primary_waits_for_what_is_on_its_way_or_sends_for_it);
+    tcase_add_test(tcase, a_new_primary_waits_for_the_source_and_for_the_others);
+    tcase_add_test(tcase, nothing_more_comes_of_a_source_that_has_less);
     tcase_add_test(tcase, what_counts_for_nothing_is_forgotten);
     tcase_add_test(tcase, half_a_refill_is_dropped_with_its_sender);
     tcase_add_test(tcase, a_demoted_copy_is_no_more_attached);

@@ -26,7 +26,7 @@ static const struct copy_rim *rim_at(uint16_t node)
 /* Node 0 is about to attach node 1. */
 static void setup(void)
 {
-    struct standing nothing = {0};
+    const struct copy_answers nothing = {.best_peer = COPY_PEER_NONE};
     fake_cluster_init(&cluster);
     view = fake_view(3, 2, 5);
     fake_seal(view);
@@ -34,7 +34,7 @@ static void setup(void)
     for (uint16_t i = 0; i < 3; i++) {
         fake_install(&cluster, i, view, slot, false);
     }
-    ck_assert(copy_resolve(copy_at(0), rim_at(0), &nothing, COPY_PEER_NONE, false));
+    ck_assert(copy_resolve(copy_at(0), rim_at(0), &nothing));
 }
 
 static void teardown(void)
@@ -276,9 +276,9 @@ START_TEST(a_new_primary_has_what_the_old_one_made)
     next->nodes[0].status = NODE_DOWN;
     next->nodes[0].last_up = 5;
     fake_seal(next);
-    struct standing nothing = {0};
+    const struct copy_answers nothing = {.best_peer = COPY_PEER_NONE};
     fake_install(&cluster, 1, next, slot, false);
-    ck_assert(copy_resolve(copy_at(1), rim_at(1), &nothing, COPY_PEER_NONE, false));
+    ck_assert(copy_resolve(copy_at(1), rim_at(1), &nothing));
     expect(1, 1, ":1\r\n");
     view_release(next);
 }
@@ -296,7 +296,8 @@ START_TEST(the_whole_includes_them)
     fake_install(&cluster, 0, next, slot, false);
     fake_install(&cluster, 1, next, slot, false);
     struct standing theirs = copy_standing(copy_at(0));
-    ck_assert(copy_resolve(copy_at(1), rim_at(1), &theirs, 0, false));
+    const struct copy_answers answers = {.best = theirs, .best_peer = 0, .least = theirs};
+    ck_assert(copy_resolve(copy_at(1), rim_at(1), &answers));
     ck_assert(copy_send_whole(copy_at(0), rim_at(0), 1));
     fake_deliver_all(&cluster);
     ck_assert_int_eq(copy_at(1)->stage, COPY_JOINING);

@@ -270,6 +270,45 @@ START_TEST(what_the_old_primary_has_under_way_is_waited_for_a_moment)
 }
 END_TEST
 
+/* The last write of the old primary reaches the other replica after it was asked: it is asked
+ * again, and need not be sent the whole. */
+START_TEST(who_lacks_what_is_on_its_way_is_asked_again)
+{
+    teardown();
+    begin_with(3);
+    run(7);
+    struct view *next = fake_next(view);
+    next->nodes[1].preferred = true;
+    fake_seal(next);
+    fake_write(&cluster, 0, slot, 'a', '1');
+    while (fake_deliver(&cluster, 0, 1)) {
+    }
+    for (uint16_t i = 0; i < 3; i++) {
+        begin(i, next, false);
+    }
+    ck_assert(ask(1, 0));
+    ck_assert(ask(1, 2));
+    ck_assert(!takeover_tick(takeovers[1], now_ms));
+    ck_assert_int_eq(fake_copy(&cluster, 1, slot)->stage, COPY_ASKING);
+    ck_assert(!ask(1, 0)); /* it has said all */
+    while (fake_deliver(&cluster, 0, 2)) {
+    }
+    now_ms++;
+    ck_assert(ask(1, 2));
+    ck_assert(takeover_tick(takeovers[1], now_ms));
+    ck_assert_int_eq(fake_copy(&cluster, 1, slot)->stage, COPY_JOINING);
+    step_all(1);
+    fake_deliver_all(&cluster);
+    ck_assert(copy_serves(fake_copy(&cluster, 1, slot)));
+    const struct replica_stream *stream = cluster.streams[1][2];
+    for (size_t i = 0; i < stream->count; i++) {
+        ck_assert(stream->ops[i].op.slot != slot || stream->ops[i].op.kind != OP_REFILL_BEGIN);
+    }
+    fake_expect_equal(&cluster, 1, 2, slot);
+    view_release(next);
+}
+END_TEST
+
 START_TEST(answers_that_are_late_or_wrong_are_not_taken)
 {
     struct buf request = {0};
@@ -280,7 +319,7 @@ START_TEST(answers_that_are_late_or_wrong_are_not_taken)
     takeover_answered(takeovers[0], 1, 4, (struct bytes){NULL, 0}, now_ms);   /* another view's */
     ck_assert(!takeover_request(takeovers[0], 1, now_ms + 100, &request));
     takeover_answered(takeovers[0], 1, 5, (struct bytes){zeros, 17}, now_ms); /* too short */
-    ck_assert(!takeover_request(takeovers[0], 1, now_ms + 9, &request));      /* soon, not now */
+    ck_assert(!takeover_request(takeovers[0], 1, now_ms + 1, &request));      /* soon, not now */
     buf_reset(&request, SIZE_MAX);
     ck_assert(takeover_request(takeovers[0], 1, now_ms + 10, &request));
     ck_assert_int_eq(takeover_serve(&rims[1], 0, 6, buf_bytes(&request), &answer), TORC_ESTALE);
@@ -365,6 +404,7 @@ int main(void)
     tcase_add_test(tcase, what_another_holds_more_is_sent_for);
     tcase_add_test(tcase, what_was_promised_and_did_not_come_is_sent_for_again);
     tcase_add_test(tcase, what_the_old_primary_has_under_way_is_waited_for_a_moment);
+    tcase_add_test(tcase, who_lacks_what_is_on_its_way_is_asked_again);
     tcase_add_test(tcase, answers_that_are_late_or_wrong_are_not_taken);
     tcase_add_test(tcase, strange_requests_are_refused);
     tcase_add_test(tcase, the_syncing_leader_takes_what_another_holder_has);

@@ -163,11 +163,11 @@ static void follow(struct fake_node *fake, struct copy *copy)
 
 void fake_node_settle(struct fake_node *fake)
 {
-    const struct standing nothing = {0};
+    const struct copy_answers nothing = {.best_peer = PEER_NONE};
     for (unsigned i = 0; i < SLOT_COUNT; i++) {
         struct copy *copy = &fake->node.slots[i].copy;
         if (copy->role == COPY_PRIMARY && copy->stage == COPY_ASKING) {
-            ck_assert(copy_resolve(copy, &fake->worker.rim.copies, &nothing, PEER_NONE, false));
+            ck_assert(copy_resolve(copy, &fake->worker.rim.copies, &nothing));
         } else if (copy->role == COPY_FOLLOWER && copy->leader != PEER_NONE &&
                    (!copy->confirmed || copy->source != copy->leader)) {
             follow(fake, copy);
