@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#define FREE_OBJECTS 10000        /* at a time: about a millisecond */
 #define EVICTIONS_PER_WRITE 64    /* more at once would be felt by the client that triggers them */
 #define EVICTION_SLOTS_SAMPLED 5  /* compared for one victim, as many as Redis samples keys */
 #define SWEEP_KEYS_PER_SLOT 64    /* deleted under one slot's lock */
@@ -133,6 +134,12 @@ bool maintenance_make_room(struct worker *worker)
         possible = evict_one(worker, policy);
     }
     return possible;
+}
+
+bool maintenance_free_some(struct node *node)
+{
+    bool more = store_free_some(node->store, FREE_OBJECTS);
+    return store_free_some(node->incoming_store, FREE_OBJECTS) || more;
 }
 
 void maintenance_look_at_memory(struct node *node)

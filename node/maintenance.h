@@ -24,6 +24,9 @@ struct worker;
 bool maintenance_make_room(struct worker *worker) TORC_MUST_USE;
 /* Takes stock of what the node leads; call every tenth of a second when there is a limit. */
 void maintenance_look_at_memory(struct node *node);
+/* Frees some of what giant slots held that have left this node or were emptied. True if there is
+ * more. Worker 0. */
+bool maintenance_free_some(struct node *node);
 /* Deletes expired keys in this worker's share of the slots, within a budget. */
 void maintenance_sweep(struct worker *worker);
 

@@ -9,9 +9,6 @@
 
 #include <stdlib.h>
 
-#define OBJECT_BYTES_EXPECTED                                                                      \
-    64 /* of a key with its value, to turn a budget of bytes into keys                             \
-        */
 /* More waits, so that refills need bounded memory. */
 #define BACKLOG_WHILE_REFILLING (4u * 1024 * 1024)
 
@@ -85,7 +82,7 @@ static enum member_acks stream_acks(void *context, struct replica_stream *stream
 
 static void data_clear(void *context, uint16_t slot)
 {
-    keyspace_clear(slot_keys(slot_of(context, slot)));
+    keyspace_discard(slot_keys(slot_of(context, slot)));
 }
 
 /* The command of one effect, executed. False: it is none that a primary would send. */
@@ -184,8 +181,8 @@ static uint64_t data_scan(void *context, uint16_t slot, uint64_t cursor, size_t 
                           copy_key_visitor *visit, void *visitor_context)
 {
     struct visit wrapped = {visit, visitor_context, {0}};
-    uint64_t next = keyspace_scan(slot_keys(slot_of(context, slot)), cursor,
-                                  budget / OBJECT_BYTES_EXPECTED + 1, visit_object, &wrapped);
+    uint64_t next = keyspace_scan_bytes(slot_keys(slot_of(context, slot)), cursor, budget,
+                                        visit_object, &wrapped);
     buf_deinit(&wrapped.dump);
     return next;
 }
@@ -194,7 +191,7 @@ static uint64_t data_scan(void *context, uint16_t slot, uint64_t cursor, size_t 
 
 static void incoming_begin(void *context, uint16_t slot)
 {
-    keyspace_clear(slot_of(context, slot)->incoming);
+    keyspace_discard(slot_of(context, slot)->incoming);
 }
 
 static bool incoming_key(void *context, uint16_t slot, const struct copy_key *key)
@@ -220,12 +217,12 @@ static void incoming_end(void *context, uint16_t index)
     struct keyspace *before = slot_keys(slot);
     atomic_store_explicit(&slot->keys, slot->incoming, memory_order_relaxed);
     slot->incoming = before;
-    keyspace_clear(before);
+    keyspace_discard(before);
 }
 
 static void incoming_drop(void *context, uint16_t slot)
 {
-    keyspace_clear(slot_of(context, slot)->incoming);
+    keyspace_discard(slot_of(context, slot)->incoming);
 }
 
 /* ---- taking over ---- */

@@ -315,7 +315,8 @@ static void flush_bus(struct worker *worker)
 static void set_tick(struct worker *worker)
 {
     bool busy = worker->held_first != NULL || atomic_load(&worker->refills_due) ||
-                worker->waiting != NULL || worker->bus_held > 0 || node_has_expiries(worker->node);
+                worker->waiting != NULL || worker->bus_held > 0 || worker->freeing ||
+                node_has_expiries(worker->node);
     double wanted = busy ? TICK_SECONDS : IDLE_TICK_SECONDS;
     if (worker->tick.repeat != wanted) {
         worker->tick.repeat = wanted;
@@ -377,6 +378,9 @@ static void on_tick(struct ev_loop *loop, ev_timer *watcher, int events)
     step_refills(worker);
     age_outcomes(worker, now_ms);
     maintenance_sweep(worker);
+    if (worker->index == 0) {
+        worker->freeing = maintenance_free_some(worker->node);
+    }
     if (worker->index == 0 && now_ms >= worker->memory_look_at_ms &&
         atomic_load_explicit(&worker->node->config.memory_bytes_max, memory_order_relaxed) != 0) {
         worker->memory_look_at_ms = now_ms + MEMORY_LOOK_MS;

@@ -96,6 +96,7 @@ struct worker {
     uint32_t sent_total; /* the sum of it: mostly 0, and then the table is not looked at */
     uint16_t sweep_slot; /* where the expiry sweep goes on */
     uint64_t accept_paused_until_ms;
+    bool freeing;               /* worker 0: what was discarded is not all freed */
     uint64_t memory_look_at_ms; /* worker 0: when it next takes stock; monotonic */
     uint64_t pause_seen_ms;     /* the last CLIENT PAUSE whose end was noticed */
 };

@@ -157,7 +157,7 @@ static void flush_slot(struct call *call, struct slot *slot, uint32_t index)
                                    {text, format_uint64(text, index)}};
     slot_lock(slot);
     if (slot_serves(slot) && keyspace_count(slot_keys(slot)) > 0) {
-        keyspace_clear(slot_keys(slot));
+        keyspace_discard(slot_keys(slot));
         slot_replicate(call, slot, 2, effect);
     }
     slot_unlock(slot);
@@ -189,6 +189,6 @@ void torc_flushslot_command(struct call *call)
         reply_error(call->reply, "ERR torc.flushslot is an effect, for replicas to apply");
         return;
     }
-    keyspace_clear(call->keys);
+    keyspace_discard(call->keys);
     reply_ok(call->reply);
 }

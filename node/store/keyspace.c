@@ -381,6 +381,12 @@ uint64_t keyspace_scan(struct keyspace *keys, uint64_t cursor, size_t budget,
     return table_scan(&keys->table, cursor, budget, visit, context);
 }
 
+uint64_t keyspace_scan_bytes(struct keyspace *keys, uint64_t cursor, size_t budget,
+                             keyspace_visitor *visit, void *context)
+{
+    return table_scan_bytes(&keys->table, cursor, budget, visit, context);
+}
+
 struct object *keyspace_random(struct keyspace *keys, struct prng *prng)
 {
     return table_random(&keys->table, prng);

@@ -24,6 +24,8 @@ static_assert(sizeof(struct keyspace) == CACHE_LINE, "one line a keyspace");
 
 struct store {
     alignas(CACHE_LINE) _Atomic size_t memory; /* any thread; see keyspace_account */
+    _Atomic(struct directory *) discarded;     /* any thread; a stack, see store_free_some */
+    struct directory *freeing;                 /* who calls store_free_some */
     _Atomic uint32_t expiring; /* any thread; keyspaces with an expiry in them: seldom changes */
     struct keyspace keyspaces[SLOT_COUNT];
 };

@@ -18,6 +18,8 @@ struct store *store_create(void)
     }
     atomic_init(&store->memory, 0);
     atomic_init(&store->expiring, 0);
+    atomic_init(&store->discarded, NULL);
+    store->freeing = NULL;
     for (size_t slot = 0; slot < SLOT_COUNT; slot++) {
         struct keyspace *keys = &store->keyspaces[slot];
         table_init(&keys->table);
@@ -34,6 +36,8 @@ void store_destroy(struct store *store)
     }
     for (size_t slot = 0; slot < SLOT_COUNT; slot++) {
         keyspace_clear(&store->keyspaces[slot]);
+    }
+    while (store_free_some(store, SIZE_MAX)) {
     }
     free(store);
 }
@@ -68,6 +72,22 @@ size_t store_expiry_count(const struct store *store)
     return count;
 }
 
+bool store_free_some(struct store *store, size_t budget)
+{
+    if (store->freeing == NULL) {
+        store->freeing = atomic_exchange_explicit(&store->discarded, NULL, memory_order_acquire);
+    }
+    struct directory *first = store->freeing;
+    if (first == NULL) {
+        return false;
+    }
+    struct directory *next = first->next;
+    if (!directory_free_some(first, budget)) {
+        store->freeing = next;
+    }
+    return true;
+}
+
 bool store_has_expiries(const struct store *store)
 {
     return atomic_load_explicit(&store->expiring, memory_order_relaxed) != 0;
@@ -82,6 +102,22 @@ static struct store *keyspace_store(struct keyspace *keys)
 {
     return (struct store *)(void *)((char *)(keys - keys->slot) -
                                     offsetof(struct store, keyspaces));
+}
+
+void keyspace_discard(struct keyspace *keys)
+{
+    uint64_t before = keys->table.memory;
+    keyspace_count_expiries(keys, -(int64_t)keyspace_expiry_count(keys));
+    struct directory *directory = table_take(&keys->table);
+    keyspace_settle(keys, before);
+    if (directory != NULL) {
+        struct store *store = keyspace_store(keys);
+        directory->next = atomic_load_explicit(&store->discarded, memory_order_relaxed);
+        while (!atomic_compare_exchange_weak_explicit(&store->discarded, &directory->next,
+                                                      directory, memory_order_release,
+                                                      memory_order_relaxed)) {
+        }
+    }
 }
 
 void keyspace_settle(struct keyspace *keys, uint64_t before)

@@ -109,6 +109,12 @@ int keyspace_copy(struct keyspace *from, struct bytes key, uint64_t hash, struct
 int keyspace_rename(struct keyspace *keys, struct bytes key, uint64_t hash, struct bytes to_key,
                     uint64_t to_hash) TORC_MUST_USE;
 void keyspace_clear(struct keyspace *keys);
+/* The same in no time, however many keys there are: what a giant held is freed by store_free_some.
+ */
+void keyspace_discard(struct keyspace *keys);
+/* Frees about `budget` objects of what was discarded, which store_memory counts no more. True if
+ * there is more. One thread, without any slot's lock. */
+bool store_free_some(struct store *store, size_t budget);
 
 size_t keyspace_count(const struct keyspace *keys);
 size_t keyspace_expiry_count(const struct keyspace *keys);
@@ -128,6 +134,9 @@ uint64_t keyspace_scan(struct keyspace *keys, uint64_t cursor, size_t budget,
                        keyspace_visitor *visit, void *context);
 /* Of the members of a container: those of a set; the fields of a hash, with their values. */
 typedef void member_visitor(void *context, struct bytes member, struct bytes value);
+/* The same with a budget of bytes (object_memory), of which the last object may take more. */
+uint64_t keyspace_scan_bytes(struct keyspace *keys, uint64_t cursor, size_t budget,
+                             keyspace_visitor *visit, void *context);
 /* Uniform among the keys; NULL if empty. */
 struct object *keyspace_random(struct keyspace *keys, struct prng *prng);
 /* Calls visit for up to `budget` objects whose expiry has passed. The visitor may delete exactly

@@ -25,28 +25,33 @@ static void release_objects(const struct segment *segment)
     }
 }
 
-static void release_directory(struct directory *directory)
+bool directory_free_some(struct directory *directory, size_t budget)
 {
     size_t slots = (size_t)1 << directory->depth;
-    for (size_t slot = 0; slot < slots;) {
-        struct segment *segment = directory->slots[slot];
+    size_t freed = 0;
+    while (directory->freed < slots && freed < budget) {
+        struct segment *segment = directory->slots[directory->freed];
         if (segment == NULL) {
-            slot++; /* of a clone that was cut short */
+            directory->freed++; /* of a clone that was cut short */
             continue;
         }
-        slot += (size_t)1 << (directory->depth - segment->depth);
+        directory->freed += (size_t)1 << (directory->depth - segment->depth);
+        freed += segment->count;
         release_objects(segment);
         segment_destroy(segment);
     }
+    if (directory->freed < slots) {
+        return true;
+    }
     directory_destroy(directory);
+    return false;
 }
 
-void table_clear(struct table *table)
+struct directory *table_take(struct table *table)
 {
     struct directory *directory = table_directory(table);
     if (directory != NULL) {
         atomic_store_explicit(&table->directory, NULL, memory_order_relaxed);
-        release_directory(directory);
     } else {
         release_objects(&table->root);
         segment_deinit(&table->root);
@@ -54,6 +59,15 @@ void table_clear(struct table *table)
     atomic_store_explicit(&table->count, 0, memory_order_relaxed);
     atomic_store_explicit(&table->expiry_count, 0, memory_order_relaxed);
     table->memory = 0;
+    return directory;
+}
+
+void table_clear(struct table *table)
+{
+    struct directory *directory = table_take(table);
+    if (directory != NULL) {
+        (void)directory_free_some(directory, SIZE_MAX);
+    }
 }
 
 /* The first hash behind those with that tag; 0 after the last one. */
@@ -64,10 +78,17 @@ static uint64_t tag_end_hash(const struct segment *segment, uint64_t hash, uint6
     return above + ((tag + 1) << (ADDRESS_BITS - window));
 }
 
-/* Visits the objects of a segment whose hash is not before `hash`, and all of one tag or none. Adds
- * to *seen. Returns the first hash that was not visited, 0 if there is none. */
-static uint64_t scan_segment(const struct segment *segment, uint64_t hash, size_t budget,
-                             size_t *seen, keyspace_visitor *visit, void *context)
+struct scan {
+    size_t budget;
+    size_t used; /* of it */
+    bool bytes;  /* is what it counts, else objects */
+    keyspace_visitor *visit;
+    void *context;
+};
+
+/* Visits the objects of a segment whose hash is not before `hash`, and all of one tag or none.
+ * Returns the first hash that was not visited, 0 if there is none. */
+static uint64_t scan_segment(const struct segment *segment, uint64_t hash, struct scan *scan)
 {
     const uint64_t *entries = segment_entries(segment);
     uint64_t first_tag = segment_tag(segment, hash);
@@ -78,18 +99,18 @@ static uint64_t scan_segment(const struct segment *segment, uint64_t hash, size_
         if (entries[at] == 0 || tag < first_tag) {
             continue;
         }
-        if (*seen >= budget && tag != last_tag) {
+        if (scan->used >= scan->budget && tag != last_tag) {
             return tag_end_hash(segment, hash, last_tag);
         }
-        visit(context, entry_object(entries[at]));
-        ++*seen;
+        const struct object *object = entry_object(entries[at]);
+        scan->visit(scan->context, object);
+        scan->used += scan->bytes ? object_memory(object) : 1;
         last_tag = tag;
     }
     return segment_end_hash(segment, hash);
 }
 
-uint64_t table_scan(struct table *table, uint64_t cursor, size_t budget, keyspace_visitor *visit,
-                    void *context)
+static uint64_t scan_table(struct table *table, uint64_t cursor, struct scan *scan)
 {
     if (cursor >= (uint64_t)1 << (64 - CURSOR_SHIFT)) {
         return 0; /* not one of ours */
@@ -97,12 +118,25 @@ uint64_t table_scan(struct table *table, uint64_t cursor, size_t budget, keyspac
     /* The tables are in the order of the hash. So whatever their sizes are and were, all that comes
      * before the cursor has been visited and nothing else has to be remembered. */
     uint64_t hash = cursor << CURSOR_SHIFT;
-    size_t seen = 0;
-    budget = budget == 0 ? 1 : budget;
+    scan->budget = scan->budget == 0 ? 1 : scan->budget;
     do {
-        hash = scan_segment(table_segment(table, hash), hash, budget, &seen, visit, context);
-    } while (hash != 0 && seen < budget);
+        hash = scan_segment(table_segment(table, hash), hash, scan);
+    } while (hash != 0 && scan->used < scan->budget);
     return hash >> CURSOR_SHIFT;
+}
+
+uint64_t table_scan(struct table *table, uint64_t cursor, size_t budget, keyspace_visitor *visit,
+                    void *context)
+{
+    struct scan scan = {.budget = budget, .visit = visit, .context = context};
+    return scan_table(table, cursor, &scan);
+}
+
+uint64_t table_scan_bytes(struct table *table, uint64_t cursor, size_t budget,
+                          keyspace_visitor *visit, void *context)
+{
+    struct scan scan = {.budget = budget, .bytes = true, .visit = visit, .context = context};
+    return scan_table(table, cursor, &scan);
 }
 
 /* The object at or after a random place: not quite uniform, but always found. */

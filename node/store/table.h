@@ -123,9 +123,17 @@ void table_clear(struct table *table);
  * TORC_ENOMEM (still empty). */
 int table_clone(struct table *table, const struct table *from) TORC_MUST_USE;
 
+/* Empties the table without destroying anything: what a giant's objects are found by, for
+ * directory_free_some; NULL of any other, which is cleared. */
+struct directory *table_take(struct table *table);
+/* Destroys about `budget` objects of such a one. False: all, and the directory with them. */
+bool directory_free_some(struct directory *directory, size_t budget);
+
 /* See keyspace_scan and keyspace_random in store.h. */
 uint64_t table_scan(struct table *table, uint64_t cursor, size_t budget, keyspace_visitor *visit,
                     void *context);
+uint64_t table_scan_bytes(struct table *table, uint64_t cursor, size_t budget,
+                          keyspace_visitor *visit, void *context);
 struct object *table_random(struct table *table, struct prng *prng);
 
 #endif

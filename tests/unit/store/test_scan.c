@@ -63,6 +63,42 @@ START_TEST(scanning_what_does_not_change_visits_each_key_once)
 }
 END_TEST
 
+static void count_bytes(void *context, const struct object *object)
+{
+    size_t *bytes = context;
+    bytes[0] += object_memory(object);
+    bytes[1]++;
+}
+
+/* However large they are, one call visits about as many bytes as it may. */
+START_TEST(a_budget_of_bytes)
+{
+    static char text[20000];
+    size_t largest = 0;
+    memset(text, 'x', sizeof(text));
+    for (uint64_t i = 0; i < 3000; i++) {
+        char key[16];
+        struct bytes value = {text, i % 100 == 0 ? sizeof(text) : 10 + i % 300};
+        snprintf(key, sizeof(key), "%llu", (unsigned long long)i);
+        struct object *object = NULL;
+        ck_assert_int_eq(keyspace_set_string(keys, bytes_of(key), key_hash(bytes_of(key)), value, 0,
+                                             &object),
+                         0);
+        largest = object_memory(object) > largest ? object_memory(object) : largest;
+    }
+    size_t seen = 0;
+    uint64_t cursor = 0;
+    do {
+        size_t bytes[2] = {0};
+        cursor = keyspace_scan_bytes(keys, cursor, 4000, count_bytes, bytes);
+        ck_assert_uint_le(bytes[0], 4000 + 2 * largest); /* two may have one place in the hash */
+        ck_assert(cursor == 0 || bytes[0] >= 4000);
+        seen += bytes[1];
+    } while (cursor != 0);
+    ck_assert_uint_eq(seen, 3000);
+}
+END_TEST
+
 START_TEST(cursors_of_others_are_harmless)
 {
     for (uint64_t i = 0; i < 3000; i++) {
@@ -275,6 +311,7 @@ int main(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_set_timeout(tests, 300);
     tcase_add_test(tests, scanning_what_does_not_change_visits_each_key_once);
+    tcase_add_test(tests, a_budget_of_bytes);
     tcase_add_test(tests, cursors_of_others_are_harmless);
     tcase_add_loop_test(tests, scanning_while_the_table_grows_and_shrinks_misses_nothing, 0, 4);
     tcase_add_test(tests, random_keys_are_uniform);
