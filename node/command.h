@@ -50,6 +50,7 @@ enum command_group {
     GROUP_STRING,
     GROUP_LIST,
     GROUP_HASH,
+    GROUP_SET,
     GROUP_GENERIC,
     GROUP_CONNECTION,
     GROUP_SERVER,

@@ -29,6 +29,10 @@
 #define O_LIST_PLACE "O(N) where N is the distance to the nearer end in chunks of 8 KiB."
 #define O_N_FIELDS "O(N) where N is the number of fields given or returned."
 #define O_HASH_SIZE "O(N) where N is the size of the hash."
+#define O_N_MEMBERS "O(N) where N is the number of members given or returned."
+#define O_FIRST_SET "O(N*M) where N is the size of the first set and M the number of sets."
+#define O_SMALLEST_SET "O(N*M) where N is the size of the smallest set and M the number of sets."
+#define O_ALL_SETS "O(N) where N is the size of all sets together."
 #define O_N_CLIENTS "O(N) where N is the number of connections of the node."
 
 static const struct command client_subcommands[] = {
@@ -338,6 +342,48 @@ const struct command command_list[] = {
      "Returns the size of the value of a field of a hash.", "3.2.0", "O(1)", NULL},
     {"hvals", 2, READ, ROUTE_SLOT, ONE_KEY, GROUP_HASH, hvals_command,
      "Returns the values of a hash.", "2.0.0", O_HASH_SIZE, NULL},
+
+    /* sets */
+    {"sadd", -3, GROW | FAST, ROUTE_SLOT, ONE_KEY, GROUP_SET, sadd_command,
+     "Adds members to a set; creates it when absent.", "1.0.0", O_N_MEMBERS, NULL},
+    {"scard", 2, READ | FAST, ROUTE_SLOT, ONE_KEY, GROUP_SET, scard_command,
+     "Returns the number of members of a set.", "1.0.0", "O(1)", NULL},
+    {"sdiff", -2, READ, ROUTE_SLOT, ALL_KEYS, GROUP_SET, sdiff_command,
+     "Returns the members of a set that others of its slot do not have.", "1.0.0", O_FIRST_SET,
+     NULL},
+    {"sdiffstore", -3, GROW, ROUTE_SLOT, ALL_KEYS, GROUP_SET, sdiffstore_command,
+     "Stores the members of a set that others of its slot do not have.", "1.0.0", O_FIRST_SET,
+     NULL},
+    {"sinter", -2, READ, ROUTE_SLOT, ALL_KEYS, GROUP_SET, sinter_command,
+     "Returns the members that several sets of a slot have in common.", "1.0.0", O_SMALLEST_SET,
+     NULL},
+    {"sintercard", -3, READ | COMMAND_KEY_COUNT, ROUTE_SLOT, COUNTED_KEYS, GROUP_SET,
+     sintercard_command, "Returns how many members several sets of a slot have in common.", "7.0.0",
+     O_SMALLEST_SET, NULL},
+    {"sinterstore", -3, GROW, ROUTE_SLOT, ALL_KEYS, GROUP_SET, sinterstore_command,
+     "Stores the members that several sets of a slot have in common.", "1.0.0", O_SMALLEST_SET,
+     NULL},
+    {"sismember", 3, READ | FAST, ROUTE_SLOT, ONE_KEY, GROUP_SET, sismember_command,
+     "Returns whether a set has a member.", "1.0.0", "O(1)", NULL},
+    {"smembers", 2, READ, ROUTE_SLOT, ONE_KEY, GROUP_SET, smembers_command,
+     "Returns the members of a set.", "1.0.0", "O(N) where N is the size of the set.", NULL},
+    {"smismember", -3, READ | FAST, ROUTE_SLOT, ONE_KEY, GROUP_SET, smismember_command,
+     "Returns which of several members a set has.", "6.2.0", O_N_MEMBERS, NULL},
+    {"smove", 4, WRITE | FAST, ROUTE_SLOT, TWO_KEYS, GROUP_SET, smove_command,
+     "Moves a member from a set to another of its slot.", "1.0.0", "O(1)", NULL},
+    {"spop", -2, WRITE | FAST, ROUTE_SLOT, ONE_KEY, GROUP_SET, spop_command,
+     "Removes and returns members of a set drawn at random.", "1.0.0", O_N_MEMBERS, NULL},
+    {"srandmember", -2, READ, ROUTE_SLOT, ONE_KEY, GROUP_SET, srandmember_command,
+     "Returns members of a set drawn at random.", "1.0.0", O_N_MEMBERS, NULL},
+    {"srem", -3, WRITE | FAST, ROUTE_SLOT, ONE_KEY, GROUP_SET, srem_command,
+     "Removes members of a set.", "1.0.0", O_N_MEMBERS, NULL},
+    {"sscan", -3, READ, ROUTE_SLOT, ONE_KEY, GROUP_SET, sscan_command,
+     "Goes through the members of a set from a cursor.", "2.8.0",
+     "O(N) where N is the number of members asked for.", NULL},
+    {"sunion", -2, READ, ROUTE_SLOT, ALL_KEYS, GROUP_SET, sunion_command,
+     "Returns the members of any of several sets of a slot.", "1.0.0", O_ALL_SETS, NULL},
+    {"sunionstore", -3, GROW, ROUTE_SLOT, ALL_KEYS, GROUP_SET, sunionstore_command,
+     "Stores the members of any of several sets of a slot.", "1.0.0", O_ALL_SETS, NULL},
 
     /* keys */
     {"copy", -3, GROW, ROUTE_SLOT, TWO_KEYS, GROUP_GENERIC, copy_command,

@@ -67,6 +67,7 @@ static const char *group_name(enum command_group group)
     case GROUP_STRING: return "string";
     case GROUP_LIST: return "list";
     case GROUP_HASH: return "hash";
+    case GROUP_SET: return "set";
     case GROUP_GENERIC: return "generic";
     case GROUP_CONNECTION: return "connection";
     case GROUP_SERVER: return "server";
@@ -102,6 +103,8 @@ static size_t categories_of(const struct command *command, const char *out[CATEG
         out[count++] = "@list";
     } else if (command->group == GROUP_HASH) {
         out[count++] = "@hash";
+    } else if (command->group == GROUP_SET) {
+        out[count++] = "@set";
     } else if (command->group == GROUP_GENERIC) {
         out[count++] = "@keyspace";
     } else if (command->group == GROUP_CONNECTION) {

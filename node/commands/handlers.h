@@ -8,7 +8,8 @@
 
 #include "node/command.h"
 
-/* Strings, counters, lists, hashes, keys and the node's own part of the node-wide commands. */
+/* Strings, counters, lists, hashes, sets, keys and the node's own part of the node-wide commands.
+ */
 #define COMMAND_HANDLERS_OF_KEYS(X)                                                                \
     X(append)                                                                                      \
     X(copy)                                                                                        \
@@ -86,12 +87,29 @@
     X(rpoplpush)                                                                                   \
     X(rpush)                                                                                       \
     X(rpushx)                                                                                      \
+    X(sadd)                                                                                        \
     X(scan)                                                                                        \
+    X(scard)                                                                                       \
+    X(sdiff)                                                                                       \
+    X(sdiffstore)                                                                                  \
     X(set)                                                                                         \
     X(setex)                                                                                       \
     X(setnx)                                                                                       \
     X(setrange)                                                                                    \
+    X(sinter)                                                                                      \
+    X(sintercard)                                                                                  \
+    X(sinterstore)                                                                                 \
+    X(sismember)                                                                                   \
+    X(smembers)                                                                                    \
+    X(smismember)                                                                                  \
+    X(smove)                                                                                       \
+    X(spop)                                                                                        \
+    X(srandmember)                                                                                 \
+    X(srem)                                                                                        \
+    X(sscan)                                                                                       \
     X(strlen)                                                                                      \
+    X(sunion)                                                                                      \
+    X(sunionstore)                                                                                 \
     X(torc_flushslot)                                                                              \
     X(torc_scan)                                                                                   \
     X(touch)                                                                                       \

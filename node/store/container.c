@@ -8,7 +8,8 @@ void container_destroy(enum object_type type, void *outside)
     switch (type) {
     case OBJECT_STRING: break; /* lies in its object, always */
     case OBJECT_LIST: chunks_destroy(outside); break;
-    case OBJECT_HASH: members_destroy(outside); break;
+    case OBJECT_HASH:
+    case OBJECT_SET: members_destroy(outside); break;
     }
 }
 
@@ -17,7 +18,8 @@ void *container_clone(enum object_type type, const void *outside)
     switch (type) {
     case OBJECT_STRING: break;
     case OBJECT_LIST: return chunks_clone(outside);
-    case OBJECT_HASH: return members_clone(outside);
+    case OBJECT_HASH:
+    case OBJECT_SET: return members_clone(outside);
     }
     return NULL;
 }
@@ -27,7 +29,8 @@ size_t container_memory(enum object_type type, const void *outside)
     switch (type) {
     case OBJECT_STRING: break;
     case OBJECT_LIST: return ((const struct chunks *)outside)->memory;
-    case OBJECT_HASH: return members_memory(outside);
+    case OBJECT_HASH:
+    case OBJECT_SET: return members_memory(outside);
     }
     return 0;
 }

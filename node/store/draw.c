@@ -37,33 +37,22 @@ static void visit_drawn(void *context, const struct object *object)
     selection->visit(selection->context, object_key(object), object_value(object));
 }
 
-struct draws {
-    struct members *drawn;
-    int result;
-};
-
-static void note_draw(void *context, struct bytes member, struct bytes value)
-{
-    struct draws *draws = context;
-    draws->result = members_put(draws->drawn, member, value, NULL);
-}
-
 /* Draws until there are enough different ones, and visits those. */
 static int draw_few(const struct object *object, const struct member_source *source,
                     struct selection *selection)
 {
-    struct draws draws = {.drawn = members_create()};
-    if (draws.drawn == NULL) {
+    struct gathering drawn = {.members = members_create()};
+    if (drawn.members == NULL) {
         return TORC_ENOMEM;
     }
-    while (draws.result == 0 && members_count(draws.drawn) < selection->wanted) {
-        source->random(object, selection->prng, note_draw, &draws);
+    while (drawn.result == 0 && members_count(drawn.members) < selection->wanted) {
+        source->random(object, selection->prng, members_gather, &drawn);
     }
-    if (draws.result == 0) {
-        members_scan(draws.drawn, 0, SIZE_MAX, visit_drawn, selection);
+    if (drawn.result == 0) {
+        members_scan(drawn.members, 0, SIZE_MAX, visit_drawn, selection);
     }
-    members_destroy(draws.drawn);
-    return draws.result;
+    members_destroy(drawn.members);
+    return drawn.result;
 }
 
 int draw_distinct(const struct object *object, const struct member_source *source, size_t count,

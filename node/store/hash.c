@@ -1,7 +1,7 @@
 #include "node/store/hash.h"
 
 #include "base/error.h"
-#include "node/store/hash_form.h"
+#include "node/store/members.h"
 #include "node/store/small.h"
 
 /* ---- the small form: fields and values take turns in the run ---- */
@@ -100,21 +100,15 @@ static struct members *large_members(const struct object *object)
 /* The large form of a small hash; NULL without memory. */
 static struct members *enlarge(const struct object *object)
 {
-    struct members *members = members_create();
-    if (members == NULL) {
+    struct gathering gathering = {.members = members_create()};
+    if (gathering.members != NULL) {
+        hash_scan(object, 0, SIZE_MAX, members_gather, &gathering);
+    }
+    if (gathering.result != 0) {
+        members_destroy(gathering.members);
         return NULL;
     }
-    struct packed run = small_run(object);
-    const char *at = run.data;
-    while (at < run.data + run.end) {
-        struct bytes field, value;
-        at = packed_read(packed_read(at, &field), &value);
-        if (members_put(members, field, value, NULL) != 0) {
-            members_destroy(members);
-            return NULL;
-        }
-    }
-    return members;
+    return gathering.members;
 }
 
 /* Within the limit of a hash's size. NULL is members that there was no memory for. */
@@ -169,43 +163,6 @@ static int large_set(struct keyspace *keys, const struct object *object, struct 
     size_t before = members_memory(members);
     int result = put_field(members, field, value, added);
     keyspace_account(keys, (int64_t)members_memory(members) - (int64_t)before);
-    return result;
-}
-
-struct fit {
-    bool small;
-};
-
-static void note_fit(void *context, struct bytes field, struct bytes value)
-{
-    struct fit *fit = context;
-    fit->small = fit->small && fits_small(field, value);
-}
-
-static void write_pair(void *context, struct bytes field, struct bytes value)
-{
-    char **at = context;
-    *at = packed_write(packed_write(*at, field), value);
-}
-
-int hash_put(struct keyspace *keys, struct bytes key, uint64_t hash, uint64_t expire_at_ms,
-             struct members *members)
-{
-    size_t count = members_count(members);
-    struct fit fit = {count <= SMALL_HASH_FIELDS_MAX};
-    if (fit.small) {
-        members_visit(members, 0, SIZE_MAX, note_fit, &fit);
-    }
-    if (!fit.small) {
-        return large_put(keys, OBJECT_HASH, key, hash, expire_at_ms, members);
-    }
-    char *run;
-    int result = small_put(keys, OBJECT_HASH, key, hash, expire_at_ms, 2 * (uint32_t)count,
-                           members->size, &run);
-    if (result == 0) {
-        members_visit(members, 0, SIZE_MAX, write_pair, &run);
-        members_destroy(members);
-    }
     return result;
 }
 

@@ -1,20 +1,15 @@
 /*
- * How a hash lies in memory, for those that make whole ones, and its dump. Internal to the store.
+ * The payload of a hash's dump, docs/protocol.md. Internal to the store.
  */
 #ifndef TORC_NODE_STORE_HASH_FORM_H
 #define TORC_NODE_STORE_HASH_FORM_H
 
 #include "base/codec.h"
-#include "node/store/members.h"
+#include "node/store/store.h"
 
-/* Creates a hash, replacing what the key held, in the smallest form. There are members; they are
- * moved on success. 0 or TORC_ENOMEM (nothing changed). */
-int hash_put(struct keyspace *keys, struct bytes key, uint64_t hash, uint64_t expire_at_ms,
-             struct members *members) TORC_MUST_USE;
-
-/* The payload of a dump, docs/protocol.md. */
 void hash_dump(const struct object *object, struct buf *out);
-/* Reads it to the end. 0, TORC_ECORRUPT, TORC_ENOMEM; on failure nothing changed. */
+/* Reads it to the end; a small hash keeps the order of the fields. 0, TORC_ECORRUPT, TORC_ENOMEM;
+ * on failure nothing changed. */
 int hash_restore(struct keyspace *keys, struct bytes key, uint64_t hash, struct reader *payload,
                  uint64_t expire_at_ms) TORC_MUST_USE;
 

@@ -130,6 +130,14 @@ struct object *members_random(struct members *members, struct prng *prng)
     return table_random(&members->table, prng);
 }
 
+void members_gather(void *context, struct bytes member, struct bytes value)
+{
+    struct gathering *gathering = context;
+    if (gathering->result == 0) {
+        gathering->result = members_put(gathering->members, member, value, NULL);
+    }
+}
+
 static int read_all(struct reader *payload, bool values, struct members *members)
 {
     uint32_t count = read_u32(payload);

@@ -61,6 +61,13 @@ uint64_t members_visit(struct members *members, uint64_t cursor, size_t budget,
 /* Uniform among the members; NULL if there are none. */
 struct object *members_random(struct members *members, struct prng *prng);
 
+/* A member_visitor, of a struct gathering: puts what it sees into members, until that fails. */
+struct gathering {
+    struct members *members;
+    int result; /* 0 or TORC_ENOMEM */
+};
+void members_gather(void *context, struct bytes member, struct bytes value);
+
 /* Makes new ones of the payload of a dump, to its end: their count, and the members, each with its
  * value behind it if they have any. 0, TORC_ECORRUPT, TORC_ENOMEM. */
 int members_read(struct reader *payload, bool values, struct members **out) TORC_MUST_USE;

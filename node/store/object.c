@@ -3,6 +3,7 @@
 #include "node/store/allocate.h"
 #include "node/store/container.h"
 #include "node/store/integer.h"
+#include "node/store/set_form.h"
 
 #include <assert.h>
 
@@ -275,6 +276,7 @@ const char *object_type_name(const struct object *object)
     case OBJECT_STRING: return "string";
     case OBJECT_LIST: return "list";
     case OBJECT_HASH: return "hash";
+    case OBJECT_SET: return "set";
     }
     return "unknown";
 }
@@ -296,6 +298,10 @@ const char *object_encoding_name(const struct object *object)
     case OBJECT_STRING: break;
     case OBJECT_LIST: return object_is_outside(object) ? "quicklist" : "listpack";
     case OBJECT_HASH: return object_is_outside(object) ? "hashtable" : "listpack";
+    case OBJECT_SET:
+        return set_is_integers(object)     ? "intset"
+               : object_is_outside(object) ? "hashtable"
+                                           : "listpack";
     }
     return string_encoding_name(object);
 }

@@ -76,7 +76,7 @@ class Commands:
         made = self.rng.choices([maker for maker, _ in self.MAKERS],
                                 [weight for _, weight in self.MAKERS])[0](self)
         if self.rng.random() < 0.01:
-            made = made[:-1] if self.rng.random() < 0.5 else [*made, b"more"]
+            made = made[:-1] if self.rng.random() < 0.5 else [*made, b"{t}more"]
         return made
 
     def compared(self, words, reply):

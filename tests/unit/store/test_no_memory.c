@@ -8,6 +8,7 @@
 #include "tests/unit/store/hash_type.h"
 #include "tests/unit/store/list_model.h"
 #include "tests/unit/store/members_model.h"
+#include "tests/unit/store/set_type.h"
 #include "tests/unit/store/support.h"
 
 #include <malloc.h>
@@ -291,6 +292,53 @@ START_TEST(hashes_cut_short)
 }
 END_TEST
 
+START_TEST(sets_cut_short)
+{
+    fields_cut_short(&set_type, _i);
+}
+END_TEST
+
+static void add_members(struct bytes key, unsigned from, unsigned to)
+{
+    for (unsigned i = from; i < to; i++) {
+        bool added;
+        char text[16];
+        struct bytes member = {text, (size_t)snprintf(text, sizeof(text), "m%u", i)};
+        ck_assert_int_eq(keyspace_set_add(keys, key, key_hash(key), member, &added, NULL), 0);
+    }
+}
+
+/* What a combination is stored over is there until all of it is. */
+START_TEST(combinations_cut_short)
+{
+    const struct bytes names[] = {BYTES_LITERAL("a"), BYTES_LITERAL("b")};
+    struct bytes to = bytes_of("to");
+    add_members(names[0], 0, 400);
+    add_members(names[1], 200, 600);
+    const struct object *sets[] = {keyspace_find(keys, names[0], key_hash(names[0])),
+                                   keyspace_find(keys, names[1], key_hash(names[1]))};
+    for (int which = SET_UNION; which <= SET_DIFFERENCE; which++) {
+        set_text(keys, "to", bytes_of("before"), 0);
+        size_t memory = keyspace_memory(keys);
+        size_t count = 0;
+        int result = TORC_ENOMEM;
+        for (size_t granted = 0; result != 0; granted += 1 + granted / 20) {
+            allocations_left = granted;
+            result = keyspace_set_combine(keys, to, key_hash(to), (enum set_operation)which, sets,
+                                          2, &count);
+            allocations_left = SIZE_MAX;
+            if (result != 0) {
+                ck_assert_int_eq(result, TORC_ENOMEM);
+                assert_holds(find_text(keys, "to"), bytes_of("before"));
+                ck_assert_uint_eq(keyspace_memory(keys), memory);
+            }
+        }
+        ck_assert_uint_eq(count, which == SET_UNION ? 600 : 200);
+        ck_assert_uint_eq(set_count(find_text(keys, "to")), count);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("no_memory");
@@ -303,6 +351,8 @@ int main(void)
     tcase_add_loop_test(tests, lists_cut_short, 0, 6);
     tcase_add_loop_test(tests, members_cut_short, 0, 2);
     tcase_add_loop_test(tests, hashes_cut_short, 0, 4);
+    tcase_add_loop_test(tests, sets_cut_short, 0, 4);
+    tcase_add_test(tests, combinations_cut_short);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }
