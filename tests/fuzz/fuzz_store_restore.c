@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "node/store/hash.h"
 #include "node/store/list.h"
+#include "node/store/set.h"
 
 #include <assert.h>
 #include <xxhash.h>
@@ -81,6 +82,25 @@ static void check_same_hash(const struct object *object, const struct object *co
     assert(hash_count(copy) == walk.count);
 }
 
+static void check_member(void *context, struct bytes member, struct bytes value)
+{
+    struct walk *walk = context;
+    bool found = set_has(walk->copy, member);
+    assert(found);
+    assert(value.size == 0);
+    walk->count++;
+}
+
+static void check_same_set(const struct object *object, const struct object *copy)
+{
+    struct walk walk = {.copy = copy};
+    uint64_t next = set_scan(object, 0, SIZE_MAX, check_member, &walk);
+    assert(next == 0);
+    assert(walk.count > 0);
+    assert(set_count(object) == walk.count);
+    assert(set_count(copy) == walk.count);
+}
+
 static void check_round_trip(struct keyspace *keys, struct bytes key)
 {
     struct bytes copy_key = BYTES_LITERAL("copy");
@@ -97,6 +117,7 @@ static void check_round_trip(struct keyspace *keys, struct bytes key)
     case OBJECT_STRING: check_same_string(object, copy); break;
     case OBJECT_LIST: check_same_list(object, copy); break;
     case OBJECT_HASH: check_same_hash(object, copy); break;
+    case OBJECT_SET: check_same_set(object, copy); break;
     }
     buf_deinit(&dump);
 }

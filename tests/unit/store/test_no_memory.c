@@ -279,7 +279,7 @@ static void fields_cut_short(const struct field_type *type, int number)
     field_world_init(world, type, (uint64_t)number + 1, keys);
     world->allocations_left = &allocations_left;
     world->shape = (enum field_shape)(number % 4);
-    field_world_run(world, 4800);
+    field_world_run(world, 3200);
     ck_assert_uint_gt(world->failures, 100);
     free(world);
     keyspace_clear(keys);

@@ -168,7 +168,7 @@ START_TEST(like_the_model)
     ck_assert_ptr_nonnull(world);
     field_world_init(world, &set_type, (uint64_t)_i + 1, keys);
     world->shape = (enum field_shape)(_i % 4);
-    field_world_run(world, 9600);
+    field_world_run(world, 6400);
     free(world);
 }
 END_TEST
