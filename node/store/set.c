@@ -173,14 +173,12 @@ static int put_member(struct members *members, struct bytes member, bool *added)
     if (members == NULL) {
         return TORC_ENOMEM;
     }
+    size_t size = members->size + member_size(member, no_value);
     *added = members_find(members, member) == NULL;
     if (!*added) {
         return 0;
     }
-    if (members->size + member_size(member, no_value) > CONTAINER_SIZE_MAX) {
-        return TORC_ETOOBIG;
-    }
-    return members_put(members, member, no_value, NULL);
+    return size > CONTAINER_SIZE_MAX ? TORC_ETOOBIG : members_put(members, member, no_value, NULL);
 }
 
 static int create_large(struct keyspace *keys, struct bytes key, uint64_t hash, struct bytes member)

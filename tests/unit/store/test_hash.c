@@ -204,26 +204,27 @@ START_TEST(no_larger_than_may_be_dumped)
     bool added;
     char *text = calloc(1, CONTAINER_SIZE_MAX);
     ck_assert_ptr_nonnull(text);
-    struct bytes half = {text, CONTAINER_SIZE_MAX / 2 - 100};
-    ck_assert(set(bytes_of("a"), half));
-    ck_assert(set(bytes_of("b"), half));
-    ck_assert_int_eq(
-        keyspace_hash_set(keys, name, key_hash(name), bytes_of("c"), half, &added, NULL),
-        TORC_ETOOBIG);
-    half.size += 300;
-    ck_assert_int_eq(
-        keyspace_hash_set(keys, name, key_hash(name), bytes_of("a"), half, &added, NULL),
-        TORC_ETOOBIG);
-    half.size = CONTAINER_SIZE_MAX;
+    struct bytes most = {text, CONTAINER_SIZE_MAX - 100};
+    struct bytes all = {text, CONTAINER_SIZE_MAX};
     struct bytes other = bytes_of("other");
+    ck_assert(set(bytes_of("a"), most));
+    ck_assert(set(bytes_of("b"), bytes_of("little")));
+    ck_assert_int_eq(keyspace_hash_set(keys, name, key_hash(name), bytes_of("c"),
+                                       (struct bytes){text, 80}, &added, NULL),
+                     TORC_ETOOBIG);
     ck_assert_int_eq(
-        keyspace_hash_set(keys, other, key_hash(other), bytes_of("a"), half, &added, NULL),
+        keyspace_hash_set(keys, name, key_hash(name), bytes_of("a"), all, &added, NULL),
+        TORC_ETOOBIG);
+    ck_assert_int_eq(
+        keyspace_hash_set(keys, other, key_hash(other), bytes_of("a"), all, &added, NULL),
         TORC_ETOOBIG);
     ck_assert_uint_eq(hash_count(hash_object()), 2);
     ck_assert_uint_eq(keyspace_count(keys), 1);
     struct bytes value;
     ck_assert(hash_get(hash_object(), bytes_of("a"), &value));
-    ck_assert_uint_eq(value.size, CONTAINER_SIZE_MAX / 2 - 100);
+    ck_assert_uint_eq(value.size, most.size);
+    ck_assert(!set(bytes_of("a"), bytes_of("short again")));
+    ck_assert(set(bytes_of("c"), (struct bytes){text, 80}));
     free(text);
 }
 END_TEST

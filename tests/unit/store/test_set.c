@@ -1,4 +1,5 @@
 #include "base/codec.h"
+#include "base/limits.h"
 #include "node/store/set_form.h"
 #include "tests/unit/store/set_type.h"
 
@@ -162,6 +163,22 @@ START_TEST(dumps)
 }
 END_TEST
 
+START_TEST(no_larger_than_may_be_dumped)
+{
+    bool added;
+    char *text = calloc(1, CONTAINER_SIZE_MAX);
+    ck_assert_ptr_nonnull(text);
+    struct bytes all = {text, CONTAINER_SIZE_MAX};
+    ck_assert_int_eq(keyspace_set_add(keys, name, key_hash(name), all, &added, NULL), TORC_ETOOBIG);
+    ck_assert_ptr_null(set_object());
+    ck_assert(add(bytes_of("little")));
+    ck_assert_int_eq(keyspace_set_add(keys, name, key_hash(name), all, &added, NULL), TORC_ETOOBIG);
+    ck_assert_uint_eq(set_count(set_object()), 1);
+    ck_assert_str_eq(encoding(), "listpack");
+    free(text);
+}
+END_TEST
+
 START_TEST(like_the_model)
 {
     struct field_world *world = malloc(sizeof(*world));
@@ -183,6 +200,7 @@ int main(void)
     tcase_add_test(tests, no_smaller_by_itself);
     tcase_add_test(tests, of_another_type);
     tcase_add_test(tests, dumps);
+    tcase_add_test(tests, no_larger_than_may_be_dumped);
     tcase_add_loop_test(tests, like_the_model, 0, 4);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
