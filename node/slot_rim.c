@@ -5,12 +5,15 @@
 #include "node/command.h"
 #include "node/node.h"
 #include "node/peers.h"
+#include "node/piece_effect.h"
+#include "node/store/piece.h"
 #include "node/worker.h"
 
 #include <stdlib.h>
 
 /* More waits, so that refills need bounded memory. */
-#define BACKLOG_WHILE_REFILLING (4u * 1024 * 1024)
+#define BACKLOG_WHILE_REFILLING (1024u * 1024)
+#define PIECE_SIZE_MAX (1024u * 1024) /* also when the whole is sent at once */
 
 static struct slot *slot_of(const struct slot_rim *rim, uint16_t slot)
 {
@@ -85,14 +88,24 @@ static void data_clear(void *context, uint16_t slot)
     keyspace_discard(slot_keys(slot_of(context, slot)));
 }
 
-/* The command of one effect, executed. False: it is none that a primary would send. */
-static bool apply_command(struct worker *worker, struct slot *slot, const struct bytes *argv,
-                          size_t argc)
+/* The command of one effect; NULL: it is none that a primary would send. */
+static const struct command *find_command(const struct worker *worker, const struct bytes *argv,
+                                          size_t argc)
 {
     const struct command *command = command_find(worker->node->commands, argv[0]);
     command = command == NULL ? NULL : command_resolve(command, argv, argc);
-    if (command == NULL || command->handler == NULL || !command_arity_ok(command, argc) ||
-        (command->flags & COMMAND_WRITE) == 0) {
+    return command == NULL || command->handler == NULL || !command_arity_ok(command, argc) ||
+                   (command->flags & COMMAND_WRITE) == 0
+               ? NULL
+               : command;
+}
+
+/* Executes the command of one effect. False: it is none that a primary would send. */
+static bool apply_command(struct worker *worker, struct keyspace *keys, uint16_t slot,
+                          const struct bytes *argv, size_t argc)
+{
+    const struct command *command = find_command(worker, argv, argc);
+    if (command == NULL) {
         return false;
     }
     struct reply_writer writer = {.out = &worker->effects, .protocol = 2};
@@ -100,7 +113,7 @@ static bool apply_command(struct worker *worker, struct slot *slot, const struct
                         .argv = argv,
                         .argc = argc,
                         .now_ms = worker->now_wall_ms,
-                        .keys = slot_keys(slot),
+                        .keys = keys,
                         .reply = &writer,
                         .worker = worker,
                         .applying = true};
@@ -109,37 +122,64 @@ static bool apply_command(struct worker *worker, struct slot *slot, const struct
     }
     command->handler(&call);
     if (writer.errors > 0) {
-        log_error(&worker->node->log, "an effect on slot %u failed at this replica: %.*s",
-                  slot->copy.index, (int)argv[0].size, argv[0].data);
+        log_error(&worker->node->log, "an effect on slot %u failed at this replica: %.*s", slot,
+                  (int)argv[0].size, argv[0].data);
     }
     buf_reset(&worker->effects, WORKER_READ_BUFFER_SIZE);
     return true;
 }
 
-static bool data_apply(void *context, uint16_t index, struct bytes effects)
+typedef bool command_visitor(void *context, const struct bytes *argv, size_t argc);
+
+/* Visits each command of some effects until a visit returns false; false if one did, or if they are
+ * not lawful. */
+static bool each_command(struct argument_list *arguments, struct bytes effects,
+                         command_visitor *visit, void *context)
 {
-    const struct slot_rim *rim = context;
-    struct worker *worker = rim->worker;
     struct request_parser parser;
     request_parser_init(&parser);
-    /* The effects lie in the connection's own buffer; parsing may write to it. */
+    /* The effects lie in a buffer of this worker's; parsing may write to it. */
     char *text = (char *)(uintptr_t)effects.data;
     size_t used = 0;
-    bool lawful = true;
-    while (lawful && used < effects.size) {
+    bool goes_on = true;
+    while (goes_on && used < effects.size) {
         struct request request;
-        worker->replayed.count = 0;
-        lawful = request_parse(&parser, text + used, effects.size - used, &worker->replayed,
-                               &request) == REQUEST_COMPLETE;
-        if (lawful) {
+        arguments->count = 0;
+        goes_on = request_parse(&parser, text + used, effects.size - used, arguments, &request) ==
+                  REQUEST_COMPLETE;
+        if (goes_on) {
             used += request.consumed;
-            lawful = apply_command(worker, slot_of(rim, index),
-                                   worker->replayed.items + request.first, request.count);
+            goes_on = visit(context, arguments->items + request.first, request.count);
         }
     }
     request_parser_deinit(&parser);
-    stat_add(&worker->stats.effects_applied, 1);
+    return goes_on;
+}
+
+struct application {
+    struct worker *worker;
+    struct keyspace *keys;
+    uint16_t slot;
+};
+
+static bool apply_visited(void *context, const struct bytes *argv, size_t argc)
+{
+    const struct application *application = context;
+    return apply_command(application->worker, application->keys, application->slot, argv, argc);
+}
+
+static bool apply(const struct slot_rim *rim, uint16_t slot, struct keyspace *keys,
+                  struct bytes effects)
+{
+    struct application application = {rim->worker, keys, slot};
+    bool lawful = each_command(&rim->worker->replayed, effects, apply_visited, &application);
+    stat_add(&rim->worker->stats.effects_applied, 1);
     return lawful;
+}
+
+static bool data_apply(void *context, uint16_t slot, struct bytes effects)
+{
+    return apply(context, slot, slot_keys(slot_of(context, slot)), effects);
 }
 
 struct visit {
@@ -151,6 +191,11 @@ struct visit {
 static void visit_object(void *context, const struct object *object)
 {
     struct visit *visit = context;
+    if (object_is_big(object)) {
+        struct copy_key big = {.key = object_key(object), .big = true};
+        visit->visit(visit->context, &big);
+        return;
+    }
     buf_reset(&visit->dump, SIZE_MAX);
     object_dump(object, &visit->dump);
     if (visit->dump.failed) {
@@ -187,6 +232,80 @@ static uint64_t data_scan(void *context, uint16_t slot, uint64_t cursor, size_t 
     return next;
 }
 
+/* ---- big keys ---- */
+
+static uint64_t data_piece(void *context, uint16_t slot, struct bytes key, uint64_t cursor,
+                           size_t budget, copy_key_visitor *visit, void *visitor_context)
+{
+    const struct object *object =
+        keyspace_find(slot_keys(slot_of(context, slot)), key, key_hash(key));
+    if (object == NULL || !object_is_big(object)) {
+        return 0;
+    }
+    struct buf piece = {0};
+    budget = budget < PIECE_SIZE_MAX ? budget : PIECE_SIZE_MAX;
+    uint64_t next = object_piece(object, cursor, budget, &piece);
+    if (piece.failed) {
+        abort(); /* a copy with a part of a key missing would look whole */
+    }
+    struct copy_key taken = {
+        .key = key, .expire_at_ms = object_expire_at_ms(object), .dump = buf_bytes(&piece)};
+    visit(visitor_context, &taken);
+    buf_deinit(&piece);
+    return next;
+}
+
+/* What a look at some effects is after. */
+struct effect_look {
+    const struct slot_rim *rim;
+    struct bytes key;
+    size_t commands;
+    bool on_key_alone;
+    uint16_t slot;
+    uint64_t *cursor;
+    enum piece_verdict verdict;
+};
+
+static bool look_at_keys(void *context, const struct bytes *argv, size_t argc)
+{
+    struct effect_look *look = context;
+    const struct command *command = find_command(look->rim->worker, argv, argc);
+    size_t first = command == NULL ? 0 : (size_t)command->first_key;
+    look->commands++;
+    look->on_key_alone = first > 0 && command_keys_end(command, argv, argc) == first + 1 &&
+                         bytes_equal(argv[first], look->key);
+    return look->on_key_alone && look->commands == 1;
+}
+
+static bool effect_is_on(void *context, struct bytes effects, struct bytes key)
+{
+    struct slot_rim *rim = context;
+    struct effect_look look = {.rim = rim, .key = key};
+    return rim->worker != NULL &&
+           each_command(&rim->worker->looked_at, effects, look_at_keys, &look);
+}
+
+static bool judge_effect(void *context, const struct bytes *argv, size_t argc)
+{
+    struct effect_look *look = context;
+    const struct command *command = find_command(look->rim->worker, argv, argc);
+    struct bytes key = argv[command->first_key];
+    const struct object *object =
+        keyspace_find(slot_keys(slot_of(look->rim, look->slot)), key, key_hash(key));
+    look->verdict = piece_effect(object, argv, argc, look->cursor);
+    return true;
+}
+
+/* Of an effect of which effect_is_on says so. */
+static enum piece_verdict judge_piece_effect(void *context, uint16_t slot, struct bytes effects,
+                                             uint64_t *cursor)
+{
+    struct slot_rim *rim = context;
+    struct effect_look look = {.rim = rim, .slot = slot, .cursor = cursor, .verdict = PIECE_BEGIN};
+    (void)each_command(&rim->worker->looked_at, effects, judge_effect, &look);
+    return look.verdict;
+}
+
 /* ---- refills ---- */
 
 static void incoming_begin(void *context, uint16_t slot)
@@ -209,6 +328,23 @@ static bool incoming_key(void *context, uint16_t slot, const struct copy_key *ke
         abort();
     }
     return result == TORC_OK;
+}
+
+static bool incoming_piece(void *context, uint16_t slot, const struct copy_key *key, bool first)
+{
+    const struct slot_rim *rim = context;
+    int result = keyspace_add_piece(slot_of(rim, slot)->incoming, key->key, key_hash(key->key),
+                                    key->dump, key->expire_at_ms, first);
+    if (result == TORC_ENOMEM) {
+        log_error(&rim->node->log, "out of memory for a copy of slot %u: stopping", slot);
+        abort();
+    }
+    return result == TORC_OK;
+}
+
+static bool incoming_apply(void *context, uint16_t slot, struct bytes effects)
+{
+    return apply(context, slot, slot_of(context, slot)->incoming, effects);
 }
 
 static void incoming_end(void *context, uint16_t index)
@@ -252,6 +388,11 @@ void slot_rim_init(struct slot_rim *rim, struct node *node, struct worker *worke
                                     .data_apply = data_apply,
                                     .data_key = data_key,
                                     .data_scan = data_scan,
+                                    .data_piece = data_piece,
+                                    .effect_is_on = effect_is_on,
+                                    .piece_effect = judge_piece_effect,
+                                    .incoming_piece = incoming_piece,
+                                    .incoming_apply = incoming_apply,
                                     .incoming_begin = incoming_begin,
                                     .incoming_key = incoming_key,
                                     .incoming_end = incoming_end,

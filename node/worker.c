@@ -182,7 +182,7 @@ static void age_outcomes(struct worker *worker, uint64_t now_ms)
 }
 
 #define REFILL_SLICE_BYTES (64u * 1024)  /* of one slot under its lock */
-#define REFILL_ROUND_BYTES (512u * 1024) /* before clients are looked after again */
+#define REFILL_ROUND_BYTES (256u * 1024) /* before clients are looked after again */
 
 #define RATE_BURST_US 100000 /* what was not used is saved up for so long */
 
@@ -439,6 +439,7 @@ struct worker *worker_create(struct node *node, unsigned index)
     prng_init(&worker->prng, clock_ms(CLOCK_REALTIME) ^ ((uint64_t)index << 56));
     argument_list_init(&worker->arguments);
     argument_list_init(&worker->replayed);
+    argument_list_init(&worker->looked_at);
     for (int kind = 0; kind < LISTENER_COUNT; kind++) {
         worker->listeners[kind] =
             (struct listener){.worker = worker, .kind = (enum listener_kind)kind, .fd = -1};
@@ -495,6 +496,7 @@ void worker_destroy(struct worker *worker)
     ev_loop_destroy(worker->loop);
     argument_list_deinit(&worker->arguments);
     argument_list_deinit(&worker->replayed);
+    argument_list_deinit(&worker->looked_at);
     buf_deinit(&worker->effects);
     buf_deinit(&worker->chunk);
     ack_set_deinit(&worker->chunk_acks);

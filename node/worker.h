@@ -63,6 +63,7 @@ struct worker {
     char *read_buffer;              /* where idle connections read into */
     struct argument_list arguments; /* of the batch under way */
     struct argument_list replayed;  /* of a held operation or of an effect being applied */
+    struct argument_list looked_at; /* of an effect that is being told, beside either of these */
     struct buf effects;             /* of the call under way */
     struct buf chunk;               /* replies of the batch under way */
     struct ack_set chunk_acks;

@@ -31,9 +31,17 @@ static void forget_outcomes(struct outcomes **outcomes)
     *outcomes = NULL;
 }
 
+static void free_members(struct copy *copy)
+{
+    for (size_t i = 0; i < copy->member_count; i++) {
+        pieces_destroy(copy->members[i].pieces);
+    }
+    free(copy->members);
+}
+
 void copy_deinit(struct copy *copy)
 {
-    free(copy->members);
+    free_members(copy);
     copy->members = NULL;
     copy->member_count = 0;
     forget_outcomes(&copy->outcomes);
@@ -42,7 +50,7 @@ void copy_deinit(struct copy *copy)
 
 static void forget_members(struct copy *copy)
 {
-    free(copy->members);
+    free_members(copy);
     copy->members = NULL;
     copy->member_count = 0;
     copy->movable = false;
@@ -186,6 +194,12 @@ static int install_primary(struct copy *copy, const struct copy_rim *rim,
             return TORC_ENOMEM;
         }
         memcpy(members, listed, count * sizeof(*members));
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct copy_member *before = find_member(copy, listed[i].peer);
+        if (before != NULL && listed[i].pieces != NULL) {
+            before->pieces = NULL; /* they are those of the new one */
+        }
     }
     uint8_t stage = copy->stage;
     if (!goes_on) {
@@ -399,11 +413,20 @@ static enum copy_verdict receive_key(const struct copy *copy, const struct copy_
                                      const struct op *op)
 {
     struct copy_key key = {.dump = {NULL, 0}};
+    if (op->kind == OP_REFILL_EFFECT) {
+        return rim->incoming_apply(rim->context, copy->index, op->payload) ? COPY_APPLIED
+                                                                           : COPY_BROKEN;
+    }
     if (op->kind == OP_REFILL_DROP) {
         key.key = op->payload;
     } else if (op_decode_refill_key(op->payload, &key.key, &key.expire_at_ms, &key.dump) !=
                TORC_OK) {
         return COPY_BROKEN;
+    }
+    if (op->kind == OP_REFILL_PIECE) {
+        bool first = (op->flags & OP_FLAG_FIRST) != 0;
+        return rim->incoming_piece(rim->context, copy->index, &key, first) ? COPY_APPLIED
+                                                                           : COPY_BROKEN;
     }
     return rim->incoming_key(rim->context, copy->index, &key) ? COPY_APPLIED : COPY_BROKEN;
 }

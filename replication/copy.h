@@ -21,6 +21,7 @@
 #include "base/bytes.h"
 #include "replication/op.h"
 #include "replication/outcomes.h"
+#include "replication/pieces.h"
 #include "ring/view.h"
 
 #include <stdbool.h>
@@ -68,6 +69,7 @@ struct copy_member {
     uint64_t position;             /* in the stream: end of the last operation */
     uint64_t attached_at;          /* in the stream: end of the operation that attached it */
     uint64_t cursor;               /* where its refill goes on */
+    struct pieces *pieces;         /* of a refill: its big keys; owned; NULL = none */
     uint16_t peer;
     uint8_t stage; /* enum member_stage */
     bool owner;  /* nothing is served without it: an owner by the view, or one that was attached and
@@ -75,6 +77,7 @@ struct copy_member {
     bool target; /* the slot is to move to it */
     bool syncing; /* by the view */
     bool equal;   /* holds exactly what we hold: nothing need be sent */
+    bool scanned; /* of a refill: every key was sent, but for some of the big ones */
 };
 
 struct copy {
@@ -108,13 +111,22 @@ struct copy {
 /* What one stream knows of a range of positions. */
 enum member_acks { MEMBER_ACKS_PENDING, MEMBER_ACKS_DONE, MEMBER_ACKS_SKIPPED };
 
-/* One key of the slot, as a refill carries it. `dump.data` NULL: it does not exist. */
+/* One key of the slot, as a refill carries it. `dump.data` NULL: it does not exist, or is so big
+ * that it is to be sent in pieces. */
 struct copy_key {
     struct bytes key;
     uint64_t expire_at_ms;
-    struct bytes dump;
+    struct bytes dump; /* or a piece */
+    bool big;
 };
 typedef void copy_key_visitor(void *context, const struct copy_key *key);
+
+/* What to do with an effect on a key of whose value the receiver holds the beginning. */
+enum piece_verdict {
+    PIECE_TELL,  /* it does the same to that; the cursor may have changed */
+    PIECE_SKIP,  /* nothing: what it concerns is still to be sent */
+    PIECE_BEGIN, /* send it again from the beginning */
+};
 
 /* How a copy reaches its data and its streams. `context` is handed to each. */
 struct copy_rim {
@@ -141,10 +153,20 @@ struct copy_rim {
      * A key that is there from the first call to the last is visited. */
     uint64_t (*data_scan)(void *context, uint16_t slot, uint64_t cursor, size_t budget,
                           copy_key_visitor *visit, void *visitor_context);
+    /* Visits the next piece of a key's value, about `budget` bytes of it; where to go on, 0 = that
+     * was the last. Does not visit one that is not there, or not big any more. */
+    uint64_t (*data_piece)(void *context, uint16_t slot, struct bytes key, uint64_t cursor,
+                           size_t budget, copy_key_visitor *visit, void *visitor_context);
+    /* True if the effects are one command on this one key, and no other. */
+    bool (*effect_is_on)(void *context, struct bytes effects, struct bytes key);
+    enum piece_verdict (*piece_effect)(void *context, uint16_t slot, struct bytes effects,
+                                       uint64_t *cursor);
     /* A second copy, which takes the place of the first at the end. */
     void (*incoming_begin)(void *context, uint16_t slot);
     bool (*incoming_key)(void *context, uint16_t slot,
                          const struct copy_key *key); /* false: unlawful */
+    bool (*incoming_piece)(void *context, uint16_t slot, const struct copy_key *key, bool first);
+    bool (*incoming_apply)(void *context, uint16_t slot, struct bytes effects);
     void (*incoming_end)(void *context, uint16_t slot);
     void (*incoming_drop)(void *context, uint16_t slot);
 

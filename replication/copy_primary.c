@@ -12,6 +12,8 @@ struct feed {
     const struct copy *copy;
     struct copy_member *member;
     struct buf payload;
+    bool piece, first; /* what is sent is a piece, and the first one */
+    bool sent;         /* something was */
 };
 
 static void append(const struct copy_rim *rim, const struct copy *copy, struct copy_member *member,
@@ -25,6 +27,10 @@ static void append(const struct copy_rim *rim, const struct copy *copy, struct c
 static void send_key(void *context, const struct copy_key *key)
 {
     struct feed *feed = context;
+    if (key->big) {
+        pieces_add(&feed->member->pieces, key->key);
+        return;
+    }
     if (key->dump.data == NULL) {
         append(feed->rim, feed->copy, feed->member,
                (struct op){.kind = OP_REFILL_DROP, .payload = key->key});
@@ -36,7 +42,18 @@ static void send_key(void *context, const struct copy_key *key)
         abort(); /* a copy with a key missing would look whole */
     }
     append(feed->rim, feed->copy, feed->member,
-           (struct op){.kind = OP_REFILL_KEY, .payload = buf_bytes(&feed->payload)});
+           (struct op){.kind = feed->piece ? OP_REFILL_PIECE : OP_REFILL_KEY,
+                       .flags = feed->first ? OP_FLAG_FIRST : 0,
+                       .payload = buf_bytes(&feed->payload)});
+    feed->sent = true;
+}
+
+/* Of one that was sent in pieces and is not big any more. */
+static void send_whole_key(void *context, const struct copy_key *key)
+{
+    struct feed *feed = context;
+    feed->piece = feed->first = false;
+    send_key(context, key);
 }
 
 static void begin_refill(const struct copy_rim *rim, const struct copy *copy,
@@ -45,6 +62,9 @@ static void begin_refill(const struct copy_rim *rim, const struct copy *copy,
     append(rim, copy, member, (struct op){.kind = OP_REFILL_BEGIN});
     member->stage = MEMBER_REFILLING;
     member->cursor = 0;
+    member->scanned = false;
+    pieces_destroy(member->pieces);
+    member->pieces = NULL;
 }
 
 static void attach(const struct copy_rim *rim, const struct copy *copy, struct copy_member *member,
@@ -60,6 +80,8 @@ static void attach(const struct copy_rim *rim, const struct copy *copy, struct c
                        .sequence = copy->sequence});
     member->stage = confirm ? MEMBER_ATTACHED : MEMBER_FOLLOWING;
     member->attached_at = member->position;
+    pieces_destroy(member->pieces);
+    member->pieces = NULL;
 }
 
 /* It has caught up: it is waited for from here on, and told so. */
@@ -82,9 +104,29 @@ void copy_attach_again(struct copy *copy, const struct copy_rim *rim, bool misse
 
 /* ---- effects ---- */
 
-/* Whatever side of the cursor they are on: a key is sent as it is now, so twice does no harm. */
+/* An effect on one big key alone that is being sent, or has been. */
+static void tell_piece(const struct copy_rim *rim, const struct copy *copy,
+                       struct copy_member *member, struct piece_key *item, struct bytes effects)
+{
+    enum piece_verdict verdict = PIECE_TELL;
+    if (item->stage == PIECES_ACTIVE) {
+        verdict = rim->piece_effect(rim->context, copy->index, effects, &item->cursor);
+    }
+    if (item->stage == PIECES_WAITING || verdict == PIECE_SKIP) {
+        return;
+    }
+    if (verdict == PIECE_BEGIN) {
+        item->stage = PIECES_WAITING;
+        return;
+    }
+    append(rim, copy, member, (struct op){.kind = OP_REFILL_EFFECT, .payload = effects});
+}
+
+/* Whatever side of the cursor they are on: a key is sent as it is now, so twice does no harm. Of a
+ * big one that would be too much. */
 static void send_changed(const struct copy_rim *rim, const struct copy *copy,
-                         struct copy_member *member, const struct bytes *keys, size_t key_count)
+                         struct copy_member *member, struct bytes effects, const struct bytes *keys,
+                         size_t key_count)
 {
     if (rim->break_wrong_cursor_side) {
         return;
@@ -93,9 +135,18 @@ static void send_changed(const struct copy_rim *rim, const struct copy *copy,
         begin_refill(rim, copy, member);
         return;
     }
+    /* Of a command on one key nothing else that it names can have changed. */
+    bool single = key_count > 0 && rim->effect_is_on(rim->context, effects, keys[0]);
     struct feed feed = {.rim = rim, .copy = copy, .member = member};
-    for (size_t i = 0; i < key_count; i++) {
-        rim->data_key(rim->context, copy->index, keys[i], send_key, &feed);
+    for (size_t i = 0; i < (single ? 1 : key_count); i++) {
+        struct piece_key *item = pieces_find(member->pieces, keys[i]);
+        if (item == NULL) {
+            rim->data_key(rim->context, copy->index, keys[i], send_key, &feed);
+        } else if (single) {
+            tell_piece(rim, copy, member, item, effects);
+        } else {
+            item->stage = PIECES_WAITING;
+        }
     }
     buf_deinit(&feed.payload);
 }
@@ -160,7 +211,7 @@ void copy_publish_once(struct copy *copy, const struct copy_rim *rim, struct byt
         } else if (member->stage >= MEMBER_FOLLOWING) {
             append(rim, copy, member, op);
         } else if (member->stage == MEMBER_REFILLING) {
-            send_changed(rim, copy, member, keys, key_count);
+            send_changed(rim, copy, member, effects, keys, key_count);
         } else {
             member->equal = false;
         }
@@ -170,17 +221,46 @@ void copy_publish_once(struct copy *copy, const struct copy_rim *rim, struct byt
 
 /* ---- attaching ---- */
 
+/* The next piece of a big key. */
+static void refill_piece(const struct copy_rim *rim, const struct copy *copy,
+                         struct copy_member *member, struct piece_key *item, size_t budget)
+{
+    struct feed feed = {.rim = rim,
+                        .copy = copy,
+                        .member = member,
+                        .piece = true,
+                        .first = item->stage == PIECES_WAITING};
+    uint64_t cursor = feed.first ? 0 : item->cursor;
+    item->cursor = rim->data_piece(rim->context, copy->index, piece_key_bytes(item), cursor, budget,
+                                   send_key, &feed);
+    item->stage = item->cursor == 0 ? PIECES_DONE : PIECES_ACTIVE;
+    if (!feed.sent) { /* it is gone, or has become small */
+        struct piece_key was = *item;
+        *item = (struct piece_key){0};
+        pieces_forget(member->pieces, item);
+        rim->data_key(rim->context, copy->index, piece_key_bytes(&was), send_whole_key, &feed);
+        free(was.key);
+    }
+    buf_deinit(&feed.payload);
+}
+
 static void refill(const struct copy_rim *rim, const struct copy *copy, struct copy_member *member,
                    size_t budget)
 {
     struct feed feed = {.rim = rim, .copy = copy, .member = member};
+    struct piece_key *item = pieces_next(member->pieces);
     if (rim->break_attach_early && member->cursor != 0) {
         attach(rim, copy, member, false);
         return;
     }
-    member->cursor =
-        rim->data_scan(rim->context, copy->index, member->cursor, budget, send_key, &feed);
-    if (member->cursor == 0) {
+    if (item != NULL) {
+        refill_piece(rim, copy, member, item, budget);
+    } else if (!member->scanned) {
+        member->cursor =
+            rim->data_scan(rim->context, copy->index, member->cursor, budget, send_key, &feed);
+        member->scanned = member->cursor == 0;
+    }
+    if (member->scanned && pieces_next(member->pieces) == NULL) {
         outcomes_each(copy->outcomes, send_outcome, &feed);
         attach(rim, copy, member, false);
     }

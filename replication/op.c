@@ -38,8 +38,8 @@ int op_decode(struct bytes input, struct op *out, size_t *consumed)
     out->view_epoch = read_u64(&reader);
     out->epoch = read_u64(&reader);
     out->sequence = read_u64(&reader);
-    if (out->kind < OP_EFFECT || out->kind > OP_REFILL_OUTCOME || out->slot >= SLOT_COUNT ||
-        (out->flags & ~(OP_FLAG_KEEP | OP_FLAG_CONFIRM | OP_FLAG_ONCE)) != 0) {
+    if (out->kind < OP_EFFECT || out->kind > OP_REFILL_EFFECT || out->slot >= SLOT_COUNT ||
+        (out->flags & ~(OP_FLAG_KEEP | OP_FLAG_CONFIRM | OP_FLAG_ONCE | OP_FLAG_FIRST)) != 0) {
         return TORC_ECORRUPT;
     }
     if (input.size < sizeof(uint32_t) + size) {

@@ -28,11 +28,14 @@ enum op_kind {
     OP_REFILL_DROP = 5,  /* payload: a key that does not exist, whatever was said before */
     OP_CONFIRM = 6,      /* from here on nothing is acknowledged without you */
     OP_REFILL_OUTCOME = 7, /* payload: once (24 bytes), reply bytes32: see outcomes.h */
+    OP_REFILL_PIECE = 8,   /* payload as of a key, with a piece of its value in place of the dump */
+    OP_REFILL_EFFECT = 9,  /* payload: a command on a key whose pieces have come, or are coming */
 };
 
 enum op_flag {
     OP_FLAG_KEEP = 1,    /* of an end without a begin: what you hold is already equal */
     OP_FLAG_CONFIRM = 2, /* of an end: and it confirms at once */
+    OP_FLAG_FIRST = 8,   /* of a piece: whatever came of the key before is void */
     OP_FLAG_ONCE = 4,    /* of an effect: the payload begins with once and reply, as an outcome's */
 };
 
@@ -53,7 +56,8 @@ void op_encode(struct buf *out, const struct op *op);
  * there yet), TORC_ECORRUPT (unknown kind, bad slot, a size over the limit). */
 int op_decode(struct bytes input, struct op *out, size_t *consumed) TORC_MUST_USE;
 
-/* The payload of OP_REFILL_KEY. Decode: 0 or TORC_ECORRUPT; results borrow from the payload. */
+/* The payload of OP_REFILL_KEY, and of OP_REFILL_PIECE. Decode: 0 or TORC_ECORRUPT; results borrow
+ * from the payload. */
 void op_encode_refill_key(struct buf *out, struct bytes key, uint64_t expire_at_ms,
                           struct bytes dump);
 int op_decode_refill_key(struct bytes payload, struct bytes *key, uint64_t *expire_at_ms,

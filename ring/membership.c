@@ -84,7 +84,10 @@ static bool update_status(struct view_node *node, const struct member_state *sta
         node->leaving = false;
         return true;
     }
-    if (node->status == NODE_SYNCING && state->complete_epoch == epoch && state->heard) {
+    /* One that is given up owns nothing, and so is complete; up it would be an owner again. */
+    bool given_up = node->removing && node->lost;
+    if (node->status == NODE_SYNCING && state->complete_epoch == epoch && state->heard &&
+        !given_up) {
         node->status = NODE_UP;
         node->last_up = 0;
         node->lost = false;

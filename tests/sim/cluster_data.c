@@ -21,10 +21,8 @@ static void delete_key(struct keyspace *keys, struct bytes key)
     keyspace_delete(keys, key, key_hash(key));
 }
 
-static bool data_apply(void *context, uint16_t slot, struct bytes effects)
+static bool apply(struct keyspace *keys, struct bytes effects)
 {
-    struct sim_node *node = context;
-    struct keyspace *keys = node->keys[slot];
     struct reader reader;
     reader_init(&reader, effects);
     while (reader_left(&reader) > 0) {
@@ -46,6 +44,12 @@ static bool data_apply(void *context, uint16_t slot, struct bytes effects)
     return !reader.failed;
 }
 
+static bool data_apply(void *context, uint16_t slot, struct bytes effects)
+{
+    struct sim_node *node = context;
+    return apply(node->keys[slot], effects);
+}
+
 static void data_clear(void *context, uint16_t slot)
 {
     struct sim_node *node = context;
@@ -57,12 +61,25 @@ struct visiting {
     void *context;
 };
 
+/* Every fourth key is sent in two pieces. */
+static bool is_big(struct bytes key)
+{
+    return key_hash(key) % 4 == 0;
+}
+
 static void visit_object(void *context, const struct object *object)
 {
     const struct visiting *visiting = context;
     struct buf dump = {0};
+    if (is_big(object_key(object))) {
+        struct copy_key big = {.key = object_key(object), .big = true};
+        visiting->visit(visiting->context, &big);
+        return;
+    }
     object_dump(object, &dump);
-    struct copy_key key = {object_key(object), object_expire_at_ms(object), buf_bytes(&dump)};
+    struct copy_key key = {.key = object_key(object),
+                           .expire_at_ms = object_expire_at_ms(object),
+                           .dump = buf_bytes(&dump)};
     visiting->visit(visiting->context, &key);
     buf_deinit(&dump);
 }
@@ -88,6 +105,78 @@ static uint64_t data_scan(void *context, uint16_t slot, uint64_t cursor, size_t 
     struct visiting visiting = {visit, visitor_context};
     return keyspace_scan(node->keys[slot], cursor, 1 + budget / BYTES_PER_KEY, visit_object,
                          &visiting);
+}
+
+/* The first half of the text, then the rest of what is there. */
+static uint64_t data_piece(void *context, uint16_t slot, struct bytes key, uint64_t cursor,
+                           size_t budget, copy_key_visitor *visit, void *visitor_context)
+{
+    (void)budget;
+    struct sim_node *node = context;
+    const struct object *object = keyspace_find(node->keys[slot], key, key_hash(key));
+    if (object == NULL) {
+        return 0;
+    }
+    char scratch[OBJECT_SCRATCH_SIZE];
+    struct bytes text = object_string(object, scratch);
+    size_t half = text.size / 2;
+    struct copy_key piece = {
+        .key = key,
+        .expire_at_ms = object_expire_at_ms(object),
+        .dump = {text.data + (cursor == 0 ? 0 : half), cursor == 0 ? half : text.size - half}};
+    visit(visitor_context, &piece);
+    return cursor == 0 ? 1 : 0;
+}
+
+static bool effect_is_on(void *context, struct bytes effects, struct bytes key)
+{
+    (void)context;
+    struct reader reader;
+    reader_init(&reader, effects);
+    uint8_t kind = read_u8(&reader);
+    struct bytes first = read_bytes32(&reader, SIZE_MAX);
+    if (kind == EFFECT_SET) {
+        read_u64(&reader);
+        read_bytes32(&reader, SIZE_MAX);
+    }
+    return reader_finish(&reader) == TORC_OK && bytes_equal(first, key);
+}
+
+/* A text makes no sense half old and half new. */
+static enum piece_verdict piece_effect(void *context, uint16_t slot, struct bytes effects,
+                                       uint64_t *cursor)
+{
+    (void)context;
+    (void)slot;
+    (void)effects;
+    (void)cursor;
+    return PIECE_BEGIN;
+}
+
+static bool incoming_piece(void *context, uint16_t slot, const struct copy_key *key, bool first)
+{
+    struct sim_node *node = context;
+    struct keyspace *keys = node->incoming[slot];
+    const struct object *object = keyspace_find(keys, key->key, key_hash(key->key));
+    char scratch[OBJECT_SCRATCH_SIZE];
+    struct buf text = {0};
+    if (!first && object != NULL) {
+        struct bytes before = object_string(object, scratch);
+        buf_append(&text, before.data, before.size);
+    }
+    buf_append(&text, key->dump.data, key->dump.size);
+    if (text.failed || keyspace_set_string(keys, key->key, key_hash(key->key), buf_bytes(&text),
+                                           key->expire_at_ms, NULL) != TORC_OK) {
+        abort();
+    }
+    buf_deinit(&text);
+    return true;
+}
+
+static bool incoming_apply(void *context, uint16_t slot, struct bytes effects)
+{
+    struct sim_node *node = context;
+    return apply(node->incoming[slot], effects);
 }
 
 static void incoming_begin(void *context, uint16_t slot)
@@ -127,6 +216,11 @@ void sim_rim_init_data(struct copy_rim *rim)
     rim->data_apply = data_apply;
     rim->data_key = data_key;
     rim->data_scan = data_scan;
+    rim->data_piece = data_piece;
+    rim->effect_is_on = effect_is_on;
+    rim->piece_effect = piece_effect;
+    rim->incoming_piece = incoming_piece;
+    rim->incoming_apply = incoming_apply;
     rim->incoming_begin = incoming_begin;
     rim->incoming_key = incoming_key;
     rim->incoming_end = incoming_end;

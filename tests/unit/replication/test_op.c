@@ -126,8 +126,8 @@ START_TEST(test_several)
 }
 END_TEST
 
-#define KIND_LAST OP_REFILL_OUTCOME
-#define FLAGS_KNOWN (unsigned)(OP_FLAG_KEEP | OP_FLAG_CONFIRM | OP_FLAG_ONCE)
+#define KIND_LAST OP_REFILL_EFFECT
+#define FLAGS_KNOWN (unsigned)(OP_FLAG_KEEP | OP_FLAG_CONFIRM | OP_FLAG_ONCE | OP_FLAG_FIRST)
 
 static int decode_with(size_t at, uint8_t value)
 {

@@ -28,6 +28,7 @@ static void make_worker(struct fake_node *fake)
     prng_init(&worker->prng, 1);
     argument_list_init(&worker->arguments);
     argument_list_init(&worker->replayed);
+    argument_list_init(&worker->looked_at);
     fake->workers[0] = worker;
     fake->node.workers = fake->workers;
     fake->node.worker_count = 1;

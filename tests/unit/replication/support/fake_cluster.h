@@ -90,7 +90,8 @@ void fake_expect_equal(const struct fake_cluster *cluster, uint16_t a, uint16_t 
 struct copy_member *fake_member(struct fake_cluster *cluster, uint16_t primary, uint16_t slot,
                                 uint16_t peer);
 /* Kinds of the operations that went from one to the other, as letters: E effect, B begin, K key, N
- * end, D drop, C confirm, O outcome. Into out[64]. */
+ * end, D drop, C confirm, O outcome, P piece, T an effect on one
+ * that is sent in pieces. Into out[64]. */
 void fake_kinds(const struct fake_cluster *cluster, uint16_t from, uint16_t to, char out[64]);
 
 #endif
