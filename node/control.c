@@ -221,6 +221,7 @@ static void housekeeping(struct control *control)
                                .operations_per_second =
                                    (uint32_t)(operations - control->operations_seen)};
     control->operations_seen = operations;
+    atomic_store(&node->operations_per_second, load.operations_per_second);
     pthread_mutex_lock(&node->gossip_lock);
     if (node->gossip != NULL) {
         gossip_set_load(node->gossip, &load);

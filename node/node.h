@@ -82,11 +82,12 @@ struct node {
     _Atomic uint64_t pause_until_ms; /* CLIENT PAUSE; wall clock; 0 = not paused */
     _Atomic bool pause_writes_only;
     _Atomic bool stopping;
-    _Atomic uint64_t led_bytes;          /* of the slots it leads, at the last look */
-    _Atomic uint64_t led_seen_at_bytes;  /* store_memory at that look */
-    _Atomic int64_t copied_since_bytes;  /* growth since then of the slots it keeps copies of */
-    _Atomic uint64_t led_share_permille; /* of --memory, for the slots it leads */
-    _Atomic size_t unserved_slots;       /* that this node leads and has not taken over yet */
+    _Atomic uint64_t led_bytes;             /* of the slots it leads, at the last look */
+    _Atomic uint64_t led_seen_at_bytes;     /* store_memory at that look */
+    _Atomic int64_t copied_since_bytes;     /* growth since then of the slots it keeps copies of */
+    _Atomic uint64_t led_share_permille;    /* of --memory, for the slots it leads */
+    _Atomic uint32_t operations_per_second; /* commands in the last second */
+    _Atomic size_t unserved_slots;          /* that this node leads and has not taken over yet */
     /* The control thread writes these two. A reply leaves only before the lease ends, and only if
      * the term is that in which it was executed: it grows whenever the node may have been deposed.
      */

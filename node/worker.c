@@ -184,6 +184,7 @@ static void age_outcomes(struct worker *worker, uint64_t now_ms)
 #define REFILL_SLICE_BYTES (64u * 1024)  /* of one slot under its lock */
 #define REFILL_ROUND_BYTES (256u * 1024) /* before clients are looked after again */
 
+#define REFILL_LOOK_MS 50    /* at members that need no bytes, while none may be sent */
 #define RATE_BURST_US 100000 /* what was not used is saved up for so long */
 
 /* Counts what this worker's part of --migration-rate allows by now. */
@@ -235,7 +236,14 @@ static void step_refills(struct worker *worker)
     uint32_t slot_count = (SLOT_COUNT + node->worker_count - 1) / node->worker_count;
     uint32_t first_pending = slot_count;
     uint64_t limit = worker->rim.appended_bytes + REFILL_ROUND_BYTES;
+    uint64_t now_ms = clock_monotonic_ms();
     count_allowance(worker);
+    if (worker->refill_allowance <= 0 && now_ms < worker->refill_look_at_ms &&
+        !atomic_load(&worker->view_came)) {
+        atomic_store(&worker->refills_due, true); /* nothing may be sent */
+        return;
+    }
+    worker->refill_look_at_ms = now_ms + REFILL_LOOK_MS;
     bool more = false;
     for (uint32_t looked = 0; looked < slot_count; looked++) {
         uint32_t at = (worker->refill_slot + looked) % slot_count;

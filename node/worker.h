@@ -76,6 +76,7 @@ struct worker {
     struct slot_rim rim;
     uint32_t refill_slot;        /* where attaching members goes on */
     int64_t refill_allowance;    /* bytes of --migration-rate that it may still send; may be owed */
+    uint64_t refill_look_at_ms;  /* while there is no allowance: when to look at members again */
     uint64_t refill_allowed_us;  /* until when that was counted */
     uint64_t now_wall_ms;        /* of the batch under way */
     struct session peer_session; /* as which effects are applied */

@@ -198,7 +198,9 @@ static void back_off(struct agreement *agreement, uint64_t now_ms)
     stop_proposing(agreement);
     agreement->failures += agreement->failures < BACKOFF_STEPS_MAX;
     agreement->retry_at_ms =
-        now_ms + 1 + prng_below(&agreement->prng, (uint64_t)BACKOFF_MS * agreement->failures);
+        now_ms + 1 +
+        prng_below(&agreement->prng,
+                   (uint64_t)BACKOFF_MS * agreement->failures * agreement->failures);
 }
 
 static void note_promise(struct agreement *agreement, const struct agreement_message *message,

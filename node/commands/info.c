@@ -149,6 +149,7 @@ static void write_stats(struct buf *out, struct node *node, uint64_t now_ms)
     buf_append_format(out,
                       "total_connections_received:%llu\r\n"
                       "total_commands_processed:%llu\r\n"
+                      "instantaneous_ops_per_sec:%u\r\n"
                       "total_net_input_bytes:%llu\r\n"
                       "total_net_output_bytes:%llu\r\n"
                       "rejected_connections:%llu\r\n"
@@ -159,7 +160,8 @@ static void write_stats(struct buf *out, struct node *node, uint64_t now_ms)
                       "pubsub_channels:0\r\n"
                       "pubsub_patterns:0\r\n"
                       "total_error_replies:%llu\r\n",
-                      STAT(node, connections_accepted), STAT(node, commands), STAT(node, bytes_in),
+                      STAT(node, connections_accepted), STAT(node, commands),
+                      atomic_load(&node->operations_per_second), STAT(node, bytes_in),
                       STAT(node, bytes_out), STAT(node, connections_rejected), STAT(node, expired),
                       STAT(node, evicted), STAT(node, hits), STAT(node, misses),
                       STAT(node, error_replies));

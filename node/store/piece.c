@@ -5,6 +5,7 @@
 #include "node/store/hash.h"
 #include "node/store/list.h"
 #include "node/store/object.h"
+#include "node/store/set.h"
 
 #include <string.h>
 
@@ -47,6 +48,12 @@ static void write_member(void *context, struct bytes member, struct bytes value)
     write_bytes32(out, value);
 }
 
+static void write_only_member(void *context, struct bytes member, struct bytes value)
+{
+    (void)value;
+    write_bytes32(context, member);
+}
+
 /* How many members of an object take about that many bytes. */
 static size_t members_within(const struct object *object, size_t count, size_t budget)
 {
@@ -63,6 +70,9 @@ uint64_t object_piece(const struct object *object, uint64_t cursor, size_t budge
     case OBJECT_HASH:
         return hash_scan(object, cursor, members_within(object, hash_count(object), budget),
                          write_member, out);
+    case OBJECT_SET:
+        return set_scan(object, cursor, members_within(object, set_count(object), budget),
+                        write_only_member, out);
     }
     return 0;
 }
@@ -107,6 +117,17 @@ static int add_to_hash(struct keyspace *keys, struct bytes key, uint64_t hash, s
     return result;
 }
 
+static int add_to_set(struct keyspace *keys, struct bytes key, uint64_t hash, struct reader *piece)
+{
+    int result = TORC_OK;
+    while (reader_left(piece) > 0 && !piece->failed && result == TORC_OK) {
+        bool added;
+        struct bytes member = read_bytes32(piece, OBJECT_SIZE_MAX);
+        result = piece->failed ? TORC_OK : keyspace_set_add(keys, key, hash, member, &added, NULL);
+    }
+    return result;
+}
+
 static int add_elements(struct keyspace *keys, struct bytes key, uint64_t hash, uint8_t type,
                         struct reader *piece)
 {
@@ -114,6 +135,7 @@ static int add_elements(struct keyspace *keys, struct bytes key, uint64_t hash, 
     case OBJECT_STRING: return add_to_string(keys, key, hash, piece);
     case OBJECT_LIST: return add_to_list(keys, key, hash, piece);
     case OBJECT_HASH: return add_to_hash(keys, key, hash, piece);
+    case OBJECT_SET: return add_to_set(keys, key, hash, piece);
     default: return TORC_ECORRUPT;
     }
 }
