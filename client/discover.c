@@ -32,7 +32,8 @@ static int fetch_view(struct torc *handle, const struct endpoint *endpoint, uint
                       struct view **out)
 {
     redisReply *reply = NULL;
-    int result = exchange_ask(handle, endpoint, VIEW_COMMAND, deadline_ms, &reply);
+    const struct bytes command = BYTES_LITERAL(VIEW_COMMAND);
+    int result = exchange_ask(handle, endpoint, &command, 1, deadline_ms, &reply);
     if (result != TORC_OK) {
         return result;
     }
@@ -67,7 +68,8 @@ static int fetch_commands(struct torc *handle, const struct endpoint *endpoint,
 {
     redisReply *reply = NULL;
     struct command_table table;
-    int result = exchange_ask(handle, endpoint, TABLE_COMMAND, deadline_ms, &reply);
+    const struct bytes command = BYTES_LITERAL(TABLE_COMMAND);
+    int result = exchange_ask(handle, endpoint, &command, 1, deadline_ms, &reply);
     if (result != TORC_OK) {
         return result;
     }
@@ -180,9 +182,9 @@ static bool candidate(const struct torc *handle, size_t start, size_t i, struct 
     return node->status != NODE_DOWN;
 }
 
-/* Asks each candidate until one answers for this cluster. *foreign: the view of another cluster
- * that a seed gave; retained. */
-static void ask_candidates(struct torc *handle, uint64_t deadline_ms, struct view **foreign)
+/* Asks each candidate until one answers for this cluster; true if one did. *foreign: the view of
+ * another cluster that a seed gave; retained. */
+static bool ask_candidates(struct torc *handle, uint64_t deadline_ms, struct view **foreign)
 {
     const size_t nodes = handle->routing.view->node_count;
     const size_t count = 1 + nodes + handle->options.seed_count;
@@ -192,7 +194,7 @@ static void ask_candidates(struct torc *handle, uint64_t deadline_ms, struct vie
         struct view *view = NULL;
         uint64_t limit_ms = clock_now_ms();
         if (limit_ms >= deadline_ms) {
-            return;
+            return false;
         }
         limit_ms += handle->options.connect_timeout_ms;
         limit_ms = limit_ms < deadline_ms ? limit_ms : deadline_ms;
@@ -203,7 +205,7 @@ static void ask_candidates(struct torc *handle, uint64_t deadline_ms, struct vie
         enum routing_verdict verdict = routing_offer(&handle->routing, view);
         if (verdict == ROUTING_ADOPTED || verdict == ROUTING_SAME) {
             view_release(view);
-            return;
+            return true;
         }
         if (verdict == ROUTING_FOREIGN && i > nodes && *foreign == NULL) {
             *foreign = view;
@@ -211,9 +213,10 @@ static void ask_candidates(struct torc *handle, uint64_t deadline_ms, struct vie
             view_release(view);
         }
     }
+    return false;
 }
 
-void discover_refresh(struct torc *handle, uint64_t deadline_ms)
+bool discover_refresh(struct torc *handle, uint64_t deadline_ms)
 {
     const struct view *before = handle->routing.view;
     struct view *foreign = NULL;
@@ -221,10 +224,11 @@ void discover_refresh(struct torc *handle, uint64_t deadline_ms)
     const size_t error_at = handle->error_at;
     char text[ERROR_TEXT_SIZE];
     memcpy(text, handle->error_text, sizeof(text));
-    ask_candidates(handle, deadline_ms, &foreign);
+    bool answered = ask_candidates(handle, deadline_ms, &foreign);
     if (foreign != NULL && handle->routing.view == before) {
         /* Nobody of the old cluster answers, and the seeds lead to a new one: it was built anew. */
         routing_adopt(&handle->routing, foreign);
+        answered = true;
     }
     view_release(foreign);
     if (handle->routing.view != before) {
@@ -233,4 +237,5 @@ void discover_refresh(struct torc *handle, uint64_t deadline_ms)
     handle->error = error;
     handle->error_at = error_at;
     memcpy(handle->error_text, text, sizeof(text));
+    return answered;
 }

@@ -12,7 +12,7 @@ int discover_join(struct torc *handle, uint64_t deadline_ms) TORC_MUST_USE;
 
 /* Looks for a newer view, once: from findings.newer first, findings.failed not at all, else from
  * one node after the other until one of them answers. Nothing found is no error. Leaves the
- * handle's error as it is. */
-void discover_refresh(struct torc *handle, uint64_t deadline_ms);
+ * handle's error as it is. True if somebody answered for this cluster. */
+bool discover_refresh(struct torc *handle, uint64_t deadline_ms);
 
 #endif

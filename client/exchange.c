@@ -254,18 +254,19 @@ void exchange_round(struct torc *handle, struct batch *batch, uint64_t deadline_
 }
 
 int exchange_ask_each(struct torc *handle, const struct endpoint *endpoints, size_t count,
-                      const char *name, uint64_t deadline_ms, redisReply **replies, int *errors)
+                      const struct bytes *argv, size_t argc, uint64_t deadline_ms,
+                      redisReply **replies, int *errors)
 {
     struct batch batch = {.count = 0};
-    struct bytes argument = bytes_of(name);
     struct round round = {
         .handle = handle, .batch = &batch, .targets = endpoints, .deadline_ms = deadline_ms};
     for (size_t i = 0; i < count; i++) {
-        int result = batch_add(&batch, &argument, 1);
+        int result = batch_add(&batch, argv, argc);
         assert(result != TORC_EINVAL);
         if (result != TORC_OK) {
             batch_deinit(&batch);
-            return handle_fail(handle, result, "%s: %s", name, torc_strerror(result));
+            return handle_fail(handle, result, "%.*s: %s", (int)argv[0].size, argv[0].data,
+                               torc_strerror(result));
         }
     }
     handle->error_at = SIZE_MAX; /* the numbers of calls are those of this batch now */
@@ -281,10 +282,10 @@ int exchange_ask_each(struct torc *handle, const struct endpoint *endpoints, siz
     return TORC_OK;
 }
 
-int exchange_ask(struct torc *handle, const struct endpoint *endpoint, const char *name,
-                 uint64_t deadline_ms, redisReply **reply)
+int exchange_ask(struct torc *handle, const struct endpoint *endpoint, const struct bytes *argv,
+                 size_t argc, uint64_t deadline_ms, redisReply **reply)
 {
     int error = TORC_OK;
-    int result = exchange_ask_each(handle, endpoint, 1, name, deadline_ms, reply, &error);
+    int result = exchange_ask_each(handle, endpoint, 1, argv, argc, deadline_ms, reply, &error);
     return result == TORC_OK ? error : result;
 }

@@ -13,18 +13,18 @@
 void exchange_round(struct torc *handle, struct batch *batch, uint64_t deadline_ms);
 
 /*
- * Asks each of these nodes, whatever its place in the cluster, one thing, all at the same time.
- * `name` is a command without arguments. replies[i] is the caller's, an error reply too; where it
- * is NULL, errors[i] says why: TORC_ENOMEM, TORC_ERESOLVE, TORC_ECONNECT, TORC_ECLOSED,
- * TORC_ETIMEOUT, TORC_EPROTOCOL. The text of the first of them is the handle's. 0; TORC_ENOMEM,
- * TORC_ETOOBIG: nobody was asked.
+ * Asks each of these nodes, whatever its place in the cluster, one thing, all at the same time:
+ * argv[0] is the command. It is sent once, whatever comes of it. replies[i] is the caller's, an
+ * error reply too; where it is NULL, errors[i] says why: TORC_ENOMEM, TORC_ERESOLVE, TORC_ECONNECT,
+ * TORC_ECLOSED, TORC_ETIMEOUT, TORC_EPROTOCOL. The text of the first of them is the handle's. 0;
+ * TORC_ENOMEM, TORC_ETOOBIG: nobody was asked.
  */
 int exchange_ask_each(struct torc *handle, const struct endpoint *endpoints, size_t count,
-                      const char *name, uint64_t deadline_ms, redisReply **replies,
-                      int *errors) TORC_MUST_USE;
+                      const struct bytes *argv, size_t argc, uint64_t deadline_ms,
+                      redisReply **replies, int *errors) TORC_MUST_USE;
 
 /* The same for one node; what would be errors[0] is returned. */
-int exchange_ask(struct torc *handle, const struct endpoint *endpoint, const char *name,
-                 uint64_t deadline_ms, redisReply **reply) TORC_MUST_USE;
+int exchange_ask(struct torc *handle, const struct endpoint *endpoint, const struct bytes *argv,
+                 size_t argc, uint64_t deadline_ms, redisReply **reply) TORC_MUST_USE;
 
 #endif

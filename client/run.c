@@ -92,7 +92,7 @@ int run_batch(struct torc *handle, struct batch *batch)
             run_sleep(delay_ms);
         }
         if (handle->findings.refresh) {
-            discover_refresh(handle, deadline_ms);
+            (void)discover_refresh(handle, deadline_ms);
         }
         batch_renew(batch);
     }

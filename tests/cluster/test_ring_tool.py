@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from torc_cluster import BUILD, PATIENCE, listening_socket, slot_of, wait_until
+from torc_cluster import BUILD, PATIENCE, ROOT, listening_socket, slot_of, wait_until
 
 RING = BUILD / "client" / "torc-ring"
 WELL, PROBLEM, USAGE, UNREACHABLE = 0, 1, 2, 3
@@ -51,9 +51,12 @@ def test_status_of_a_healthy_cluster(cluster):
     lines = out.splitlines()
     assert lines[0].startswith("cluster ") and "copies 2, nodes 3 (3 up)" in lines[1]
     rows = [line.split() for line in lines[4:]]
-    assert sorted(row[1] for row in rows) == sorted(f"127.0.0.1:{n.port}" for n in cluster.nodes)
-    assert all(row[3] == "up" for row in rows)
-    assert sum(int(row[5]) for row in rows) == sum(int(row[6]) for row in rows) == 16384
+    rows, totals = rows[:3], rows[3:]
+    assert [row[1] for row in rows] == sorted(f"127.0.0.1:{n.port}" for n in cluster.nodes)
+    assert all(row[2] == "up" and row[3] == "1" for row in rows)
+    assert sum(int(row[4]) for row in rows) == 16384
+    assert totals[0][:3] == ["all", "16384", "2"]
+    assert totals[1][:4] == ["most", "over", "its", "due"]
     assert "\033" not in out
 
 
@@ -68,6 +71,8 @@ def test_status_as_json_agrees_with_the_nodes(cluster):
     for node in status["nodes"]:
         led = leaders.count(node["direct_port"])
         assert node["primaries"] == led
+        assert node["weight"] == node["weight_asked"] == 1
+        assert node["version"] and node["lease_ms_left"] > 0 and node["lag_bytes"] is not None
         assert node["id"] == node_at(cluster, node["direct_port"]).ask("CLUSTER", "MYID").decode()
 
 
@@ -105,7 +110,7 @@ def test_a_node_that_is_down_is_a_problem(new_cluster):
                      "the view says down")
     assert "slots have fewer than 2 copies" in out
     row = next(line for line in out.splitlines() if f" {address} " in line)
-    assert " down " in row and row.split()[-2:] == ["?", "?"]
+    assert " down " in row and row.split()[-4:-1] == ["?", "?", "?"]
     assert all(len(line) <= 80 for line in out.splitlines()), out
 
 
@@ -124,11 +129,12 @@ def test_a_node_that_hangs_does_not_make_people_wait(new_cluster):
 @pytest.mark.parametrize("arguments, named", [
     ([], "accepted: status, slots"),
     (["-s", "127.0.0.1:1"], "accepted: status, slots"),
-    (["-s", "127.0.0.1:1", "watch"], "unknown verb 'watch'; accepted: status, slots"),
+    (["-s", "127.0.0.1:1", "move"], "unknown verb 'move'; accepted: status, slots"),
+    (["-s", "127.0.0.1:1", "weight", "beef", "x"], "'x' is no weight; accepted: 0 to 100"),
     (["status"], "-s is missing"),
     (["-s", "127.0.0.1", "status"], "-s: seeds: '127.0.0.1' is not accepted; accepted: host:port"),
     (["-s", "127.0.0.1:1", "slots"], "slots: a key is missing"),
-    (["-s", "127.0.0.1:1", "--yes", "status"], "unknown option '--yes'; accepted:"),
+    (["-s", "127.0.0.1:1", "--yes", "status"], "--yes: only with add, drain"),
 ])
 def test_wrong_usage(arguments, named):
     code, out, err = run(*arguments)
@@ -174,3 +180,41 @@ def test_output_that_cannot_be_written_is_an_error(cluster):
         done = subprocess.run([RING, "-s", f"127.0.0.1:{cluster[0].port}", "status"], stdout=full,
                               stderr=subprocess.PIPE, text=True, timeout=20 * PATIENCE, check=False)
     assert done.returncode == PROBLEM and "cannot write" in done.stderr
+
+
+def complete(line, breaks=" :"):
+    """What bash offers for the last word of the line."""
+    script = ('source "$1"; COMP_WORDBREAKS=$3; COMP_LINE=$2; COMP_POINT=${#COMP_LINE}; '
+              'COMP_WORDS=("$4"); _torc_ring; printf "%s\\n" "${COMPREPLY[@]}"')
+    done = subprocess.run(["bash", "-c", script, "bash", ROOT / "client/ring/torc-ring.bash", line, breaks,
+                           RING], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          timeout=10 * PATIENCE, check=True)
+    assert done.stderr == ""
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize("line, offered", [
+    ("torc-ring ", "status slots plan add drain weight remove rebalance cancel watch"),
+    ("torc-ring -s 127.0.0.1:1 st", "status"),
+    ("torc-ring --server 127.0.0.1:1 plan re", "remove rebalance"),
+    ("torc-ring -s 127.0.0.1:1 rebalance ", "--by"),
+    ("torc-ring -s 127.0.0.1:1 plan rebalance --by ", "bytes ops slots"),
+    ("torc-ring status --", "--server --json --help --version"),
+    ("torc-ring drain x --", "--server --json --help --version --yes --watch"),
+    ("torc-ring plan rebalance --", "--server --json --help --version --by"),
+    ("torc-ring drain ", ""),
+    ("torc-ring -s ", ""),
+])
+def test_completion_of_words(line, offered):
+    assert complete(line) == offered.split()
+
+
+def test_completion_of_nodes(cluster):
+    nodes = sorted(f"127.0.0.1:{node.port}" for node in cluster.nodes)
+    line = f"torc-ring -s {nodes[0]} drain 127"
+    assert sorted(complete(line)) == nodes
+    # Of a word with a colon bash replaces only what is behind it.
+    assert complete(f"torc-ring -s {nodes[0]} plan weight {nodes[1][:-2]}") != []
+    assert complete(f"torc-ring -s {nodes[0]} drain {nodes[1]}") == [nodes[1].split(":")[1]]
+    assert complete(f"torc-ring -s {nodes[0]} drain {nodes[1]}", " ") == [nodes[1]]
+    assert complete(f"torc-ring -s {nodes[0]} weight {nodes[1]} ") == []

@@ -85,8 +85,8 @@ END_TEST
 
 START_TEST(errors_name_what_is_wrong_and_what_is_accepted)
 {
-    REFUSE("accepted: status, slots", "-s", "a:1");
-    REFUSE("unknown verb 'plan'; accepted: status, slots", "-s", "a:1", "plan", "x");
+    REFUSE("a verb is missing; accepted: status, slots, plan", "-s", "a:1");
+    REFUSE("unknown verb 'move'; accepted: status, slots", "-s", "a:1", "move", "x");
     REFUSE("unknown verb 'Status'", "-s", "a:1", "Status");
     REFUSE("-s is missing", "status");
     REFUSE("-s: a value is missing", "status", "-s");
@@ -96,6 +96,85 @@ START_TEST(errors_name_what_is_wrong_and_what_is_accepted)
     REFUSE("--json=1: takes no value", "--json=1", "status");
     REFUSE("unexpected argument 'now'", "-s", "a:1", "status", "now");
     REFUSE("slots: a key is missing", "-s", "a:1", "slots");
+}
+END_TEST
+
+START_TEST(changes)
+{
+    ck_assert_int_eq(PARSE("-s", "a:1", "add", "beef"), TORC_OK);
+    ck_assert_int_eq(options.verb, RING_CHANGE);
+    ck_assert_int_eq(options.change.kind, CHANGE_ADD);
+    ck_assert_str_eq(options.change.node, "beef");
+    ck_assert(!options.change.has_weight);
+    ck_assert(!options.yes && !options.watch);
+    ck_assert_int_eq(PARSE("-s", "a:1", "add", "beef", "1.5", "--yes", "--watch"), TORC_OK);
+    ck_assert(options.change.has_weight);
+    ck_assert_uint_eq(options.change.weight, 1500);
+    ck_assert(options.yes && options.watch);
+    ck_assert_int_eq(PARSE("-s", "a:1", "drain", "a:7001"), TORC_OK);
+    ck_assert_int_eq(options.change.kind, CHANGE_DRAIN);
+    ck_assert_int_eq(PARSE("-s", "a:1", "remove", "a:7001"), TORC_OK);
+    ck_assert_int_eq(options.change.kind, CHANGE_REMOVE);
+    ck_assert_int_eq(PARSE("-s", "a:1", "weight", "a:7001", "0"), TORC_OK);
+    ck_assert_int_eq(options.change.kind, CHANGE_WEIGHT);
+    ck_assert_uint_eq(options.change.weight, 0);
+    ck_assert_int_eq(PARSE("-s", "a:1", "rebalance", "--by", "ops"), TORC_OK);
+    ck_assert_int_eq(options.change.kind, CHANGE_REBALANCE);
+    ck_assert_int_eq(options.change.by, BALANCE_OPS);
+    ck_assert_int_eq(PARSE("-s", "a:1", "cancel", "--yes"), TORC_OK);
+    ck_assert_int_eq(options.verb, RING_CANCEL);
+    ck_assert_int_eq(PARSE("-s", "a:1", "watch"), TORC_OK);
+    ck_assert_int_eq(options.verb, RING_WATCH);
+}
+END_TEST
+
+START_TEST(plan_takes_the_words_of_a_change)
+{
+    ck_assert_int_eq(PARSE("-s", "a:1", "plan", "weight", "beef", "0.125"), TORC_OK);
+    ck_assert_int_eq(options.verb, RING_PLAN);
+    ck_assert_int_eq(options.change.kind, CHANGE_WEIGHT);
+    ck_assert_uint_eq(options.change.weight, 125);
+    ck_assert_int_eq(PARSE("-s", "a:1", "plan", "rebalance", "--by", "bytes"), TORC_OK);
+    ck_assert_int_eq(options.change.by, BALANCE_BYTES);
+    REFUSE("plan: a change is missing; accepted: add", "-s", "a:1", "plan");
+    REFUSE("plan: unknown change 'status'", "-s", "a:1", "plan", "status");
+    REFUSE("--yes: only with add", "-s", "a:1", "plan", "drain", "beef", "--yes");
+}
+END_TEST
+
+START_TEST(weights)
+{
+    static const struct {
+        const char *text;
+        uint32_t weight;
+    } good[] = {{"0", 0},     {"1", 1000},       {"100", 100000},
+                {"0.001", 1}, {"99.999", 99999}, {"2.50", 2500}};
+    for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+        ck_assert_int_eq(PARSE("-s", "a:1", "weight", "beef", good[i].text), TORC_OK);
+        ck_assert_uint_eq(options.change.weight, good[i].weight);
+    }
+    static const char *const bad[] = {"",       "x",   "1x",      "1.",      ".5",
+                                      "1.2345", "101", "100.001", "4294968", "99999999999999"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        REFUSE("is no weight; accepted: 0 to 100", "-s", "a:1", "weight", "beef", bad[i]);
+    }
+}
+END_TEST
+
+START_TEST(changes_that_are_incomplete)
+{
+    REFUSE("add: a node is missing; accepted: add NODE [W]", "-s", "a:1", "add");
+    REFUSE("weight: a weight is missing; accepted: weight NODE W", "-s", "a:1", "weight", "beef");
+    REFUSE("drain: unexpected argument '2'", "-s", "a:1", "drain", "beef", "2");
+    REFUSE("rebalance: --by is missing; accepted: --by bytes, ops, slots", "-s", "a:1",
+           "rebalance");
+    REFUSE("--by: 'keys' is not accepted; accepted: bytes, ops, slots", "-s", "a:1", "rebalance",
+           "--by", "keys");
+    REFUSE("--by: a value is missing; accepted: bytes, ops, slots", "-s", "a:1", "rebalance",
+           "--by");
+    REFUSE("--by: only with rebalance", "-s", "a:1", "drain", "beef", "--by", "ops");
+    REFUSE("--watch: only with add", "-s", "a:1", "status", "--watch");
+    REFUSE("cancel: unexpected argument 'now'", "-s", "a:1", "cancel", "now");
 }
 END_TEST
 
@@ -118,6 +197,10 @@ int main(void)
     tcase_add_test(tests, keys_that_look_like_options);
     tcase_add_test(tests, help_and_version_need_nothing_else);
     tcase_add_test(tests, errors_name_what_is_wrong_and_what_is_accepted);
+    tcase_add_test(tests, changes);
+    tcase_add_test(tests, plan_takes_the_words_of_a_change);
+    tcase_add_test(tests, weights);
+    tcase_add_test(tests, changes_that_are_incomplete);
     tcase_add_test(tests, help_fits_a_terminal);
     Suite *suite = suite_create("client/ring_options");
     suite_add_tcase(suite, tests);

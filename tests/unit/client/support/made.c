@@ -32,6 +32,7 @@ static struct view *begin(uint8_t cluster, uint64_t epoch, unsigned count, uint8
             .status = i == down ? NODE_DOWN : NODE_UP,
             .weight_current = WEIGHT_UNIT,
             .weight_target = WEIGHT_UNIT,
+            .weight_asked = WEIGHT_UNIT,
         };
         (void)snprintf(node.host, sizeof(node.host), "n%u", i);
         ck_assert_int_eq(view_put_node(view, &node), 0);

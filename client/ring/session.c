@@ -1,0 +1,207 @@
+#include "client/ring/session.h"
+
+#include "base/error.h"
+#include "client/clock.h"
+#include "client/discover.h"
+#include "client/exchange.h"
+#include "client/reply.h"
+#include "client/run.h"
+#include "torc/torc.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define VIEW_TIMEOUT_MS 3000
+#define INFO_TIMEOUT_MS 1500  /* so that one node that hangs does not make people wait */
+#define SLOTS_TIMEOUT_MS 3000 /* up to 16 384 rows */
+#define TELL_TIMEOUT_MS 2000
+
+const struct view *session_view(const struct session *session)
+{
+    return session->handle->routing.view;
+}
+
+bool session_refresh(struct session *session)
+{
+    session->handle->findings = (struct findings){.refresh = true};
+    return discover_refresh(session->handle, clock_now_ms() + VIEW_TIMEOUT_MS);
+}
+
+enum exit_code session_fail(int error)
+{
+    if (error == TORC_EIO) {
+        (void)fprintf(stderr, "torc-ring: cannot write the output\n");
+    } else {
+        (void)fprintf(stderr, "torc-ring: %s\n", torc_strerror(error));
+    }
+    return EXIT_PROBLEM;
+}
+
+enum exit_code session_refuse(enum exit_code code, const char *format, ...)
+{
+    va_list arguments;
+    (void)fprintf(stderr, "torc-ring: ");
+    va_start(arguments, format);
+    (void)vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    (void)fputc('\n', stderr);
+    return code;
+}
+
+int session_print(struct buf *text)
+{
+    if (text->failed) {
+        return TORC_ENOMEM;
+    }
+    if (buf_size(text) > 0) {
+        (void)fwrite(buf_head(text), 1, buf_size(text), stdout);
+    }
+    buf_reset(text, buf_size(text));
+    return fflush(stdout) == 0 && !ferror(stdout) ? TORC_OK : TORC_EIO;
+}
+
+int session_print_json(json_t *json, bool one_line)
+{
+    if (json == NULL) {
+        return TORC_ENOMEM;
+    }
+    char *text = json_dumps(json, one_line ? JSON_COMPACT : JSON_INDENT(2));
+    json_decref(json);
+    if (text == NULL) {
+        return TORC_ENOMEM;
+    }
+    (void)fputs(text, stdout);
+    (void)fputc('\n', stdout);
+    free(text);
+    return fflush(stdout) == 0 && !ferror(stdout) ? TORC_OK : TORC_EIO;
+}
+
+/* What each node of the view answers: NULL for one that does not. */
+struct answers {
+    redisReply **replies;
+    size_t count;
+};
+
+static void answers_deinit(struct answers *answers)
+{
+    for (size_t i = 0; answers->replies != NULL && i < answers->count; i++) {
+        torc_reply_free(answers->replies[i]);
+    }
+    free(answers->replies);
+    answers->replies = NULL;
+}
+
+static int ask_all(struct session *session, const struct bytes *argv, size_t argc,
+                   uint64_t timeout_ms, struct answers *out)
+{
+    const struct view *view = session_view(session);
+    const size_t count = view->node_count;
+    int result = TORC_ENOMEM;
+    struct endpoint *endpoints = calloc(count + 1, sizeof(*endpoints));
+    int *errors = calloc(count + 1, sizeof(*errors));
+    *out = (struct answers){.replies = calloc(count + 1, sizeof(redisReply *)), .count = count};
+    if (endpoints != NULL && out->replies != NULL && errors != NULL) {
+        for (size_t i = 0; i < count; i++) {
+            endpoint_set(&endpoints[i], view->nodes[i].host, view->nodes[i].client_port);
+        }
+        result = exchange_ask_each(session->handle, endpoints, count, argv, argc,
+                                   clock_now_ms() + timeout_ms, out->replies, errors);
+    }
+    free(errors);
+    free(endpoints);
+    if (result != TORC_OK) {
+        answers_deinit(out);
+    }
+    return result;
+}
+
+int session_ask_info(struct session *session, struct summary *summary)
+{
+    const struct bytes command = BYTES_LITERAL("INFO");
+    const uint64_t begun_ms = clock_now_ms();
+    struct answers answers;
+    int result = ask_all(session, &command, 1, INFO_TIMEOUT_MS, &answers);
+    if (result != TORC_OK) {
+        return result;
+    }
+    for (size_t i = 0; i < answers.count; i++) {
+        if (answers.replies[i] != NULL) {
+            summary_read_info(summary, i, reply_bytes(answers.replies[i]));
+        }
+    }
+    summary->asked_ms = clock_now_ms() - begun_ms;
+    answers_deinit(&answers);
+    return TORC_OK;
+}
+
+static int ask_slots_once(struct session *session, struct measure *out)
+{
+    char last[16];
+    struct answers answers;
+    (void)snprintf(last, sizeof(last), "%d", SLOT_COUNT - 1);
+    const struct bytes command[] = {BYTES_LITERAL("CLUSTER"), BYTES_LITERAL("SLOT-STATS"),
+                                    BYTES_LITERAL("SLOTSRANGE"), BYTES_LITERAL("0"),
+                                    bytes_of(last)};
+    int result =
+        ask_all(session, command, sizeof(command) / sizeof(command[0]), SLOTS_TIMEOUT_MS, &answers);
+    if (result != TORC_OK) {
+        return result;
+    }
+    for (size_t i = 0; i < answers.count; i++) {
+        if (answers.replies[i] != NULL) {
+            measure_read(out, answers.replies[i]);
+        }
+    }
+    answers_deinit(&answers);
+    return TORC_OK;
+}
+
+int session_ask_slots(struct session *session, struct measure *out, unsigned ops_ms)
+{
+    *out = (struct measure){.has_ops = false};
+    const uint64_t begun_ms = clock_now_ms();
+    int result = ask_slots_once(session, out);
+    if (result != TORC_OK || ops_ms == 0) {
+        return result;
+    }
+    struct measure *before = malloc(sizeof(*before));
+    if (before == NULL) {
+        return TORC_ENOMEM;
+    }
+    *before = *out;
+    run_sleep(ops_ms);
+    const uint64_t again_ms = clock_now_ms();
+    *out = (struct measure){.has_ops = false};
+    result = ask_slots_once(session, out);
+    measure_set_ops(out, before, (double)(again_ms - begun_ms) / 1000);
+    free(before);
+    return result;
+}
+
+int session_tell(struct session *session, const struct bytes *argv, size_t argc,
+                 char answer[SESSION_ANSWER_SIZE])
+{
+    const struct view *view = session_view(session);
+    const size_t start = (size_t)prng_below(&session->handle->prng, view->node_count + 1);
+    int result = TORC_ECONNECT;
+    for (size_t i = 0; i < view->node_count; i++) {
+        const struct view_node *node = &view->nodes[(start + i) % view->node_count];
+        struct endpoint endpoint;
+        redisReply *reply = NULL;
+        if (node->status == NODE_DOWN) {
+            continue;
+        }
+        endpoint_set(&endpoint, node->host, node->client_port);
+        result = exchange_ask(session->handle, &endpoint, argv, argc,
+                              clock_now_ms() + TELL_TIMEOUT_MS, &reply);
+        if (result == TORC_OK) {
+            const bool refused = reply->type == REDIS_REPLY_ERROR;
+            (void)snprintf(answer, SESSION_ANSWER_SIZE, "%.*s", refused ? (int)reply->len : 0,
+                           refused ? reply->str : "");
+            torc_reply_free(reply);
+            return TORC_OK;
+        }
+    }
+    return result;
+}

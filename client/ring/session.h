@@ -1,0 +1,62 @@
+/*
+ * One run of torc-ring: the handle, the options, what the terminal can show, and the questions that
+ * the verbs ask the nodes. Not pure; one thread.
+ */
+#ifndef TORC_CLIENT_RING_SESSION_H
+#define TORC_CLIENT_RING_SESSION_H
+
+#include "client/handle.h"
+#include "client/ring/cells.h"
+#include "client/ring/measure.h"
+#include "client/ring/options.h"
+#include "client/ring/summary.h"
+
+#include <jansson.h>
+
+/* Documented in torc-ring(1). */
+enum exit_code {
+    EXIT_WELL = 0,
+    EXIT_PROBLEM = 1,
+    EXIT_USAGE = 2,
+    EXIT_UNREACHABLE = 3,
+    EXIT_REFUSED = 4,     /* by the cluster; or the ring is not what was asked for */
+    EXIT_UNCONFIRMED = 5, /* by the operator */
+    EXIT_NOT_BEGUN = 6,   /* proposed, and nothing has come of it in time */
+};
+
+struct session {
+    struct torc *handle;
+    const struct ring_options *options;
+    struct look look;
+    bool terminal; /* standard output is one */
+};
+
+/* The view that is known; borrowed until the next session_refresh. */
+const struct view *session_view(const struct session *session);
+/* Asks for a newer view. False: nobody could be asked; what is known is as before. */
+bool session_refresh(struct session *session);
+
+/* The messages of a failure, on standard error; return what the program is to end with. */
+enum exit_code session_fail(int error);
+enum exit_code session_refuse(enum exit_code code, const char *format, ...) TORC_PRINTF(2, 3);
+
+/* To standard output. `text` is emptied. 0, TORC_ENOMEM or TORC_EIO. */
+int session_print(struct buf *text) TORC_MUST_USE;
+/* The same; takes the reference, and NULL is TORC_ENOMEM. On one line, when more lines follow. */
+int session_print_json(json_t *json, bool one_line) TORC_MUST_USE;
+
+/* Asks every node for INFO. A node that does not answer is part of the picture. 0, TORC_ENOMEM. */
+int session_ask_info(struct session *session, struct summary *summary) TORC_MUST_USE;
+/* Asks every node what is in the slots that it leads, and again after so many milliseconds, so that
+ * operations can be counted; 0 = only once. Zeroes *out first. 0, TORC_ENOMEM. */
+int session_ask_slots(struct session *session, struct measure *out, unsigned ops_ms) TORC_MUST_USE;
+
+/*
+ * Sends a command to one node after the other until one of them answers, and says what it said: ""
+ * for +OK, else its error. 0, TORC_ENOMEM, or why nobody answered.
+ */
+#define SESSION_ANSWER_SIZE 200
+int session_tell(struct session *session, const struct bytes *argv, size_t argc,
+                 char answer[SESSION_ANSWER_SIZE]) TORC_MUST_USE;
+
+#endif
