@@ -12,7 +12,7 @@
 
 #define INPUT_SIZE_MAX 65536
 #define SEEDS_MAX 512
-#define MUTATIONS 20000
+#define MUTATIONS_DEFAULT 20000
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -95,8 +95,9 @@ static size_t mutate(struct prng *prng, const struct seed *seeds, size_t count, 
 int main(int argc, char **argv)
 {
     static struct seed seeds[SEEDS_MAX];
-    if (argc != 2) {
-        fprintf(stderr, "usage: %s CORPUS-FOLDER\n", argv[0]);
+    int mutations = argc == 3 ? atoi(argv[2]) : MUTATIONS_DEFAULT;
+    if (argc < 2 || argc > 3 || mutations <= 0) {
+        fprintf(stderr, "usage: %s CORPUS-FOLDER [MUTATIONS]\n", argv[0]);
         return 2;
     }
     size_t count = load_corpus(argv[1], seeds);
@@ -110,7 +111,7 @@ int main(int argc, char **argv)
     struct prng prng;
     prng_init(&prng, 1);
     static uint8_t scratch[INPUT_SIZE_MAX + 1];
-    for (int i = 0; i < MUTATIONS; i++) {
+    for (int i = 0; i < mutations; i++) {
         size_t size = mutate(&prng, seeds, count, scratch);
         /* An exact allocation, so that the sanitizer sees a read past the end. */
         uint8_t *input = malloc(size == 0 ? 1 : size);
@@ -121,6 +122,6 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < count; i++) {
         free(seeds[i].data);
     }
-    printf("%zu seeds, %d mutations\n", count, MUTATIONS);
+    printf("%zu seeds, %d mutations\n", count, mutations);
     return 0;
 }
