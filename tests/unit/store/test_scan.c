@@ -81,9 +81,9 @@ START_TEST(a_budget_of_bytes)
         struct bytes value = {text, i % 100 == 0 ? sizeof(text) : 10 + i % 300};
         snprintf(key, sizeof(key), "%llu", (unsigned long long)i);
         struct object *object = NULL;
-        ck_assert_int_eq(keyspace_set_string(keys, bytes_of(key), key_hash(bytes_of(key)), value, 0,
-                                             &object),
-                         0);
+        ck_assert_int_eq(
+            keyspace_set_string(keys, bytes_of(key), key_hash(bytes_of(key)), value, 0, &object),
+            0);
         largest = object_memory(object) > largest ? object_memory(object) : largest;
     }
     size_t seen = 0;
