@@ -2,6 +2,7 @@
 
 #include "node/store/chunks.h"
 #include "node/store/members.h"
+#include "node/store/zset_large.h"
 
 void container_destroy(enum object_type type, void *outside)
 {
@@ -10,6 +11,7 @@ void container_destroy(enum object_type type, void *outside)
     case OBJECT_LIST: chunks_destroy(outside); break;
     case OBJECT_HASH:
     case OBJECT_SET: members_destroy(outside); break;
+    case OBJECT_ZSET: zset_large_destroy(outside); break;
     }
 }
 
@@ -20,6 +22,7 @@ void *container_clone(enum object_type type, const void *outside)
     case OBJECT_LIST: return chunks_clone(outside);
     case OBJECT_HASH:
     case OBJECT_SET: return members_clone(outside);
+    case OBJECT_ZSET: return zset_large_clone(outside);
     }
     return NULL;
 }
@@ -31,6 +34,7 @@ size_t container_memory(enum object_type type, const void *outside)
     case OBJECT_LIST: return ((const struct chunks *)outside)->memory;
     case OBJECT_HASH:
     case OBJECT_SET: return members_memory(outside);
+    case OBJECT_ZSET: return zset_large_memory(outside);
     }
     return 0;
 }

@@ -5,6 +5,7 @@
 #include "node/store/list_form.h"
 #include "node/store/object.h"
 #include "node/store/set_form.h"
+#include "node/store/zset_form.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -44,6 +45,7 @@ void object_dump(const struct object *object, struct buf *out)
     case OBJECT_LIST: list_dump(object, out); break;
     case OBJECT_HASH: hash_dump(object, out); break;
     case OBJECT_SET: set_dump(object, out); break;
+    case OBJECT_ZSET: zset_dump(object, out); break;
     }
     if (!out->failed) {
         size_t size = buf_size(out) - before;
@@ -101,6 +103,7 @@ int keyspace_restore(struct keyspace *keys, struct bytes key, uint64_t hash, str
     case OBJECT_LIST: return list_restore(keys, key, hash, &reader, expire_at_ms);
     case OBJECT_HASH: return hash_restore(keys, key, hash, &reader, expire_at_ms);
     case OBJECT_SET: return set_restore(keys, key, hash, &reader, expire_at_ms);
+    case OBJECT_ZSET: return zset_restore(keys, key, hash, &reader, expire_at_ms);
     default: return TORC_ECORRUPT;
     }
 }

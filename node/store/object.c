@@ -217,15 +217,19 @@ size_t object_pack_integer(int64_t value, char out[8])
     return size;
 }
 
-int64_t object_stored_integer(const struct object *object)
+int64_t object_unpack_integer(struct bytes packed)
 {
-    struct bytes packed = object_value(object);
     assert(packed.size >= 1 && packed.size <= 8);
     uint64_t value = (uint64_t)(int64_t)(signed char)packed.data[packed.size - 1];
     for (size_t i = packed.size - 1; i > 0; i--) {
         value = value << 8 | (unsigned char)packed.data[i - 1];
     }
     return (int64_t)value;
+}
+
+int64_t object_stored_integer(const struct object *object)
+{
+    return object_unpack_integer(object_value(object));
 }
 
 struct bytes object_value(const struct object *object)
@@ -277,6 +281,7 @@ const char *object_type_name(const struct object *object)
     case OBJECT_LIST: return "list";
     case OBJECT_HASH: return "hash";
     case OBJECT_SET: return "set";
+    case OBJECT_ZSET: return "zset";
     }
     return "unknown";
 }
@@ -302,6 +307,7 @@ const char *object_encoding_name(const struct object *object)
         return set_is_integers(object)     ? "intset"
                : object_is_outside(object) ? "hashtable"
                                            : "listpack";
+    case OBJECT_ZSET: return object_is_outside(object) ? "skiplist" : "listpack";
     }
     return string_encoding_name(object);
 }

@@ -162,5 +162,6 @@ void object_set_expiry(struct object *object, uint64_t expire_at_ms);
 enum object_width object_width_for(size_t key_size, size_t value_size);
 /* Writes an integer in as few bytes as hold it; returns how many. */
 size_t object_pack_integer(int64_t value, char out[8]);
+int64_t object_unpack_integer(struct bytes packed);
 
 #endif

@@ -6,7 +6,9 @@
 #include "node/store/list.h"
 #include "node/store/object.h"
 #include "node/store/set.h"
+#include "node/store/zset.h"
 
+#include <math.h>
 #include <string.h>
 
 bool object_is_big(const struct object *object)
@@ -54,6 +56,15 @@ static void write_only_member(void *context, struct bytes member, struct bytes v
     write_bytes32(context, member);
 }
 
+static void write_scored(void *context, struct bytes member, struct bytes held)
+{
+    double score = zset_held_score(held);
+    uint64_t bits;
+    memcpy(&bits, &score, sizeof(bits));
+    write_bytes32(context, member);
+    write_u64(context, bits);
+}
+
 /* How many members of an object take about that many bytes. */
 static size_t members_within(const struct object *object, size_t count, size_t budget)
 {
@@ -73,6 +84,9 @@ uint64_t object_piece(const struct object *object, uint64_t cursor, size_t budge
     case OBJECT_SET:
         return set_scan(object, cursor, members_within(object, set_count(object), budget),
                         write_only_member, out);
+    case OBJECT_ZSET:
+        return zset_scan(object, cursor, members_within(object, zset_count(object), budget),
+                         write_scored, out);
     }
     return 0;
 }
@@ -128,6 +142,22 @@ static int add_to_set(struct keyspace *keys, struct bytes key, uint64_t hash, st
     return result;
 }
 
+static int add_to_zset(struct keyspace *keys, struct bytes key, uint64_t hash, struct reader *piece)
+{
+    int result = TORC_OK;
+    while (reader_left(piece) > 0 && !piece->failed && result == TORC_OK) {
+        struct zset_entry entry = {.member = read_bytes32(piece, OBJECT_SIZE_MAX)};
+        struct zset_change change = {.entries = &entry, .count = 1};
+        uint64_t bits = read_u64(piece);
+        memcpy(&entry.score, &bits, sizeof(entry.score));
+        if (isnan(entry.score)) {
+            piece->failed = true;
+        }
+        result = piece->failed ? TORC_OK : keyspace_zset_add(keys, key, hash, &change, NULL);
+    }
+    return result;
+}
+
 static int add_elements(struct keyspace *keys, struct bytes key, uint64_t hash, uint8_t type,
                         struct reader *piece)
 {
@@ -136,6 +166,7 @@ static int add_elements(struct keyspace *keys, struct bytes key, uint64_t hash, 
     case OBJECT_LIST: return add_to_list(keys, key, hash, piece);
     case OBJECT_HASH: return add_to_hash(keys, key, hash, piece);
     case OBJECT_SET: return add_to_set(keys, key, hash, piece);
+    case OBJECT_ZSET: return add_to_zset(keys, key, hash, piece);
     default: return TORC_ECORRUPT;
     }
 }

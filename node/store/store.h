@@ -5,8 +5,9 @@
  *
  *      store ── keyspace[0..16383] ── table ──► object { header | key | value }
  *
- * What is particular to lists is in list.h, to hashes in hash.h, to sets in set.h.
- * It neither expires nor evicts by itself: the node asks, deletes, and tells the replicas.
+ * What is particular to lists is in list.h, to hashes in hash.h, to sets in set.h, to sorted sets
+ * in zset.h. It neither expires nor evicts by itself: the node asks, deletes, and tells the
+ * replicas.
  */
 #ifndef TORC_NODE_STORE_STORE_H
 #define TORC_NODE_STORE_STORE_H
@@ -20,8 +21,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Numbers of the dump's format, which never change; kept free for sorted set 5. */
-enum object_type { OBJECT_STRING = 1, OBJECT_LIST = 2, OBJECT_HASH = 3, OBJECT_SET = 4 };
+/* Numbers of the dump's format, which never change. */
+enum object_type {
+    OBJECT_STRING = 1,
+    OBJECT_LIST = 2,
+    OBJECT_HASH = 3,
+    OBJECT_SET = 4,
+    OBJECT_ZSET = 5,
+};
 
 #define OBJECT_SCRATCH_SIZE 24 /* room for any int64 as text */
 
@@ -63,8 +70,9 @@ struct object *keyspace_find(struct keyspace *keys, struct bytes key, uint64_t h
 void object_touch(struct object *object, uint64_t now_ms);
 
 enum object_type object_type(const struct object *object);
-const char *object_type_name(const struct object *object); /* "string", "list", "hash", "set" */
-/* As Redis names them: "int", "embstr", "raw"; "listpack", "quicklist", "hashtable", "intset". */
+const char *object_type_name(const struct object *object); /* as TYPE: "string", "zset" */
+/* As Redis names them: "int", "embstr", "raw"; "listpack", "quicklist", "hashtable", "intset",
+ * "skiplist". */
 const char *object_encoding_name(const struct object *object);
 struct bytes object_key(const struct object *object);
 uint64_t object_expire_at_ms(const struct object *object); /* 0 = never */

@@ -8,6 +8,7 @@
 #include "node/store/hash.h"
 #include "node/store/list.h"
 #include "node/store/set.h"
+#include "node/store/zset.h"
 
 #include <assert.h>
 #include <xxhash.h>
@@ -101,6 +102,35 @@ static void check_same_set(const struct object *object, const struct object *cop
     assert(set_count(copy) == walk.count);
 }
 
+/* The same entries, in an order that the bounds agree with, and as many down as up. */
+static void check_same_zset(const struct object *object, const struct object *copy)
+{
+    size_t count = zset_count(object);
+    assert(count > 0);
+    assert(zset_count(copy) == count);
+    struct zset_cursor cursor;
+    struct zset_cursor copy_cursor;
+    struct zset_entry entry;
+    struct zset_entry copy_entry;
+    zset_cursor_init(&cursor, object, 0, false);
+    zset_cursor_init(&copy_cursor, copy, 0, false);
+    for (size_t i = 0; i < count; i++) {
+        bool both = zset_next(&cursor, &entry) && zset_next(&copy_cursor, &copy_entry);
+        assert(both);
+        assert(entry.score == copy_entry.score);
+        assert(bytes_equal(entry.member, copy_entry.member));
+        struct zset_bound bound = {.kind = ZSET_BOUND_ENTRY, .entry = entry};
+        assert(zset_count_before(copy, &bound) == i);
+    }
+    assert(!zset_next(&cursor, &entry));
+    zset_cursor_init(&cursor, object, count - 1, true);
+    for (size_t i = 0; i < count; i++) {
+        bool more = zset_next(&cursor, &entry);
+        assert(more);
+    }
+    assert(!zset_next(&cursor, &entry));
+}
+
 static void check_round_trip(struct keyspace *keys, struct bytes key)
 {
     struct bytes copy_key = BYTES_LITERAL("copy");
@@ -118,6 +148,7 @@ static void check_round_trip(struct keyspace *keys, struct bytes key)
     case OBJECT_LIST: check_same_list(object, copy); break;
     case OBJECT_HASH: check_same_hash(object, copy); break;
     case OBJECT_SET: check_same_set(object, copy); break;
+    case OBJECT_ZSET: check_same_zset(object, copy); break;
     }
     buf_deinit(&dump);
 }

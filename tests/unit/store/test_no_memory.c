@@ -10,6 +10,7 @@
 #include "tests/unit/store/members_model.h"
 #include "tests/unit/store/set_type.h"
 #include "tests/unit/store/support.h"
+#include "tests/unit/store/zset_model.h"
 
 #include <malloc.h>
 
@@ -339,6 +340,28 @@ START_TEST(combinations_cut_short)
 }
 END_TEST
 
+/* As for lists. */
+START_TEST(sorted_sets_cut_short)
+{
+    struct zset_world *world = calloc(1, sizeof(*world));
+    ck_assert_ptr_nonnull(world);
+    zset_world_init(world, (uint64_t)_i + 1, keys, _i % 2 == 0 ? 200 : 1000, _i % 3 == 0 ? 50 : 0);
+    world->allocations_left = &allocations_left;
+    for (size_t i = 0; i < 1500; i++) {
+        zset_world_step(world, i / 250 % 2 == 0);
+        if (i % 5 == 0 || world->count < 20) {
+            zset_check_world(world);
+        }
+    }
+    ck_assert_uint_gt(world->failures, 100);
+    ck_assert_uint_gt(world->large_failures, 50);
+    zset_world_deinit(world);
+    keyspace_clear(keys);
+    ck_assert_uint_eq(store_memory(store), 0);
+    free(world);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("no_memory");
@@ -353,6 +376,7 @@ int main(void)
     tcase_add_loop_test(tests, hashes_cut_short, 0, 4);
     tcase_add_loop_test(tests, sets_cut_short, 0, 4);
     tcase_add_test(tests, combinations_cut_short);
+    tcase_add_loop_test(tests, sorted_sets_cut_short, 0, 4);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }

@@ -2,6 +2,7 @@
 #include "node/store/hash.h"
 #include "node/store/list.h"
 #include "node/store/piece.h"
+#include "node/store/zset.h"
 #include "tests/unit/store/support.h"
 
 #include <check.h>
@@ -52,7 +53,7 @@ static unsigned send(size_t budget)
     return count;
 }
 
-/* Of strings and lists, whose dumps have one form. */
+/* Of strings, lists and sorted sets, whose dumps have one form. */
 static void expect_equal_dumps(void)
 {
     struct buf a = {0}, b = {0};
@@ -152,6 +153,42 @@ START_TEST(a_hash_that_changes_meanwhile)
 }
 END_TEST
 
+static void add_scored(struct keyspace *keys, struct bytes member, double score)
+{
+    struct zset_entry entry = {member, score};
+    struct zset_change change = {.entries = &entry, .count = 1};
+    ck_assert_int_eq(keyspace_zset_add(keys, key, key_hash(key), &change, NULL), TORC_OK);
+}
+
+START_TEST(a_sorted_set_that_changes_meanwhile)
+{
+    char text[32];
+    for (unsigned i = 0; i < 20000; i++) {
+        add_scored(from, numbered(text, "member", i), i * 7919 % 1000 / 4.0);
+    }
+    uint64_t cursor = 0;
+    unsigned pieces = 0;
+    do { /* as above */
+        struct buf piece = {0};
+        const struct object *object = keyspace_find(from, key, key_hash(key));
+        cursor = object_piece(object, cursor, 20000, &piece);
+        ck_assert_int_eq(
+            keyspace_add_piece(to, key, key_hash(key), buf_bytes(&piece), 0, pieces == 0), TORC_OK);
+        buf_deinit(&piece);
+        struct keyspace *both[] = {from, to};
+        for (size_t i = 0; i < 2; i++) {
+            add_scored(both[i], numbered(text, "member", pieces * 31), -1.5);
+            keyspace_zset_remove(both[i], key, key_hash(key),
+                                 numbered(text, "member", 1 + pieces * 57));
+            add_scored(both[i], numbered(text, "new", pieces), 0.1);
+        }
+        pieces++;
+    } while (cursor != 0);
+    ck_assert_uint_gt(pieces, 20);
+    expect_equal_dumps();
+}
+END_TEST
+
 START_TEST(what_is_no_piece_is_refused)
 {
     static const struct {
@@ -162,7 +199,9 @@ START_TEST(what_is_no_piece_is_refused)
                {"\x02\x01\0\0\0", 5},  /* a list's value cut short */
                {"\x02\x01\0\0", 4},    /* a size cut short */
                {"\x03\x01\0\0\0f", 6}, /* a field without a value */
-               {"\x03\x01\0\0\0f\xff", 7}};
+               {"\x03\x01\0\0\0f\xff", 7},
+               {"\x05\x01\0\0\0m\0\0\0\0", 10},              /* a score cut short */
+               {"\x05\x01\0\0\0m\0\0\0\0\0\0\xf8\x7f", 14}}; /* no number */
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         ck_assert_int_eq(keyspace_add_piece(to, key, key_hash(key),
                                             (struct bytes){bad[i].bytes, bad[i].size}, 0, true),
@@ -184,6 +223,7 @@ int main(void)
     tcase_add_test(tcase, a_string);
     tcase_add_test(tcase, a_list);
     tcase_add_test(tcase, a_hash_that_changes_meanwhile);
+    tcase_add_test(tcase, a_sorted_set_that_changes_meanwhile);
     tcase_add_test(tcase, what_is_no_piece_is_refused);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);
