@@ -165,7 +165,7 @@ const struct command *command_resolve(const struct command *command, const struc
     return NULL;
 }
 
-/* Of a command that says itself how many keys it has. */
+/* Of a command that says itself how many keys it has: `first` is the first that is counted. */
 static size_t counted_keys_end(size_t first, const struct bytes *argv, size_t argc)
 {
     int64_t count;
@@ -184,7 +184,8 @@ size_t command_keys_end(const struct command *command, const struct bytes *argv,
     }
     size_t first = (size_t)command->first_key;
     if ((command->flags & COMMAND_KEY_COUNT) != 0) {
-        return counted_keys_end(first, argv, argc);
+        bool target = (command->flags & COMMAND_KEY_TARGET) != 0;
+        return counted_keys_end(target ? first + 2 : first, argv, argc);
     }
     size_t back = command->last_key < 0 ? (size_t)-command->last_key : 0;
     size_t last = back != 0 ? (argc > back ? argc - back : 0) : (size_t)command->last_key;

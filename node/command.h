@@ -27,8 +27,9 @@ enum command_flag {
     COMMAND_INTERNAL = 1 << 6, /* between nodes only: unknown to clients */
     COMMAND_NO_AUTH = 1 << 7,
     COMMAND_BLOCKING = 1 << 8,
-    COMMAND_NODE_PART = 1 << 9,  /* one node's part of a command that concerns every node */
-    COMMAND_KEY_COUNT = 1 << 10, /* the argument before the first key says how many keys follow */
+    COMMAND_NODE_PART = 1 << 9,   /* one node's part of a command that concerns every node */
+    COMMAND_KEY_COUNT = 1 << 10,  /* the argument before the first key says how many keys follow */
+    COMMAND_KEY_TARGET = 1 << 11, /* with it: one key stands before that, where the result goes */
 };
 
 /* How a command finds the nodes it concerns. */
@@ -51,6 +52,7 @@ enum command_group {
     GROUP_LIST,
     GROUP_HASH,
     GROUP_SET,
+    GROUP_SORTED_SET,
     GROUP_GENERIC,
     GROUP_CONNECTION,
     GROUP_SERVER,
@@ -100,5 +102,11 @@ static inline bool command_arity_ok(const struct command *command, size_t argc)
 /* Index one past the last key's argument; 0 when the command has no keys. A count of keys that is
  * none, or more than there are arguments, counts as one: the handler says what is wrong with it. */
 size_t command_keys_end(const struct command *command, const struct bytes *argv, size_t argc);
+/* Index of the key behind the one at `index`; at the end or beyond, that was the last one. */
+static inline size_t command_key_next(const struct command *command, size_t index)
+{
+    bool target = (command->flags & COMMAND_KEY_TARGET) != 0 && index == (size_t)command->first_key;
+    return index + (size_t)command->key_step + (target ? 1 : 0);
+}
 
 #endif

@@ -20,7 +20,8 @@
 #define ALL_KEYS 1, -1, 1
 #define KEY_VALUE_PAIRS 1, -1, 2
 #define SECOND_IS_KEY 2, 2, 1
-#define COUNTED_KEYS 2, -1, 1 /* with COMMAND_KEY_COUNT */
+#define COUNTED_KEYS 2, -1, 1       /* with COMMAND_KEY_COUNT */
+#define TARGET_AND_COUNTED 1, -1, 1 /* with COMMAND_KEY_TARGET too */
 
 #define O_N_ARGUMENTS "O(N) where N is the number of keys given."
 #define O_N_KEYS "O(N) where N is the number of keys of the cluster."
@@ -33,6 +34,17 @@
 #define O_FIRST_SET "O(N*M) where N is the size of the first set and M the number of sets."
 #define O_SMALLEST_SET "O(N*M) where N is the size of the smallest set and M the number of sets."
 #define O_ALL_SETS "O(N) where N is the size of all sets together."
+#define O_LOG "O(log(N)) where N is the size of the sorted set."
+#define O_LOG_EACH                                                                                 \
+    "O(M*log(N)) where N is the size of the sorted set and M the number of members given, "        \
+    "returned or removed."
+#define O_LOG_RANGE                                                                                \
+    "O(log(N)+M) where N is the size of the sorted set and M the number of members returned."
+#define O_STORE_RANGE                                                                              \
+    "O(log(N)+M*log(M)) where N is the size of the sorted set and M the number of members stored."
+#define O_COMBINE                                                                                  \
+    "O(N*K+M*log(M)) where N is the number of members looked at, K the number of keys and M the "  \
+    "number of members that come of it."
 #define O_N_CLIENTS "O(N) where N is the number of connections of the node."
 
 static const struct command client_subcommands[] = {
@@ -384,6 +396,97 @@ const struct command command_list[] = {
      "Returns the members of any of several sets of a slot.", "1.0.0", O_ALL_SETS, NULL},
     {"sunionstore", -3, GROW, ROUTE_SLOT, ALL_KEYS, GROUP_SET, sunionstore_command,
      "Stores the members of any of several sets of a slot.", "1.0.0", O_ALL_SETS, NULL},
+
+    /* sorted sets */
+    {"zadd", -4, GROW | FAST, ROUTE_SLOT, ONE_KEY, GROUP_SORTED_SET, zadd_command,
+     "Adds members to a sorted set or changes their scores; creates it when absent.", "1.2.0",
+     O_LOG_EACH, NULL},
+    {"zcard", 2, READ | FAST, ROUTE_SLOT, ONE_KEY, GROUP_SORTED_SET, zcard_command,
+     "Returns the number of members of a sorted set.", "1.2.0", "O(1)", NULL},
+    {"zcount", 4, READ | FAST, ROUTE_SLOT, ONE_KEY, GROUP_SORTED_SET, zcount_command,
+     "Returns how many members of a sorted set have scores in a range.", "2.0.0", O_LOG, NULL},
+    {"zdiff", -3, READ | COMMAND_KEY_COUNT, ROUTE_SLOT, COUNTED_KEYS, GROUP_SORTED_SET,
+     zdiff_command,
+     "Returns the members of a sorted set that are in none of the others of its slot.", "6.2.0",
+     O_COMBINE, NULL},
+    {"zdiffstore", -4, GROW | COMMAND_KEY_COUNT | COMMAND_KEY_TARGET, ROUTE_SLOT,
+     TARGET_AND_COUNTED, GROUP_SORTED_SET, zdiffstore_command,
+     "Stores the members of a sorted set that are in none of the others of its slot.", "6.2.0",
+     O_COMBINE, NULL},
+    {"zincrby", 4, GROW | FAST, ROUTE_SLOT, ONE_KEY, GROUP_SORTED_SET, zincrby_command,
+     "Adds a number to the score of a member of a sorted set; absent counts as 0.", "1.2.0", O_LOG,
+     NULL},
+    {"zinter", -3, READ | COMMAND_KEY_COUNT, ROUTE_SLOT, COUNTED_KEYS, GROUP_SORTED_SET,
+     zinter_command, "Returns the members that several sorted sets of a slot have in common.",
+     "6.2.0", O_COMBINE, NULL},
+    {"zintercard", -3, READ | COMMAND_KEY_COUNT, ROUTE_SLOT, COUNTED_KEYS, GROUP_SORTED_SET,
+     zintercard_command, "Returns how many members several sorted sets of a slot have in common.",
+     "7.0.0", O_COMBINE, NULL},
+    {"zinterstore", -4, GROW | COMMAND_KEY_COUNT | COMMAND_KEY_TARGET, ROUTE_SLOT,
+     TARGET_AND_COUNTED, GROUP_SORTED_SET, zinterstore_command,
+     "Stores the members that several sorted sets of a slot have in common.", "2.0.0", O_COMBINE,
+     NULL},
+    {"zlexcount", 4, READ | FAST, ROUTE_SLOT, ONE_KEY, GROUP_SORTED_SET, zlexcount_command,
+     "Returns how many members of a sorted set of equal scores are in a range.", "2.8.9", O_LOG,
+     NULL},
+    {"zmpop", -4, WRITE | COMMAND_KEY_COUNT, ROUTE_SLOT, COUNTED_KEYS, GROUP_SORTED_SET,
+     zmpop_command,
+     "Removes and returns members from an end of the first sorted set of several of a slot that "
+     "has any.",
+     "7.0.0", O_LOG_EACH, NULL},
+    {"zmscore", -3, READ | FAST, ROUTE_SLOT, ONE_KEY, GROUP_SORTED_SET, zmscore_command,
+     "Returns the scores of several members of a sorted set.", "6.2.0",
+     "O(N) where N is the number of members asked for.", NULL},
+    {"zpopmax", -2, WRITE | FAST, ROUTE_SLOT, ONE_KEY, GROUP_SORTED_SET, zpopmax_command,
+     "Removes and returns the members of a sorted set with the highest scores.", "5.0.0",
+     O_LOG_EACH, NULL},
+    {"zpopmin", -2, WRITE | FAST, ROUTE_SLOT, ONE_KEY, GROUP_SORTED_SET, zpopmin_command,
+     "Removes and returns the members of a sorted set with the lowest scores.", "5.0.0", O_LOG_EACH,
+     NULL},
+    {"zrandmember", -2, READ, ROUTE_SLOT, ONE_KEY, GROUP_SORTED_SET, zrandmember_command,
+     "Returns members of a sorted set drawn at random.", "6.2.0", O_LOG_EACH, NULL},
+    {"zrange", -4, READ, ROUTE_SLOT, ONE_KEY, GROUP_SORTED_SET, zrange_command,
+     "Returns members of a sorted set in a range, of ranks unless told otherwise.", "1.2.0",
+     O_LOG_RANGE, NULL},
+    {"zrangebylex", -4, READ, ROUTE_SLOT, ONE_KEY, GROUP_SORTED_SET, zrangebylex_command,
+     "Returns members of a sorted set of equal scores in a range.", "2.8.9", O_LOG_RANGE, NULL},
+    {"zrangebyscore", -4, READ, ROUTE_SLOT, ONE_KEY, GROUP_SORTED_SET, zrangebyscore_command,
+     "Returns members of a sorted set with scores in a range.", "1.0.5", O_LOG_RANGE, NULL},
+    {"zrangestore", -5, GROW, ROUTE_SLOT, TWO_KEYS, GROUP_SORTED_SET, zrangestore_command,
+     "Stores members of a sorted set in a range under another key of its slot.", "6.2.0",
+     O_STORE_RANGE, NULL},
+    {"zrank", -3, READ | FAST, ROUTE_SLOT, ONE_KEY, GROUP_SORTED_SET, zrank_command,
+     "Returns the rank of a member of a sorted set, from the lowest score.", "2.0.0", O_LOG, NULL},
+    {"zrem", -3, WRITE | FAST, ROUTE_SLOT, ONE_KEY, GROUP_SORTED_SET, zrem_command,
+     "Removes members of a sorted set.", "1.2.0", O_LOG_EACH, NULL},
+    {"zremrangebylex", 4, WRITE, ROUTE_SLOT, ONE_KEY, GROUP_SORTED_SET, zremrangebylex_command,
+     "Removes members of a sorted set of equal scores in a range.", "2.8.9", O_LOG_EACH, NULL},
+    {"zremrangebyrank", 4, WRITE, ROUTE_SLOT, ONE_KEY, GROUP_SORTED_SET, zremrangebyrank_command,
+     "Removes members of a sorted set with ranks in a range.", "2.0.0", O_LOG_EACH, NULL},
+    {"zremrangebyscore", 4, WRITE, ROUTE_SLOT, ONE_KEY, GROUP_SORTED_SET, zremrangebyscore_command,
+     "Removes members of a sorted set with scores in a range.", "1.2.0", O_LOG_EACH, NULL},
+    {"zrevrange", -4, READ, ROUTE_SLOT, ONE_KEY, GROUP_SORTED_SET, zrevrange_command,
+     "Returns members of a sorted set with ranks in a range, from the highest score.", "1.2.0",
+     O_LOG_RANGE, NULL},
+    {"zrevrangebylex", -4, READ, ROUTE_SLOT, ONE_KEY, GROUP_SORTED_SET, zrevrangebylex_command,
+     "Returns members of a sorted set of equal scores in a range, backwards.", "2.8.9", O_LOG_RANGE,
+     NULL},
+    {"zrevrangebyscore", -4, READ, ROUTE_SLOT, ONE_KEY, GROUP_SORTED_SET, zrevrangebyscore_command,
+     "Returns members of a sorted set with scores in a range, backwards.", "2.2.0", O_LOG_RANGE,
+     NULL},
+    {"zrevrank", -3, READ | FAST, ROUTE_SLOT, ONE_KEY, GROUP_SORTED_SET, zrevrank_command,
+     "Returns the rank of a member of a sorted set, from the highest score.", "2.0.0", O_LOG, NULL},
+    {"zscan", -3, READ, ROUTE_SLOT, ONE_KEY, GROUP_SORTED_SET, zscan_command,
+     "Goes through the members of a sorted set and their scores in small steps.", "2.8.0",
+     "O(1) a call; O(N) for all, where N is the size of the sorted set.", NULL},
+    {"zscore", 3, READ | FAST, ROUTE_SLOT, ONE_KEY, GROUP_SORTED_SET, zscore_command,
+     "Returns the score of a member of a sorted set.", "1.2.0", "O(1)", NULL},
+    {"zunion", -3, READ | COMMAND_KEY_COUNT, ROUTE_SLOT, COUNTED_KEYS, GROUP_SORTED_SET,
+     zunion_command, "Returns the members of several sorted sets of a slot.", "6.2.0", O_COMBINE,
+     NULL},
+    {"zunionstore", -4, GROW | COMMAND_KEY_COUNT | COMMAND_KEY_TARGET, ROUTE_SLOT,
+     TARGET_AND_COUNTED, GROUP_SORTED_SET, zunionstore_command,
+     "Stores the members of several sorted sets of a slot.", "2.0.0", O_COMBINE, NULL},
 
     /* keys */
     {"copy", -3, GROW, ROUTE_SLOT, TWO_KEYS, GROUP_GENERIC, copy_command,

@@ -58,8 +58,8 @@ static bool keys_in_one_slot(const struct command *command, const struct bytes *
                              uint16_t slot)
 {
     size_t end = command_keys_end(command, argv, argc);
-    size_t step = (size_t)command->key_step;
-    for (size_t i = (size_t)command->first_key + step; i < end; i += step) {
+    for (size_t i = command_key_next(command, (size_t)command->first_key); i < end;
+         i = command_key_next(command, i)) {
         if (slot_of_key(argv[i]) != slot) {
             return false;
         }

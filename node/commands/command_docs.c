@@ -68,6 +68,7 @@ static const char *group_name(enum command_group group)
     case GROUP_LIST: return "list";
     case GROUP_HASH: return "hash";
     case GROUP_SET: return "set";
+    case GROUP_SORTED_SET: return "sorted-set";
     case GROUP_GENERIC: return "generic";
     case GROUP_CONNECTION: return "connection";
     case GROUP_SERVER: return "server";
@@ -105,6 +106,8 @@ static size_t categories_of(const struct command *command, const char *out[CATEG
         out[count++] = "@hash";
     } else if (command->group == GROUP_SET) {
         out[count++] = "@set";
+    } else if (command->group == GROUP_SORTED_SET) {
+        out[count++] = "@sortedset";
     } else if (command->group == GROUP_GENERIC) {
         out[count++] = "@keyspace";
     } else if (command->group == GROUP_CONNECTION) {
@@ -170,29 +173,51 @@ static void reply_named_integer(struct reply_writer *reply, const char *name, in
     reply_integer(reply, value);
 }
 
+/* The flags of keys, and the argument that they are looked for from. */
+static void reply_key_search(struct reply_writer *reply, const struct command *command, int index)
+{
+    reply_map(reply, 3);
+    reply_bulk_text(reply, "flags");
+    reply_key_flags(reply, command);
+    reply_search(reply, "begin_search", "index", 1);
+    reply_named_integer(reply, "index", index);
+}
+
+static void reply_key_range(struct reply_writer *reply, const struct command *command, int last)
+{
+    reply_key_search(reply, command, command->first_key);
+    reply_search(reply, "find_keys", "range", 3);
+    reply_named_integer(reply, "lastkey", last);
+    reply_named_integer(reply, "keystep", command->key_step);
+    reply_named_integer(reply, "limit", 0);
+}
+
+static void reply_counted_keys(struct reply_writer *reply, const struct command *command, int index)
+{
+    reply_key_search(reply, command, index);
+    reply_search(reply, "find_keys", "keynum", 3);
+    reply_named_integer(reply, "keynumidx", 0);
+    reply_named_integer(reply, "firstkey", 1);
+    reply_named_integer(reply, "keystep", command->key_step);
+}
+
 static void reply_key_specifications(struct reply_writer *reply, const struct command *command)
 {
     if (command->first_key == 0) {
         reply_set(reply, 0);
         return;
     }
-    bool counted = (command->flags & COMMAND_KEY_COUNT) != 0;
     int last = command->last_key >= 0 ? command->last_key - command->first_key : command->last_key;
-    reply_set(reply, 1);
-    reply_map(reply, 3);
-    reply_bulk_text(reply, "flags");
-    reply_key_flags(reply, command);
-    reply_search(reply, "begin_search", "index", 1);
-    reply_named_integer(reply, "index", command->first_key - (counted ? 1 : 0));
-    reply_search(reply, "find_keys", counted ? "keynum" : "range", 3);
-    if (counted) {
-        reply_named_integer(reply, "keynumidx", 0);
-        reply_named_integer(reply, "firstkey", 1);
-        reply_named_integer(reply, "keystep", command->key_step);
+    if ((command->flags & COMMAND_KEY_TARGET) != 0) {
+        reply_set(reply, 2);
+        reply_key_range(reply, command, 0);
+        reply_counted_keys(reply, command, command->first_key + 1);
+    } else if ((command->flags & COMMAND_KEY_COUNT) != 0) {
+        reply_set(reply, 1);
+        reply_counted_keys(reply, command, command->first_key - 1);
     } else {
-        reply_named_integer(reply, "lastkey", last);
-        reply_named_integer(reply, "keystep", command->key_step);
-        reply_named_integer(reply, "limit", 0);
+        reply_set(reply, 1);
+        reply_key_range(reply, command, last);
     }
 }
 
@@ -226,13 +251,14 @@ static void reply_command(struct reply_writer *reply, const struct command *comm
     size_t category_count = categories_of(command, categories);
     size_t subcommands = subcommand_count(command);
     /* As in Redis three numbers do not tell keys that are counted by an argument. */
-    bool told = (command->flags & COMMAND_KEY_COUNT) == 0;
+    bool target = (command->flags & COMMAND_KEY_TARGET) != 0;
+    bool told = (command->flags & COMMAND_KEY_COUNT) == 0 || target;
     reply_array(reply, 10);
     reply_bulk_text(reply, command->name);
     reply_integer(reply, command->arity);
     reply_flags(reply, command->flags);
     reply_integer(reply, told ? command->first_key : 0);
-    reply_integer(reply, told ? command->last_key : 0);
+    reply_integer(reply, target ? command->first_key : told ? command->last_key : 0);
     reply_integer(reply, told ? command->key_step : 0);
     reply_set(reply, category_count);
     for (size_t i = 0; i < category_count; i++) {
@@ -422,9 +448,12 @@ static void reply_keys(struct call *call, bool with_flags)
         return;
     }
     size_t first = (size_t)command->first_key;
-    size_t step = (size_t)command->key_step;
-    reply_array(call->reply, end > first ? (end - first + step - 1) / step : 0);
-    for (size_t i = first; i < end; i += step) {
+    size_t count = 0;
+    for (size_t i = first; i < end; i = command_key_next(command, i)) {
+        count++;
+    }
+    reply_array(call->reply, count);
+    for (size_t i = first; i < end; i = command_key_next(command, i)) {
         if (with_flags) {
             reply_array(call->reply, 2);
         }

@@ -8,8 +8,8 @@
 
 #include "node/command.h"
 
-/* Strings, counters, lists, hashes, sets, keys and the node's own part of the node-wide commands.
- */
+/* Strings, counters, lists, hashes, sets, sorted sets, keys and the node's own part of the
+ * node-wide commands. */
 #define COMMAND_HANDLERS_OF_KEYS(X)                                                                \
     X(append)                                                                                      \
     X(copy)                                                                                        \
@@ -114,7 +114,39 @@
     X(torc_scan)                                                                                   \
     X(touch)                                                                                       \
     X(ttl)                                                                                         \
-    X(type)
+    X(type)                                                                                        \
+    X(zadd)                                                                                        \
+    X(zcard)                                                                                       \
+    X(zcount)                                                                                      \
+    X(zdiff)                                                                                       \
+    X(zdiffstore)                                                                                  \
+    X(zincrby)                                                                                     \
+    X(zinter)                                                                                      \
+    X(zintercard)                                                                                  \
+    X(zinterstore)                                                                                 \
+    X(zlexcount)                                                                                   \
+    X(zmpop)                                                                                       \
+    X(zmscore)                                                                                     \
+    X(zpopmax)                                                                                     \
+    X(zpopmin)                                                                                     \
+    X(zrandmember)                                                                                 \
+    X(zrange)                                                                                      \
+    X(zrangebylex)                                                                                 \
+    X(zrangebyscore)                                                                               \
+    X(zrangestore)                                                                                 \
+    X(zrank)                                                                                       \
+    X(zrem)                                                                                        \
+    X(zremrangebylex)                                                                              \
+    X(zremrangebyrank)                                                                             \
+    X(zremrangebyscore)                                                                            \
+    X(zrevrange)                                                                                   \
+    X(zrevrangebylex)                                                                              \
+    X(zrevrangebyscore)                                                                            \
+    X(zrevrank)                                                                                    \
+    X(zscan)                                                                                       \
+    X(zscore)                                                                                      \
+    X(zunion)                                                                                      \
+    X(zunionstore)
 
 /* Connections, the node, the cluster, and what nodes say to each other. */
 #define COMMAND_HANDLERS_OF_NODE(X)                                                                \

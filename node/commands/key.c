@@ -11,8 +11,9 @@
 
 #define DATABASE_COUNT 16 /* that a client may name; there is one, as in Redis Cluster */
 
-/* DEL and UNLINK. Values are freed at once either way: a string is one allocation, and of a list
- * of 100 MiB there are some 13 000. */
+/* DEL and UNLINK. Values are freed at once either way: a string is one allocation, of a list of 100
+ * MiB there are some 13 000, but of hashes, sets and sorted sets one for each member: 0.2 s for a
+ * million. */
 void del_command(struct call *call)
 {
     int64_t deleted = 0;

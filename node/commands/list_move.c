@@ -5,6 +5,7 @@
 #include "node/commands/common.h"
 #include "node/commands/handlers.h"
 #include "node/commands/list.h"
+#include "node/commands/pop_options.h"
 #include "node/resp/number.h"
 
 /* Moves the value at an end of the first key's list to an end of the second's. The value is added
@@ -68,55 +69,6 @@ void rpoplpush_command(struct call *call)
     move(call, LIST_TAIL, LIST_HEAD);
 }
 
-struct pop_options {
-    size_t keys_end;
-    enum list_end end;
-    int64_t limit;
-};
-
-/* Parses a number of at least 1; else replies that it should be. */
-static bool parse_at_least_one(struct call *call, size_t index, const char *name, int64_t *out)
-{
-    if (parse_int64(call->argv[index], out) && *out >= 1) {
-        return true;
-    }
-    reply_error(call->reply, "ERR %s should be greater than 0", name);
-    return false;
-}
-
-/* LMPOP numkeys key [key ...] LEFT|RIGHT [COUNT count] */
-static bool pop_options_parse(struct call *call, struct pop_options *out)
-{
-    int64_t keys;
-    if (!parse_at_least_one(call, 1, "numkeys", &keys)) {
-        return false;
-    }
-    if ((uint64_t)keys >= call->argc - 2) {
-        call_reply_syntax_error(call);
-        return false;
-    }
-    *out = (struct pop_options){.keys_end = 2 + (size_t)keys, .limit = 1};
-    if (!list_end_parse(call, out->keys_end, &out->end)) {
-        return false;
-    }
-    size_t rest = out->keys_end + 1;
-    if (rest == call->argc) {
-        return true;
-    }
-    if (!call_argument_is(call, rest, "count") || rest + 1 == call->argc) {
-        call_reply_syntax_error(call);
-        return false;
-    }
-    if (!parse_at_least_one(call, rest + 1, "count", &out->limit)) {
-        return false;
-    }
-    if (rest + 2 < call->argc) {
-        call_reply_syntax_error(call);
-        return false;
-    }
-    return true;
-}
-
 /* The replicas are told what was taken from where. */
 static void effect_pop(struct call *call, struct bytes key, enum list_end end, size_t count)
 {
@@ -130,9 +82,10 @@ static void effect_pop(struct call *call, struct bytes key, enum list_end end, s
 void lmpop_command(struct call *call)
 {
     struct pop_options options;
-    if (!pop_options_parse(call, &options)) {
+    if (!pop_options_parse(call, "left", "right", &options)) {
         return;
     }
+    enum list_end end = options.other_end ? LIST_TAIL : LIST_HEAD;
     for (size_t i = 2; i < options.keys_end; i++) {
         bool wrong;
         struct bytes key = call->argv[i];
@@ -146,8 +99,8 @@ void lmpop_command(struct call *call)
             count = (uint64_t)options.limit < count ? (size_t)options.limit : count;
             reply_array(call->reply, 2);
             reply_bulk(call->reply, key);
-            list_pop_values(call, key, hash, list, options.end, count);
-            effect_pop(call, key, options.end, count);
+            list_pop_values(call, key, hash, list, end, count);
+            effect_pop(call, key, end, count);
             return;
         }
     }

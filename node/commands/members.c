@@ -108,7 +108,7 @@ static bool parse_count(struct call *call, int64_t *out)
 
 bool draw_parse(struct call *call, const char *values_word, struct draw *out)
 {
-    *out = (struct draw){.one = call->argc == 2};
+    *out = (struct draw){.one = call->argc == 2, .reply_value = reply_bulk};
     int64_t count;
     if (out->one) {
         return true;
@@ -136,25 +136,25 @@ bool draw_parse(struct call *call, const char *values_word, struct draw *out)
 
 struct draw_writer {
     struct reply_writer *reply;
-    bool values;
+    const struct draw *draw;
 };
 
 static void reply_drawn(void *context, struct bytes member, struct bytes value)
 {
     const struct draw_writer *writer = context;
-    if (writer->values && writer->reply->protocol >= 3) {
+    if (writer->draw->values && writer->reply->protocol >= 3) {
         reply_array(writer->reply, 2);
     }
     reply_bulk(writer->reply, member);
-    if (writer->values) {
-        reply_bulk(writer->reply, value);
+    if (writer->draw->values) {
+        writer->draw->reply_value(writer->reply, value);
     }
 }
 
 static void reply_several(struct call *call, const struct object *object,
                           const struct member_source *source, const struct draw *draw)
 {
-    struct draw_writer writer = {call->reply, draw->values};
+    struct draw_writer writer = {call->reply, draw};
     size_t total = source->count(object);
     size_t count = draw->repeated || draw->count < total ? draw->count : total;
     size_t mark = reply_mark(call);
@@ -173,7 +173,7 @@ void draw_reply(struct call *call, const struct object *object, const struct mem
     if (object != NULL && !draw->one) {
         reply_several(call, object, source, draw);
     } else if (object != NULL) {
-        struct draw_writer writer = {call->reply, false};
+        struct draw_writer writer = {call->reply, draw};
         source->random(object, call->prng, reply_drawn, &writer);
     } else if (draw->one) {
         reply_null(call->reply);

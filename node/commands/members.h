@@ -18,6 +18,7 @@ struct draw {
     bool repeated; /* by a negative count: each draw is for itself */
     bool values;
     size_t count;
+    void (*reply_value)(struct reply_writer *, struct bytes); /* reply_bulk, unless set */
 };
 
 /* The arguments of HRANDFIELD and ZRANDMEMBER from the second on: [count [<values_word>]]; of

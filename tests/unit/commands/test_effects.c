@@ -45,7 +45,7 @@ static uint64_t absolute(void)
     return primary.now_ms - 5 + prng_below(&prng, 40);
 }
 
-/* In these K stands for a key, V a value, T a time to live, A a time, N a number. */
+/* In these K stands for a key, V a value, T a time to live, A a time, N a number, S a score. */
 static const char *const templates[] = {"GET K",
                                         "GETDEL K",
                                         "INCR K",
@@ -149,7 +149,28 @@ static const char *const templates[] = {"GET K",
                                         "SINTERSTORE K K K",
                                         "SDIFFSTORE K K K",
                                         "SINTER K K",
-                                        "SMEMBERS K"};
+                                        "SMEMBERS K",
+                                        "ZADD K S V S V S V",
+                                        "ZADD K NX S V S V",
+                                        "ZADD K XX CH S V S V",
+                                        "ZADD K GT S V S V",
+                                        "ZADD K LT CH S V",
+                                        "ZADD K INCR S V",
+                                        "ZADD K XX GT INCR S V",
+                                        "ZINCRBY K S V",
+                                        "ZREM K V V",
+                                        "ZPOPMIN K",
+                                        "ZPOPMAX K 2",
+                                        "ZMPOP 2 K K MIN COUNT 2",
+                                        "ZREMRANGEBYRANK K 1 2",
+                                        "ZREMRANGEBYSCORE K S S",
+                                        "ZRANGESTORE K K 0 3",
+                                        "ZUNIONSTORE K 2 K K",
+                                        "ZUNIONSTORE K 3 K K K WEIGHTS S S S AGGREGATE MAX",
+                                        "ZINTERSTORE K 2 K K WEIGHTS 0.1 3",
+                                        "ZDIFFSTORE K 2 K K",
+                                        "ZRANGE K 0 -1",
+                                        "ZUNION 2 K K"};
 
 static void write_request(struct buf *out)
 {
@@ -161,6 +182,7 @@ static void write_request(struct buf *out)
                                          "9223372036854775807",
                                          "a-value-that-is-too-long-to-be-embedded-in-anything"};
     static const char *const times[] = {"1", "2", "5", "20", "1000", "0", "-1", "x"};
+    static const char *const scores[] = {"1", "2", "-1.5", "0.1", "inf", "-inf", "x"};
     static const char *const numbers[] = {"3", "-2", "0.1", "9223372036854775807"};
     buf_reset(out, SIZE_MAX);
     const char *template = PICK(templates);
@@ -173,6 +195,7 @@ static void write_request(struct buf *out)
         case 'V': buf_append_text(out, PICK(values)); break;
         case 'T': buf_append_text(out, PICK(times)); break;
         case 'N': buf_append_text(out, PICK(numbers)); break;
+        case 'S': buf_append_text(out, PICK(scores)); break;
         case 'A': buf_append_format(out, "%" PRIu64, absolute()); break;
         default: buf_append(out, at, 1); break;
         }
@@ -256,8 +279,9 @@ START_TEST(effects_are_deterministic)
         harness_run(&primary, buf_head(&request));
         const char *told = harness_effects(&primary);
         static const char *const never[] = {
-            "INCRBYFLOAT", "GETEX", "GETSET",  "GETDEL",   "SETEX", "PSETEX",       " PX ", " EX ",
-            " NX",         " XX",   "EXPIRE ", "RENAMENX", "LMPOP", "HINCRBYFLOAT", "SPOP"};
+            "INCRBYFLOAT", "GETEX",   "GETSET", "GETDEL",  "SETEX",    "PSETEX", " PX ",
+            " EX ",        " NX",     " XX",    "EXPIRE ", "RENAMENX", "LMPOP",  "HINCRBYFLOAT",
+            "SPOP",        "ZINCRBY", "ZPOP",   "ZMPOP",   " GT ",     " LT "};
         for (size_t i = 0; i < sizeof(never) / sizeof(never[0]); i++) {
             ck_assert_msg(strstr(told, never[i]) == NULL, "%s was told as %s", buf_head(&request),
                           told);

@@ -1,0 +1,21 @@
+/*
+ * What LMPOP and ZMPOP have in common:
+ *
+ *      numkeys key [key ...] LEFT|RIGHT [COUNT count]
+ */
+#ifndef TORC_NODE_COMMANDS_POP_OPTIONS_H
+#define TORC_NODE_COMMANDS_POP_OPTIONS_H
+
+#include "node/call.h"
+
+struct pop_options {
+    size_t keys_end; /* of the arguments that are keys, which begin at 2 */
+    bool other_end;  /* the second word was there, not the first */
+    int64_t limit;   /* at least 1 */
+};
+
+/* Parses all arguments; the two words name the ends, in lower case. False after it has replied. */
+bool pop_options_parse(struct call *call, const char *first_end, const char *other_end,
+                       struct pop_options *out) TORC_MUST_USE;
+
+#endif
