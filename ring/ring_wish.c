@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,6 +32,7 @@ int ring_wish_copy(struct ring_wish *out, const struct ring_wish *wish)
 int ring_wish_add(struct ring_wish *wish, const struct ring_wish_node *node)
 {
     for (size_t i = 0; i < wish->count; i++) {
+        assert(wish->nodes != NULL);
         if (node_id_equal(&wish->nodes[i].id, &node->id)) {
             wish->nodes[i] = *node;
             return TORC_OK;
