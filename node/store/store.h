@@ -174,4 +174,22 @@ void object_dump(const struct object *object, struct buf *out);
 int keyspace_restore(struct keyspace *keys, struct bytes key, uint64_t hash, struct bytes dump,
                      uint64_t expire_at_ms) TORC_MUST_USE;
 
+/*
+ * By which copies are compared: equal for equal keys with equal values and expiries, however the
+ * values are held in memory and whatever a set or hash was made of before. docs/protocol.md.
+ */
+uint64_t object_digest(const struct object *object);
+struct keyspace_digest {
+    uint64_t count; /* keys */
+    uint64_t sum;   /* of their digests, modulo 2^64 */
+};
+/* Of the keys from a place on, about `budget` bytes of them, of which the last may take more. Places
+ * are the cursors of keyspace_scan: 0 is the first. Returns where to go on, 0 = that was all. Two
+ * keyspaces with the same keys agree on what lies between two places. */
+uint64_t keyspace_digest_next(struct keyspace *keys, uint64_t from, size_t budget,
+                              struct keyspace_digest *out) TORC_MUST_USE;
+/* Of the keys from a place on up to before another, 0 = the end. */
+void keyspace_digest_range(struct keyspace *keys, uint64_t from, uint64_t to,
+                           struct keyspace_digest *out);
+
 #endif

@@ -3,7 +3,6 @@
 #include "base/error.h"
 #include "node/store/allocate.h"
 
-#define CURSOR_SHIFT 16 /* a cursor is the upper 48 bits of a hash: room for a slot beside it */
 #define RANDOM_TRIES_MAX 512 /* three or four do; so many fail only where hashes were chosen to */
 
 void table_init(struct table *table)
@@ -112,17 +111,17 @@ static uint64_t scan_segment(const struct segment *segment, uint64_t hash, struc
 
 static uint64_t scan_table(struct table *table, uint64_t cursor, struct scan *scan)
 {
-    if (cursor >= (uint64_t)1 << (64 - CURSOR_SHIFT)) {
+    if (cursor >= (uint64_t)1 << (64 - TABLE_CURSOR_SHIFT)) {
         return 0; /* not one of ours */
     }
     /* The tables are in the order of the hash. So whatever their sizes are and were, all that comes
      * before the cursor has been visited and nothing else has to be remembered. */
-    uint64_t hash = cursor << CURSOR_SHIFT;
+    uint64_t hash = cursor << TABLE_CURSOR_SHIFT;
     scan->budget = scan->budget == 0 ? 1 : scan->budget;
     do {
         hash = scan_segment(table_segment(table, hash), hash, scan);
     } while (hash != 0 && scan->used < scan->budget);
-    return hash >> CURSOR_SHIFT;
+    return table_cursor(hash);
 }
 
 uint64_t table_scan(struct table *table, uint64_t cursor, size_t budget, keyspace_visitor *visit,

@@ -17,6 +17,15 @@
 
 #include <stdatomic.h>
 
+/* A cursor is the upper 48 bits of a hash: room for a slot beside it. */
+#define TABLE_CURSOR_SHIFT 16
+
+/* Where a scan comes across a key of that hash. */
+static inline uint64_t table_cursor(uint64_t hash)
+{
+    return hash >> TABLE_CURSOR_SHIFT;
+}
+
 struct table {
     /* entries and span are also read by a prefetch without the lock */
     struct segment root; /* unused while there is a directory */

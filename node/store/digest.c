@@ -1,0 +1,133 @@
+/* Digests, by which copies are compared. Normative: docs/protocol.md. */
+#include "node/store/hash.h"
+#include "node/store/keyspace.h"
+#include "node/store/list.h"
+#include "node/store/set.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#define DIGEST_CHUNK 16 /* objects between two looks at the budget */
+#define DIGEST_OBJECT_COST                                                                         \
+    256 /* bytes that are digested in the time it takes to find an object                          \
+         */
+
+static uint64_t digest_bytes(struct bytes bytes, uint64_t seed)
+{
+    return XXH3_64bits_withSeed(bytes.data, bytes.size, seed);
+}
+
+/* ---- of a value ---- */
+
+static uint64_t string_digest(const struct object *object)
+{
+    char scratch[OBJECT_SCRATCH_SIZE];
+    return digest_bytes(object_string(object, scratch), 0);
+}
+
+/* Each value is the seed of the next: their order counts. */
+static uint64_t list_digest(const struct object *object)
+{
+    struct list_cursor cursor;
+    struct bytes value;
+    uint64_t digest = 0;
+    list_cursor_init(&cursor, object, 0, LIST_TAIL);
+    while (list_next(&cursor, &value)) {
+        digest = digest_bytes(value, digest);
+    }
+    return digest;
+}
+
+/* A sum: the order does not count. */
+static void add_member(void *context, struct bytes member, struct bytes value)
+{
+    uint64_t *sum = context;
+    *sum += digest_bytes(value, digest_bytes(member, 0));
+}
+
+static uint64_t hash_digest(const struct object *object)
+{
+    uint64_t sum = 0;
+    hash_scan(object, 0, SIZE_MAX, add_member, &sum);
+    return sum;
+}
+
+static uint64_t set_digest(const struct object *object)
+{
+    uint64_t sum = 0;
+    set_scan(object, 0, SIZE_MAX, add_member, &sum);
+    return sum;
+}
+
+static uint64_t value_digest(const struct object *object)
+{
+    switch (object_type(object)) {
+    case OBJECT_STRING: return string_digest(object);
+    case OBJECT_LIST: return list_digest(object);
+    case OBJECT_HASH: return hash_digest(object);
+    case OBJECT_SET: return set_digest(object);
+    }
+    return 0;
+}
+
+/* ---- of a key ---- */
+
+static void put_u64(char *out, uint64_t number)
+{
+    for (unsigned i = 0; i < sizeof(number); i++) {
+        out[i] = (char)(number >> (8 * i));
+    }
+}
+
+static uint64_t digest_hashed(const struct object *object, uint64_t hash)
+{
+    char parts[1 + 2 * sizeof(uint64_t)];
+    parts[0] = (char)object_type(object);
+    put_u64(parts + 1, object_expire_at_ms(object));
+    put_u64(parts + 1 + sizeof(uint64_t), value_digest(object));
+    return digest_bytes((struct bytes){parts, sizeof(parts)}, hash);
+}
+
+uint64_t object_digest(const struct object *object)
+{
+    return digest_hashed(object, key_hash(object_key(object)));
+}
+
+/* ---- of a range of places ---- */
+
+struct digest_walk {
+    uint64_t from, to; /* places; `to` 0 = the end */
+    struct keyspace_digest *out;
+};
+
+/* A scan also comes across what shares a tag with the range. Tags depend on the size of a table and
+ * places do not, so that the keys of a range are the same in every copy. */
+static void digest_visit(void *context, const struct object *object)
+{
+    const struct digest_walk *walk = context;
+    uint64_t hash = key_hash(object_key(object));
+    uint64_t place = table_cursor(hash);
+    if (place >= walk->from && (walk->to == 0 || place < walk->to)) {
+        walk->out->count++;
+        walk->out->sum += digest_hashed(object, hash);
+    }
+}
+
+uint64_t keyspace_digest_next(struct keyspace *keys, uint64_t from, size_t budget,
+                              struct keyspace_digest *out)
+{
+    struct digest_walk walk = {.from = from, .out = out};
+    *out = (struct keyspace_digest){0};
+    return table_scan_bytes(&keys->table, from, budget, digest_visit, &walk);
+}
+
+void keyspace_digest_range(struct keyspace *keys, uint64_t from, uint64_t to,
+                           struct keyspace_digest *out)
+{
+    struct digest_walk walk = {.from = from, .to = to, .out = out};
+    uint64_t cursor = from;
+    *out = (struct keyspace_digest){0};
+    do {
+        cursor = table_scan_bytes(&keys->table, cursor, CHUNK_BYTES, digest_visit, &walk);
+    } while (cursor != 0 && (to == 0 || cursor < to));
+}

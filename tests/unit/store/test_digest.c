@@ -1,0 +1,254 @@
+#include "node/store/hash.h"
+#include "node/store/keyspace.h"
+#include "node/store/list.h"
+#include "tests/unit/store/support.h"
+
+#define KEYS 6500u
+#define OTHERS 12000u /* more keys that one of two keyspaces has held */
+
+static struct store *store;
+static struct keyspace *a, *b;
+
+static void setup(void)
+{
+    store = store_create();
+    ck_assert_ptr_nonnull(store);
+    a = store_keyspace(store, 0);
+    b = store_keyspace(store, 1);
+}
+
+static void teardown(void)
+{
+    store_destroy(store);
+}
+
+/* ---- of an object ---- */
+
+static uint64_t digest_text(const char *key, const char *value, uint64_t expire_at_ms)
+{
+    return object_digest(set_text(a, key, bytes_of(value), expire_at_ms));
+}
+
+static struct object *push(struct keyspace *keys, const char *key, const char *const *values,
+                           size_t count)
+{
+    struct bytes name = bytes_of(key);
+    struct object *object = NULL;
+    for (size_t i = 0; i < count; i++) {
+        struct bytes value = bytes_of(values[i]);
+        ck_assert_int_eq(
+            keyspace_list_push(keys, name, key_hash(name), LIST_TAIL, &value, 1, &object), 0);
+    }
+    return object;
+}
+
+static struct object *set_field(struct keyspace *keys, const char *key, const char *field,
+                                const char *value)
+{
+    struct bytes name = bytes_of(key);
+    struct object *object = NULL;
+    bool added;
+    ck_assert_int_eq(keyspace_hash_set(keys, name, key_hash(name), bytes_of(field), bytes_of(value),
+                                       &added, &object),
+                     0);
+    return object;
+}
+
+START_TEST(digests_are_those_that_the_protocol_says)
+{
+    static const char *const values[] = {"a", "", "bc"};
+    ck_assert_uint_eq(digest_text("key", "abc", 0), UINT64_C(0x29d6d4935f884d26));
+    ck_assert_uint_eq(digest_text("key", "-2", 1234567890123), UINT64_C(0x38e4f5bf73fc705f));
+    ck_assert_uint_eq(object_digest(push(a, "list", values, 3)), UINT64_C(0x3fdc72665241cc9e));
+    set_field(a, "hash", "a", "1");
+    ck_assert_uint_eq(object_digest(set_field(a, "hash", "b", "")), UINT64_C(0x3a9d990b726e9e04));
+}
+END_TEST
+
+START_TEST(what_differs_has_another_digest)
+{
+    static const char *const values[] = {"x", "y", "z"};
+    static const char *const turned[] = {"y", "x", "z"};
+    static const char *const joined[] = {"xy", "", "z"};
+    uint64_t seen[16];
+    size_t count = 0;
+    seen[count++] = digest_text("key", "value", 0);
+    seen[count++] = digest_text("kex", "value", 0);
+    seen[count++] = digest_text("key", "valuf", 0);
+    seen[count++] = digest_text("key", "value", 1);
+    seen[count++] = digest_text("key", "", 0);
+    seen[count++] = digest_text("", "value", 0);
+    seen[count++] = object_digest(push(a, "l1", values, 3));
+    keyspace_clear(a);
+    seen[count++] = object_digest(push(a, "l1", turned, 3));
+    keyspace_clear(a);
+    seen[count++] = object_digest(push(a, "l1", joined, 3));
+    keyspace_clear(a);
+    seen[count++] = object_digest(push(a, "l1", values, 2));
+    set_field(a, "h", "x", "1");
+    seen[count++] = object_digest(set_field(a, "h", "y", "2"));
+    set_field(a, "h", "x", "2");
+    seen[count++] = object_digest(set_field(a, "h", "y", "1"));
+    keyspace_clear(a);
+    seen[count++] = object_digest(set_field(a, "h", "x", "1"));
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < i; j++) {
+            ck_assert_msg(seen[i] != seen[j], "%zu and %zu", i, j);
+        }
+    }
+}
+END_TEST
+
+START_TEST(how_a_string_is_held_does_not_count)
+{
+    char *data;
+    struct bytes name = BYTES_LITERAL("n");
+    uint64_t kept = digest_text("n", "12", 0);
+    ck_assert_str_eq(object_encoding_name(find_text(a, "n")), "int");
+    ck_assert_int_eq(keyspace_resize_string(a, name, key_hash(name), 1, &data), 0);
+    ck_assert_int_eq(keyspace_resize_string(a, name, key_hash(name), 2, &data), 0);
+    data[1] = '2';
+    ck_assert_str_eq(object_encoding_name(find_text(a, "n")), "raw");
+    ck_assert_uint_eq(object_digest(find_text(a, "n")), kept);
+}
+END_TEST
+
+START_TEST(how_a_list_is_held_does_not_count)
+{
+    static const char *const values[] = {"first", "second", "3", ""};
+    char half[5000];
+    const char *const halves[] = {half, half};
+    struct bytes name = BYTES_LITERAL("list");
+    memset(half, 'x', sizeof(half) - 1);
+    half[sizeof(half) - 1] = '\0';
+    push(a, "list", values, 2);
+    push(a, "list", halves, 2);
+    keyspace_list_remove(a, name, key_hash(name), 3, 1);
+    struct object *outside = push(a, "list", values + 2, 2);
+    push(b, "list", values, 2);
+    push(b, "list", halves, 1);
+    struct object *inside = push(b, "list", values + 2, 2);
+    ck_assert_str_eq(object_encoding_name(outside), "quicklist");
+    ck_assert_str_eq(object_encoding_name(inside), "listpack");
+    ck_assert_uint_eq(object_digest(outside), object_digest(inside));
+}
+END_TEST
+
+START_TEST(how_a_hash_is_held_does_not_count)
+{
+    char text[32];
+    char large[100];
+    memset(large, 'x', sizeof(large) - 1);
+    large[sizeof(large) - 1] = '\0';
+    set_field(a, "h", "goes", large);
+    for (int i = 0; i < 50; i++) {
+        snprintf(text, sizeof(text), "%d", i);
+        set_field(a, "h", text, text);
+        snprintf(text, sizeof(text), "%d", 49 - i);
+        set_field(b, "h", text, text);
+    }
+    struct bytes name = BYTES_LITERAL("h");
+    ck_assert(keyspace_hash_remove(a, name, key_hash(name), BYTES_LITERAL("goes")));
+    ck_assert_str_eq(object_encoding_name(find_text(a, "h")), "hashtable");
+    ck_assert_str_eq(object_encoding_name(find_text(b, "h")), "listpack");
+    ck_assert_uint_eq(object_digest(find_text(a, "h")), object_digest(find_text(b, "h")));
+}
+END_TEST
+
+/* ---- of ranges ---- */
+
+/* Two keyspaces with the same keys in tables of different depths. */
+static void fill(void)
+{
+    for (unsigned i = 0; i < KEYS + OTHERS; i++) {
+        set_number(b, i, "x", i % 7);
+        if (i < KEYS) {
+            set_number(a, i, "x", i % 7);
+        }
+    }
+    for (unsigned i = KEYS; i < KEYS + OTHERS; i++) {
+        require(delete_number(b, i));
+    }
+    require(table_directory(&a->table)->depth < table_directory(&b->table)->depth);
+}
+
+/* Compares range by range as a primary and its replica do; how many differ. */
+static unsigned compare(struct keyspace *from, struct keyspace *with, size_t budget)
+{
+    struct keyspace_digest all;
+    uint64_t place = 0;
+    uint64_t sum = 0;
+    uint64_t count = 0;
+    unsigned differing = 0;
+    do {
+        struct keyspace_digest ours;
+        struct keyspace_digest theirs;
+        uint64_t next = keyspace_digest_next(from, place, budget, &ours);
+        require(next == 0 || next > place);
+        require(next == 0 || ours.count > 0);
+        keyspace_digest_range(with, place, next, &theirs);
+        differing += ours.count != theirs.count || ours.sum != theirs.sum;
+        sum += ours.sum;
+        count += ours.count;
+        place = next;
+    } while (place != 0);
+    require(count == keyspace_count(from));
+    keyspace_digest_range(from, 0, 0, &all);
+    require(all.count == count && all.sum == sum);
+    return differing;
+}
+
+START_TEST(ranges_are_the_same_keys_whatever_the_tables)
+{
+    static const size_t budgets[] = {0, 500, 5000, SIZE_MAX};
+    ck_assert_uint_eq(compare(a, b, 1), 0); /* empty */
+    fill();
+    for (size_t i = 0; i < sizeof(budgets) / sizeof(budgets[0]); i++) {
+        ck_assert_uint_eq(compare(a, b, budgets[i]), 0);
+        ck_assert_uint_eq(compare(b, a, budgets[i]), 0);
+    }
+}
+END_TEST
+
+START_TEST(a_budget_bounds_a_range)
+{
+    struct keyspace_digest found;
+    fill();
+    uint64_t next = keyspace_digest_next(a, 0, 16 * 1024, &found);
+    ck_assert_uint_ne(next, 0);
+    ck_assert_uint_le(found.count, 16 * 1024 / object_memory(find_number(a, 0)) + 4);
+    ck_assert_uint_ge(found.count, 64);
+    set_text(a, "large", (struct bytes){(char[100000]){0}, 100000}, 0);
+    ck_assert_uint_eq(compare(a, a, 64 * 1024), 0);
+}
+END_TEST
+
+START_TEST(one_range_shows_what_one_key_is)
+{
+    fill();
+    set_number(b, 7, "y", 0);
+    ck_assert_uint_eq(compare(a, b, 500), 1);
+    ck_assert(delete_number(b, 7));
+    ck_assert_uint_eq(compare(a, b, 500), 1);
+    ck_assert_uint_eq(compare(b, a, 500), 1);
+    ck_assert(delete_number(a, 7));
+    ck_assert_uint_eq(compare(a, b, 500), 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("digest");
+    TCase *tests = tcase_create("all");
+    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_test(tests, digests_are_those_that_the_protocol_says);
+    tcase_add_test(tests, what_differs_has_another_digest);
+    tcase_add_test(tests, how_a_string_is_held_does_not_count);
+    tcase_add_test(tests, how_a_list_is_held_does_not_count);
+    tcase_add_test(tests, how_a_hash_is_held_does_not_count);
+    tcase_add_test(tests, ranges_are_the_same_keys_whatever_the_tables);
+    tcase_add_test(tests, a_budget_bounds_a_range);
+    tcase_add_test(tests, one_range_shows_what_one_key_is);
+    suite_add_tcase(suite, tests);
+    return run_suite(suite);
+}
