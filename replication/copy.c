@@ -527,6 +527,9 @@ static enum copy_verdict receive_refill(struct copy *copy, const struct copy_rim
 enum copy_verdict copy_receive(struct copy *copy, const struct copy_rim *rim, const struct op *op,
                                uint16_t sender, uint64_t generation, uint64_t own_epoch)
 {
+    if (op->kind == OP_CHECK) {
+        return copy_receive_check(copy, rim, op, sender, generation);
+    }
     if (op->kind != OP_EFFECT) {
         /* Under a view that is not installed here it may be undone by that view; by one older than
          * the view that took our standing from us it may lack what others did without us. */

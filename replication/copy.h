@@ -161,6 +161,11 @@ struct copy_rim {
     bool (*effect_is_on)(void *context, struct bytes effects, struct bytes key);
     enum piece_verdict (*piece_effect)(void *context, uint16_t slot, struct bytes effects,
                                        uint64_t *cursor);
+    /* Count and digest of the keys of a range; the same of about `budget` bytes of them from
+     * range->from on, and sets range->to. Where they differ between two copies, so do the copies.
+     */
+    void (*data_digest)(void *context, uint16_t slot, struct op_range *range);
+    void (*data_digest_next)(void *context, uint16_t slot, size_t budget, struct op_range *range);
     /* A second copy, which takes the place of the first at the end. */
     void (*incoming_begin)(void *context, uint16_t slot);
     bool (*incoming_key)(void *context, uint16_t slot,
@@ -248,6 +253,25 @@ bool copy_step(struct copy *copy, const struct copy_rim *rim, size_t budget);
 /* Of a slot that is to move: its new owners are waited for and have acknowledged that, so that it
  * may move at any moment. */
 bool copy_can_move(const struct copy *copy, const struct copy_rim *rim);
+
+/* How far a primary has compared a slot with its members. See copy_check. */
+struct copy_check {
+    uint64_t run;    /* tells checks from earlier ones of this sender */
+    uint64_t place;  /* where it goes on */
+    uint64_t sent;   /* ranges, each counted for each member */
+    uint64_t unsent; /* likewise: to members that do not get every effect */
+};
+enum copy_check_result {
+    COPY_CHECK_MORE,
+    COPY_CHECK_DONE,
+    COPY_CHECK_LATER, /* the stream towards a member has no room */
+    COPY_CHECK_GONE,  /* the slot is not led here any more, or not yet */
+};
+/* Tells the members what the next range of about `budget` bytes comes to. As their streams are
+ * ordered, each must hold the same when that arrives. Nothing waits for it. */
+enum copy_check_result copy_check(const struct copy *copy, const struct copy_rim *rim,
+                                  struct copy_check *check, size_t budget);
+
 /* After a newer view: a member that is attached by our reckoning may not be so by its own, when one
  * of us has missed a view. Those who are syncing are told again at each, all of them when it was us
  * (`missed`). */
@@ -260,6 +284,9 @@ enum copy_verdict {
     COPY_SKIPPED, /* it must not count as acknowledged, and the sender be told */
     COPY_LATER,   /* of a view that is not installed here yet */
     COPY_BROKEN,  /* not lawful: the stream must end */
+    COPY_DIFFERS, /* a check: this copy is not what its primary holds; else it is COPY_APPLIED */
+    COPY_PASSED,  /* a check, and there is nothing to compare: this copy does not follow the sender
+                   */
 };
 enum copy_verdict copy_receive(struct copy *copy, const struct copy_rim *rim, const struct op *op,
                                uint16_t sender, uint64_t generation, uint64_t own_epoch);

@@ -38,7 +38,7 @@ int op_decode(struct bytes input, struct op *out, size_t *consumed)
     out->view_epoch = read_u64(&reader);
     out->epoch = read_u64(&reader);
     out->sequence = read_u64(&reader);
-    if (out->kind < OP_EFFECT || out->kind > OP_REFILL_EFFECT || out->slot >= SLOT_COUNT ||
+    if (out->kind < OP_EFFECT || out->kind > OP_CHECK || out->slot >= SLOT_COUNT ||
         (out->flags & ~(OP_FLAG_KEEP | OP_FLAG_CONFIRM | OP_FLAG_ONCE | OP_FLAG_FIRST)) != 0) {
         return TORC_ECORRUPT;
     }
@@ -66,5 +66,30 @@ int op_decode_refill_key(struct bytes payload, struct bytes *key, uint64_t *expi
     *key = read_bytes32(&reader, REQUEST_BULK_SIZE_MAX);
     *expire_at_ms = read_u64(&reader);
     *dump = read_bytes32(&reader, BUS_FRAME_SIZE_MAX);
+    return reader_finish(&reader);
+}
+
+void op_encode_check(struct buf *out, uint64_t run, const struct op_range *range)
+{
+    write_u64(out, run);
+    write_u64(out, range->from);
+    write_u64(out, range->to);
+    write_u64(out, range->count);
+    write_u64(out, range->digest);
+}
+
+int op_decode_check(struct bytes payload, uint64_t *run, struct op_range *range)
+{
+    struct reader reader;
+    reader_init(&reader, payload);
+    *run = read_u64(&reader);
+    range->from = read_u64(&reader);
+    range->to = read_u64(&reader);
+    range->count = read_u64(&reader);
+    range->digest = read_u64(&reader);
+    if (range->from > OP_PLACE_MAX || range->to > OP_PLACE_MAX ||
+        (range->to != 0 && range->to <= range->from)) {
+        return TORC_ECORRUPT;
+    }
     return reader_finish(&reader);
 }

@@ -30,6 +30,7 @@ enum op_kind {
     OP_REFILL_OUTCOME = 7, /* payload: once (24 bytes), reply bytes32: see outcomes.h */
     OP_REFILL_PIECE = 8,   /* payload as of a key, with a piece of its value in place of the dump */
     OP_REFILL_EFFECT = 9,  /* payload: a command on a key whose pieces have come, or are coming */
+    OP_CHECK = 10,         /* payload: run and range; what you hold must be that. Changes nothing */
 };
 
 enum op_flag {
@@ -62,5 +63,19 @@ void op_encode_refill_key(struct buf *out, struct bytes key, uint64_t expire_at_
                           struct bytes dump);
 int op_decode_refill_key(struct bytes payload, struct bytes *key, uint64_t *expire_at_ms,
                          struct bytes *dump) TORC_MUST_USE;
+
+/* What the keys of a slot come to between two places. A place is a cursor of a scan: below 2^48. */
+struct op_range {
+    uint64_t from;
+    uint64_t to; /* before it; 0 = the end */
+    uint64_t count;
+    uint64_t digest;
+};
+#define OP_PLACE_MAX (((uint64_t)1 << 48) - 1)
+
+/* The payload of OP_CHECK: the sender's number of the run, and a range. Decode: 0 or TORC_ECORRUPT.
+ */
+void op_encode_check(struct buf *out, uint64_t run, const struct op_range *range);
+int op_decode_check(struct bytes payload, uint64_t *run, struct op_range *range) TORC_MUST_USE;
 
 #endif

@@ -55,7 +55,7 @@ START_TEST(test_round_trip)
 {
     static const uint8_t flags[] = {0, OP_FLAG_KEEP, OP_FLAG_CONFIRM, OP_FLAG_ONCE};
     static const uint16_t slots[] = {0, 1, SLOT_COUNT - 1};
-    for (unsigned kind = OP_EFFECT; kind <= OP_REFILL_OUTCOME; kind++) {
+    for (unsigned kind = OP_EFFECT; kind <= OP_CHECK; kind++) {
         for (size_t i = 0; i < sizeof(flags) * 3 * 4; i++) {
             struct op op = {.kind = (uint8_t)kind,
                             .flags = flags[i % sizeof(flags)],
@@ -126,7 +126,7 @@ START_TEST(test_several)
 }
 END_TEST
 
-#define KIND_LAST OP_REFILL_EFFECT
+#define KIND_LAST OP_CHECK
 #define FLAGS_KNOWN (unsigned)(OP_FLAG_KEEP | OP_FLAG_CONFIRM | OP_FLAG_ONCE | OP_FLAG_FIRST)
 
 static int decode_with(size_t at, uint8_t value)
@@ -216,6 +216,68 @@ START_TEST(test_refill_key_empty)
 }
 END_TEST
 
+static int decode_check(uint64_t run, const struct op_range *range, size_t cut, size_t more,
+                        struct op_range *decoded)
+{
+    struct buf out = {0};
+    uint64_t decoded_run = 0;
+    op_encode_check(&out, run, range);
+    ck_assert_uint_eq(buf_size(&out), 40);
+    for (size_t i = 0; i < more; i++) {
+        buf_append(&out, "x", 1);
+    }
+    int result = op_decode_check((struct bytes){buf_head(&out), buf_size(&out) - cut}, &decoded_run,
+                                 decoded);
+    ck_assert(result != TORC_OK || decoded_run == run);
+    buf_deinit(&out);
+    return result;
+}
+
+START_TEST(test_check)
+{
+    const struct op_range range = {.from = 0x060504030201,
+                                   .to = 0x161514131211,
+                                   .count = 0x2827262524232221,
+                                   .digest = 0x3837363534333231};
+    struct op_range decoded = {0};
+    ck_assert_int_eq(decode_check(0x4847464544434241, &range, 0, 0, &decoded), TORC_OK);
+    ck_assert_mem_eq(&decoded, &range, sizeof(range));
+    for (size_t cut = 1; cut <= 40; cut++) {
+        ck_assert_int_eq(decode_check(1, &range, cut, 0, &decoded), TORC_ECORRUPT);
+    }
+    ck_assert_int_eq(decode_check(1, &range, 0, 1, &decoded), TORC_ECORRUPT);
+    struct buf out = {0};
+    op_encode_check(&out, 7, &range);
+    ck_assert_mem_eq(buf_head(&out), "\7\0\0\0\0\0\0\0\1\2\3\4\5\6\0\0\x11\x12\x13", 19);
+    buf_deinit(&out);
+}
+END_TEST
+
+START_TEST(test_check_places)
+{
+    static const struct {
+        uint64_t from, to;
+        bool lawful;
+    } cases[] = {
+        {0, 0, true},
+        {0, 1, true},
+        {5, 0, true},
+        {5, 5, false}, /* empty */
+        {5, 4, false},
+        {OP_PLACE_MAX, 0, true},
+        {OP_PLACE_MAX + 1, 0, false},
+        {0, OP_PLACE_MAX, true},
+        {0, OP_PLACE_MAX + 1, false},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct op_range range = {.from = cases[i].from, .to = cases[i].to};
+        struct op_range decoded;
+        ck_assert_int_eq(decode_check(1, &range, 0, 0, &decoded),
+                         cases[i].lawful ? TORC_OK : TORC_ECORRUPT);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("op");
@@ -228,6 +290,8 @@ int main(void)
     tcase_add_test(tests, test_size_limit);
     tcase_add_test(tests, test_refill_key);
     tcase_add_test(tests, test_refill_key_empty);
+    tcase_add_test(tests, test_check);
+    tcase_add_test(tests, test_check_places);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -190,6 +190,25 @@ static uint64_t data_scan(void *context, uint16_t slot, uint64_t cursor, size_t 
     return cursor == FAKE_KEYS ? 0 : cursor;
 }
 
+/* Key 'a' + n is at place n. */
+static void data_digest(void *context, uint16_t slot, struct op_range *range)
+{
+    const struct fake_node *node = context;
+    range->count = 0;
+    range->digest = 0;
+    for (uint64_t i = range->from; i < (range->to == 0 ? FAKE_KEYS : range->to); i++) {
+        range->count += node->data[slot][i] != 0;
+        range->digest = 31 * range->digest + (unsigned char)node->data[slot][i];
+    }
+}
+
+static void data_digest_next(void *context, uint16_t slot, size_t budget, struct op_range *range)
+{
+    uint64_t keys = budget / FAKE_SCAN_KEY_BYTES == 0 ? 1 : budget / FAKE_SCAN_KEY_BYTES;
+    range->to = range->from + keys >= FAKE_KEYS ? 0 : range->from + keys;
+    data_digest(context, slot, range);
+}
+
 static void incoming_begin(void *context, uint16_t slot)
 {
     struct fake_node *node = context;
@@ -245,6 +264,8 @@ void fake_cluster_init(struct fake_cluster *cluster)
                                       .piece_effect = piece_effect,
                                       .incoming_piece = incoming_piece,
                                       .incoming_apply = incoming_apply,
+                                      .data_digest = data_digest,
+                                      .data_digest_next = data_digest_next,
                                       .incoming_begin = incoming_begin,
                                       .incoming_key = incoming_key,
                                       .incoming_end = incoming_end,
@@ -385,6 +406,9 @@ bool fake_deliver(struct fake_cluster *cluster, uint16_t from, uint16_t to)
     stream->delivered++;
     op->answered = true;
     op->skipped = verdict == COPY_SKIPPED;
+    cluster->compared += op->op.kind == OP_CHECK && verdict == COPY_APPLIED;
+    cluster->differing += verdict == COPY_DIFFERS;
+    cluster->passed += verdict == COPY_PASSED;
     return true;
 }
 
@@ -458,7 +482,7 @@ void fake_kinds(const struct fake_cluster *cluster, uint16_t from, uint16_t to, 
     size_t count = stream == NULL ? 0 : stream->count;
     ck_assert_uint_lt(count, 64);
     for (size_t i = 0; i < count; i++) {
-        out[i] = "?EBKNDCOPT"[stream->ops[i].op.kind];
+        out[i] = "?EBKNDCOPT="[stream->ops[i].op.kind];
     }
     out[count] = '\0';
 }

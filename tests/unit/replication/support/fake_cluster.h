@@ -54,6 +54,7 @@ struct fake_cluster {
     bool cut[FAKE_NODES][FAKE_NODES];                       /* no new stream can be made */
     struct replica_stream *made;
     uint64_t generation;
+    unsigned compared, differing, passed; /* checks that have arrived: equal, and so on */
 };
 
 void fake_cluster_init(struct fake_cluster *cluster);
@@ -91,7 +92,7 @@ struct copy_member *fake_member(struct fake_cluster *cluster, uint16_t primary, 
                                 uint16_t peer);
 /* Kinds of the operations that went from one to the other, as letters: E effect, B begin, K key, N
  * end, D drop, C confirm, O outcome, P piece, T an effect on one
- * that is sent in pieces. Into out[64]. */
+ * that is sent in pieces, = check. Into out[64]. */
 void fake_kinds(const struct fake_cluster *cluster, uint16_t from, uint16_t to, char out[64]);
 
 #endif
