@@ -104,6 +104,7 @@ struct cluster {
     bool faulty;    /* faults may begin */
     uint8_t strike; /* what befalls the nodes at the next view: see cluster_faults.c; 0 = nothing */
     bool loading;   /* clients ask */
+    bool comparing; /* primaries have their copies compared, all the time */
     int64_t last_value;
 
     /* checkers */
@@ -113,6 +114,7 @@ struct cluster {
     bool lost[SLOT_COUNT];        /* no copy that counts is left: its loss is lawful */
     struct {
         uint64_t moves, crashes, losses, takeovers, installs, unknown, refused, skips;
+        uint64_t compared, passed; /* ranges of copies: equal, not to be compared */
         uint64_t backlog_max, replies_max;
     } seen;
     char *failure; /* owned; NULL = all is well */

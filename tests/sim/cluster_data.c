@@ -179,6 +179,24 @@ static bool incoming_apply(void *context, uint16_t slot, struct bytes effects)
     return apply(node->incoming[slot], effects);
 }
 
+static void data_digest(void *context, uint16_t slot, struct op_range *range)
+{
+    struct sim_node *node = context;
+    struct keyspace_digest found;
+    keyspace_digest_range(node->keys[slot], range->from, range->to, &found);
+    range->count = found.count;
+    range->digest = found.sum;
+}
+
+static void data_digest_next(void *context, uint16_t slot, size_t budget, struct op_range *range)
+{
+    struct sim_node *node = context;
+    struct keyspace_digest found;
+    range->to = keyspace_digest_next(node->keys[slot], range->from, budget, &found);
+    range->count = found.count;
+    range->digest = found.sum;
+}
+
 static void incoming_begin(void *context, uint16_t slot)
 {
     struct sim_node *node = context;
@@ -221,6 +239,8 @@ void sim_rim_init_data(struct copy_rim *rim)
     rim->piece_effect = piece_effect;
     rim->incoming_piece = incoming_piece;
     rim->incoming_apply = incoming_apply;
+    rim->data_digest = data_digest;
+    rim->data_digest_next = data_digest_next;
     rim->incoming_begin = incoming_begin;
     rim->incoming_key = incoming_key;
     rim->incoming_end = incoming_end;

@@ -168,6 +168,7 @@ static void start_data(struct sim_node *node)
     for (uint16_t slot = 0; slot < SLOT_COUNT; slot++) {
         copy_init(&node->copies[slot], slot);
         node->copies[slot].complete = variant == VARIANT_EMPTY_IS_COMPLETE && node->incarnation > 1;
+        node->checks[slot] = (struct copy_check){0};
         node->keys[slot] = store_keyspace(node->stores[0], slot);
         node->incoming[slot] = store_keyspace(node->stores[1], slot);
     }

@@ -105,6 +105,7 @@ struct sim_node {
     struct takeover_rim takeover_rim;
     struct copy_rim rim;
     struct copy copies[SLOT_COUNT];
+    struct copy_check checks[SLOT_COUNT];
     struct store *stores[2];
     struct keyspace *keys[SLOT_COUNT], *incoming[SLOT_COUNT];
     const struct view *view; /* retained; installed */
@@ -167,6 +168,12 @@ void sim_streams_send(struct sim_node *node);
 void sim_stream_broken(struct sim_node *node, uint16_t peer);
 void sim_stream_packet(struct sim_node *node, const struct packet *packet);
 void sim_receive_held(struct sim_node *node);
+
+/* check_copies.c: the node asks its replicas to compare the next range of each slot. What they find
+ * is a failure. */
+void check_compare(struct sim_node *node);
+void check_compared(struct sim_node *node, uint16_t from, const struct op *op,
+                    enum copy_verdict verdict);
 
 /* cluster_data.c */
 void sim_rim_init_data(struct copy_rim *rim);

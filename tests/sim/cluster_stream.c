@@ -291,9 +291,10 @@ static void write_ack(struct buf *acks, enum ack_kind kind, uint64_t position)
 static void note_op(struct sim_node *node, uint16_t from, const struct op *op,
                     enum copy_verdict verdict)
 {
-    static const char *const kinds[] = {"?",   "effect", "begin",   "key",
-                                        "end", "drop",   "confirm", "outcome"};
-    static_assert(sizeof(kinds) / sizeof(kinds[0]) == OP_REFILL_OUTCOME + 1, "a name for each");
+    static const char *const kinds[] = {"?",     "effect",       "begin",   "key",
+                                        "end",   "drop",         "confirm", "outcome",
+                                        "piece", "piece effect", "check"};
+    static_assert(sizeof(kinds) / sizeof(kinds[0]) == OP_CHECK + 1, "a name for each");
     bool quiet =
         verdict == COPY_APPLIED && op->kind != OP_REFILL_BEGIN && op->kind != OP_REFILL_END;
     if (!quiet) {
@@ -335,7 +336,11 @@ static void apply_all(struct sim_node *node, uint16_t from)
         }
         receiver->position += consumed;
         any = true;
-        note_op(node, from, &op, verdict);
+        if (op.kind == OP_CHECK) {
+            check_compared(node, from, &op, verdict);
+        } else {
+            note_op(node, from, &op, verdict);
+        }
         if (verdict == COPY_SKIPPED && (op.kind == OP_EFFECT || op.kind == OP_REFILL_END)) {
             receiver->skipped = receiver->position;
             write_ack(&acks, ACK_SKIPPED, receiver->position);

@@ -246,6 +246,9 @@ void sim_report(struct sim_node *node)
     }
     node->report_ms = now_ms + REPORT_MS;
     uint64_t complete = complete_epoch(node, now_ms);
+    if (node->cluster->comparing) {
+        check_compare(node);
+    }
     look_at_moves(node, ready, &any_ready);
     struct quorum_report report = {.complete_epoch = complete,
                                    .ready = any_ready ? ready : NULL,

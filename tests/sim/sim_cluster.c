@@ -1,6 +1,9 @@
 /*
  * Simulates clusters: sim_cluster [--seed N | --seeds N [--from M]] [--variant NAME] [--verbose]
- * [--all] [--twice] [--table N [FILE]].
+ * [--all] [--twice] [--compare] [--table N [FILE]].
+ *
+ * With --compare the copies are compared all the time, as torc-ring check has it done, and no
+ * difference may be found. That is a run of its own: what goes over the network is drawn anew.
  *
  * --table says for each deliberate mistake which checker catches it first, and at which seed up to
  * N. With a file of lines "variant seed", what an earlier run found, it looks there first: a minute
@@ -15,6 +18,7 @@
 
 struct totals {
     uint64_t done, unknown, refused, views, crashes, losses, installs, inconclusive, skips;
+    uint64_t compared, passed;
     uint64_t virtual_us;
 };
 
@@ -30,15 +34,24 @@ static void add_totals(struct totals *totals, const struct cluster *cluster)
     totals->losses += cluster->seen.losses;
     totals->installs += cluster->seen.installs;
     totals->skips += cluster->seen.skips;
+    totals->compared += cluster->seen.compared;
+    totals->passed += cluster->seen.passed;
     totals->inconclusive += cluster->history->inconclusive;
     totals->virtual_us += cluster->network.now_us;
 }
 
+struct mode {
+    enum variant variant;
+    bool verbose, quiet, comparing;
+};
+
 /* One seed; true when all is well. *checker: the first word of the failure. */
-static bool run(uint64_t seed, enum variant variant, bool verbose, bool quiet,
-                struct totals *totals, char checker[32], uint64_t *hash)
+static bool run(uint64_t seed, const struct mode *mode, struct totals *totals, char checker[32],
+                uint64_t *hash)
 {
-    struct cluster *cluster = cluster_create(seed, variant, verbose);
+    enum variant variant = mode->variant;
+    struct cluster *cluster = cluster_create(seed, variant, mode->verbose);
+    cluster->comparing = mode->comparing;
     bool well = cluster_run(cluster);
     *hash = cluster->network.trace_hash;
     add_totals(totals, cluster);
@@ -46,12 +59,13 @@ static bool run(uint64_t seed, enum variant variant, bool verbose, bool quiet,
         const char *text = cluster->failure + strspn(cluster->failure, " .0123456789");
         snprintf(checker, 32, "%.*s", (int)strcspn(text, ":"), text);
     }
-    if (!well && !quiet) {
+    if (!well && !mode->quiet) {
         cluster_print_lines(cluster);
         printf("seed %llu FAILS: %s\n", (unsigned long long)seed, cluster->failure);
-        printf("repeat it with: sim_cluster --seed %llu%s%s\n", (unsigned long long)seed,
+        printf("repeat it with: sim_cluster --seed %llu%s%s%s\n", (unsigned long long)seed,
                variant == VARIANT_NONE ? "" : " --variant ",
-               variant == VARIANT_NONE ? "" : variant_name(variant));
+               variant == VARIANT_NONE ? "" : variant_name(variant),
+               mode->comparing ? " --compare" : "");
     }
     cluster_destroy(cluster);
     return well;
@@ -77,14 +91,14 @@ static int table(uint64_t seeds, const char *path)
 {
     int missed = 0;
     for (int variant = 1; variant < VARIANT_COUNT; variant++) {
+        const struct mode mode = {.variant = (enum variant)variant, .quiet = true};
         struct totals totals = {0};
         char checker[32] = "nobody";
         uint64_t hash = 0;
         uint64_t seed = remembered_seed(path, variant_name((enum variant)variant));
-        if (seed == 0 || run(seed, (enum variant)variant, false, true, &totals, checker, &hash)) {
+        if (seed == 0 || run(seed, &mode, &totals, checker, &hash)) {
             seed = 1;
-            while (seed <= seeds &&
-                   run(seed, (enum variant)variant, false, true, &totals, checker, &hash)) {
+            while (seed <= seeds && run(seed, &mode, &totals, checker, &hash)) {
                 seed++;
             }
         }
@@ -104,8 +118,8 @@ static int table(uint64_t seeds, const char *path)
 struct arguments {
     uint64_t first, last, table;
     const char *remembered; /* file; NULL = none */
-    enum variant variant;
-    bool verbose, all, twice;
+    struct mode mode;
+    bool all, twice;
 };
 
 static bool parse(int argc, char **argv, struct arguments *out)
@@ -115,11 +129,13 @@ static bool parse(int argc, char **argv, struct arguments *out)
     for (int i = 1; i < argc; i++) {
         bool has_value = i + 1 < argc;
         if (strcmp(argv[i], "--verbose") == 0) {
-            out->verbose = true;
+            out->mode.verbose = true;
         } else if (strcmp(argv[i], "--all") == 0) {
             out->all = true; /* goes on after a failure */
         } else if (strcmp(argv[i], "--twice") == 0) {
             out->twice = true;
+        } else if (strcmp(argv[i], "--compare") == 0) {
+            out->mode.comparing = true;
         } else if ((strcmp(argv[i], "--seed") == 0 || strcmp(argv[i], "--from") == 0) &&
                    has_value) {
             out->first = strtoull(argv[++i], NULL, 0);
@@ -131,13 +147,13 @@ static bool parse(int argc, char **argv, struct arguments *out)
                 out->remembered = argv[++i];
             }
         } else if (strcmp(argv[i], "--variant") == 0 && has_value) {
-            out->variant = variant_find(argv[++i]);
+            out->mode.variant = variant_find(argv[++i]);
         } else {
             return false;
         }
     }
     out->last = out->first + count - 1;
-    return out->variant != VARIANT_COUNT && count > 0;
+    return out->mode.variant != VARIANT_COUNT && count > 0;
 }
 
 int main(int argc, char **argv)
@@ -147,7 +163,7 @@ int main(int argc, char **argv)
     uint64_t failures = 0;
     if (!parse(argc, argv, &arguments)) {
         fprintf(stderr, "usage: sim_cluster [--seed N | --seeds N [--from M]] [--variant NAME] "
-                        "[--verbose] [--all] [--twice] [--table SEEDS [FILE]]\n");
+                        "[--verbose] [--all] [--twice] [--compare] [--table SEEDS [FILE]]\n");
         return 2;
     }
     if (arguments.table > 0) {
@@ -159,10 +175,9 @@ int main(int argc, char **argv)
     for (uint64_t seed = arguments.first; seed <= arguments.last; seed++) {
         char checker[32];
         uint64_t hashes[2] = {0, 0};
-        bool well =
-            run(seed, arguments.variant, arguments.verbose, false, &totals, checker, &hashes[0]);
+        bool well = run(seed, &arguments.mode, &totals, checker, &hashes[0]);
         if (well && (arguments.twice || seed % 97 == 0)) {
-            well = run(seed, arguments.variant, false, false, &totals, checker, &hashes[1]);
+            well = run(seed, &arguments.mode, &totals, checker, &hashes[1]);
             if (well && hashes[0] != hashes[1]) {
                 printf("seed %llu FAILS: replay: two runs differ\n", (unsigned long long)seed);
                 well = false;
@@ -175,11 +190,13 @@ int main(int argc, char **argv)
         }
     }
     printf("failures %llu; %.0f virtual s, %llu operations, %llu unknown, %llu refused, %llu "
-           "views, %llu crashes, %llu slots lost lawfully, %llu skips, %llu inconclusive\n",
+           "views, %llu crashes, %llu slots lost lawfully, %llu skips, %llu inconclusive, %llu "
+           "ranges compared, %llu passed over\n",
            (unsigned long long)failures, (double)totals.virtual_us / 1e6,
            (unsigned long long)totals.done, (unsigned long long)totals.unknown,
            (unsigned long long)totals.refused, (unsigned long long)totals.views,
            (unsigned long long)totals.crashes, (unsigned long long)totals.losses,
-           (unsigned long long)totals.skips, (unsigned long long)totals.inconclusive);
+           (unsigned long long)totals.skips, (unsigned long long)totals.inconclusive,
+           (unsigned long long)totals.compared, (unsigned long long)totals.passed);
     return failures == 0 ? 0 : 1;
 }
