@@ -183,6 +183,9 @@ static const struct command config_subcommands[] = {
 };
 
 static const struct command debug_subcommands[] = {
+    {"debug|damage", 3, ADMIN, ROUTE_LOCAL, NO_KEY, GROUP_SERVER, debug_damage_command,
+     "Deletes a key from the node's copy of a slot that another node leads.", "1.0.0", "O(1)",
+     NULL},
     {"debug|help", 2, LOADING, ROUTE_LOCAL, NO_KEY, GROUP_SERVER, debug_help_command,
      "Lists the subcommands.", "1.0.0", "O(1)", NULL},
     {"debug|sleep", 3, ADMIN | LOADING, ROUTE_LOCAL, NO_KEY, GROUP_SERVER, debug_sleep_command,
@@ -197,6 +200,15 @@ static const struct command memory_subcommands[] = {
      "Asks the allocator to give memory back.", "4.0.0", "Depends on the memory allocated.", NULL},
     {"memory|usage", -3, READ, ROUTE_SLOT, SECOND_IS_KEY, GROUP_SERVER, memory_usage_command,
      "Returns how many bytes a key and its value take.", "4.0.0", "O(1)", NULL},
+    {0},
+};
+
+static const struct command torc_check_subcommands[] = {
+    {"torc.check|start", 2, ADMIN, ROUTE_LOCAL, NO_KEY, GROUP_CLUSTER, torc_check_start_command,
+     "Has the copies of the slots that the node leads compared.", "7.0.0",
+     "O(N) where N is the number of slots; the comparing goes on behind.", NULL},
+    {"torc.check|status", 2, ADMIN, ROUTE_LOCAL, NO_KEY, GROUP_CLUSTER, torc_check_status_command,
+     "Returns how far that is, and which copies of the node differ.", "7.0.0", O_N_NODES, NULL},
     {0},
 };
 
@@ -597,6 +609,9 @@ const struct command command_list[] = {
      "Returns the time of the node.", "2.6.0", "O(1)", NULL},
 
     /* between nodes; the view also for client libraries that route by it */
+    {"torc.check", -2, ADMIN, ROUTE_LOCAL, NO_KEY, GROUP_CLUSTER, NULL,
+     "Commands about comparing copies.", "7.0.0", "Depends on the subcommand.",
+     torc_check_subcommands},
     {"torc.flushslot", 2, WRITE | COMMAND_INTERNAL, ROUTE_LOCAL, NO_KEY, GROUP_CLUSTER,
      torc_flushslot_command, "Deletes all keys of a slot.", "7.0.0",
      "O(N) where N is the number of keys of the slot.", NULL},

@@ -32,6 +32,7 @@ static int create_parts(struct node *node)
     node->incoming_store = store_create();
     node->peers = peers_create();
     moves_init(&node->moves);
+    check_init(&node->check);
     node->cluster_text = cluster_text_create();
     node->slots = calloc(SLOT_COUNT, sizeof(*node->slots));
     node->workers = calloc(node->config.threads, sizeof(struct worker *));
@@ -74,6 +75,7 @@ static void destroy_parts(struct node *node)
     store_destroy(node->store);
     store_destroy(node->incoming_store);
     moves_deinit(&node->moves);
+    check_deinit(&node->check);
     command_table_destroy(node->commands);
     free(node->slots);
     free(node->workers);

@@ -5,6 +5,7 @@
 #define TORC_NODE_NODE_H
 
 #include "base/log.h"
+#include "node/check.h"
 #include "node/command.h"
 #include "node/config.h"
 #include "node/moves.h"
@@ -34,6 +35,7 @@ struct worker_stats {
     _Atomic uint64_t error_replies, protocol_errors, moved_replies;
     _Atomic uint64_t effects_sent, effects_applied, effects_refused;
     _Atomic uint64_t refill_bytes, refill_keys; /* sent of slots that move or are refilled */
+    _Atomic uint64_t check_ranges_sent, check_ranges_compared, check_ranges_differing;
 };
 
 /* One writer each, so an add needs no locked instruction. */
@@ -67,6 +69,7 @@ struct node {
     struct peers *peers;
     struct slot *slots; /* SLOT_COUNT of them */
     struct moves moves;
+    struct check check;
     struct cluster_text *cluster_text; /* see commands/cluster_text.h */
 
     /* view_lock for the pointer; the view itself is immutable */

@@ -56,6 +56,9 @@ static void stream_append_op(void *context, struct replica_stream *stream, const
         log_error(&node->log, "out of memory for replication: stopping");
         abort();
     }
+    if (op->kind == OP_CHECK) {
+        stream->checked = *position;
+    }
     if (!atomic_exchange(&stream->dirty, true)) {
         struct worker *sender = node->workers[stream->shard];
         atomic_store(&sender->streams_dirty, true);
@@ -306,6 +309,23 @@ static enum piece_verdict judge_piece_effect(void *context, uint16_t slot, struc
     return look.verdict;
 }
 
+static void data_digest(void *context, uint16_t slot, struct op_range *range)
+{
+    struct keyspace_digest found;
+    keyspace_digest_range(slot_keys(slot_of(context, slot)), range->from, range->to, &found);
+    range->count = found.count;
+    range->digest = found.sum;
+}
+
+static void data_digest_next(void *context, uint16_t slot, size_t budget, struct op_range *range)
+{
+    struct keyspace_digest found;
+    range->to =
+        keyspace_digest_next(slot_keys(slot_of(context, slot)), range->from, budget, &found);
+    range->count = found.count;
+    range->digest = found.sum;
+}
+
 /* ---- refills ---- */
 
 static void incoming_begin(void *context, uint16_t slot)
@@ -393,6 +413,8 @@ void slot_rim_init(struct slot_rim *rim, struct node *node, struct worker *worke
                                     .piece_effect = judge_piece_effect,
                                     .incoming_piece = incoming_piece,
                                     .incoming_apply = incoming_apply,
+                                    .data_digest = data_digest,
+                                    .data_digest_next = data_digest_next,
                                     .incoming_begin = incoming_begin,
                                     .incoming_key = incoming_key,
                                     .incoming_end = incoming_end,

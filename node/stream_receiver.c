@@ -2,6 +2,7 @@
 #include "node/bus_server.h"
 
 #include "base/error.h"
+#include "node/check.h"
 #include "node/peers.h"
 #include "node/worker.h"
 #include "replication/op.h"
@@ -49,6 +50,9 @@ static size_t apply_all(struct bus_connection *bus, struct bytes input, uint64_t
         }
         used += consumed;
         bus->position += consumed;
+        if (op.kind == OP_CHECK) {
+            check_note(worker, bus->peer, &op, verdict);
+        }
         /* Nobody waits for the middle of a refill. */
         bool awaited = op.kind == OP_EFFECT || op.kind == OP_REFILL_END || op.kind == OP_CONFIRM;
         if (verdict == COPY_SKIPPED && awaited) {

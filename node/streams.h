@@ -36,6 +36,7 @@ struct replica_stream {
     _Atomic bool closed;  /* the view no longer counts the replica: nobody waits for it any more */
     _Atomic bool closing; /* about to be closed: no slot may take it up again */
     _Atomic bool dirty;   /* has something to send that its worker has not looked at */
+    uint64_t checked;     /* worker `shard`: end of the last check of copies in it */
     _Atomic uint64_t waiting;           /* bit w: worker w waits for an acknowledgement */
     struct replica_stream *next_closed; /* peers lock: kept until the node stops */
 };

@@ -16,7 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define TICK_SECONDS 0.01     /* while something waits for it: held requests, keys that expire */
+#define TICK_SECONDS 0.01     /* while there is reason to: held requests, keys that expire */
 #define IDLE_TICK_SECONDS 0.1 /* else */
 #define MEMORY_LOOK_MS 100
 #define ACCEPTS_PER_EVENT 64
@@ -324,7 +324,7 @@ static void set_tick(struct worker *worker)
 {
     bool busy = worker->held_first != NULL || atomic_load(&worker->refills_due) ||
                 worker->waiting != NULL || worker->bus_held > 0 || worker->freeing ||
-                node_has_expiries(worker->node);
+                check_is_due(worker) || node_has_expiries(worker->node);
     double wanted = busy ? TICK_SECONDS : IDLE_TICK_SECONDS;
     if (worker->tick.repeat != wanted) {
         worker->tick.repeat = wanted;
@@ -385,6 +385,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *watcher, int events)
     worker_follow_view(worker);
     step_refills(worker);
     age_outcomes(worker, now_ms);
+    check_step(worker, now_ms);
     maintenance_sweep(worker);
     if (worker->index == 0) {
         worker->freeing = maintenance_free_some(worker->node);

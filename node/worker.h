@@ -8,6 +8,7 @@
 #include "base/attributes.h"
 #include "base/buf.h"
 #include "base/prng.h"
+#include "node/check.h"
 #include "node/link.h"
 #include "node/node.h"
 #include "node/resp/request.h"
@@ -78,6 +79,7 @@ struct worker {
     int64_t refill_allowance;    /* bytes of --migration-rate that it may still send; may be owed */
     uint64_t refill_look_at_ms;  /* while there is no allowance: when to look at members again */
     uint64_t refill_allowed_us;  /* until when that was counted */
+    struct check_walk check;     /* of copies; its part of the run under way */
     uint64_t now_wall_ms;        /* of the batch under way */
     struct session peer_session; /* as which effects are applied */
     struct connection *connections;

@@ -197,6 +197,7 @@
     X(config_resetstat)                                                                            \
     X(config_rewrite)                                                                              \
     X(config_set)                                                                                  \
+    X(debug_damage)                                                                                \
     X(debug_help)                                                                                  \
     X(debug_sleep)                                                                                 \
     X(echo)                                                                                        \
@@ -210,6 +211,8 @@
     X(select)                                                                                      \
     X(shutdown)                                                                                    \
     X(time)                                                                                        \
+    X(torc_check_start)                                                                            \
+    X(torc_check_status)                                                                           \
     X(torc_gossip)                                                                                 \
     X(torc_quorum)                                                                                 \
     X(torc_ring_cancel)                                                                            \

@@ -331,11 +331,15 @@ static void write_torc(struct buf *out, struct node *node, uint64_t now_ms)
                       "protocol_errors:%llu\r\n"
                       "effects_sent:%llu\r\n"
                       "effects_applied:%llu\r\n"
-                      "effects_refused:%llu\r\n",
+                      "effects_refused:%llu\r\n"
+                      "check_ranges_sent:%llu\r\n"
+                      "check_ranges_compared:%llu\r\n"
+                      "check_ranges_differing:%llu\r\n",
                       STAT(node, commands_proxied), STAT(node, commands_from_peers),
                       STAT(node, moved_replies), STAT(node, protocol_errors),
                       STAT(node, effects_sent), STAT(node, effects_applied),
-                      STAT(node, effects_refused));
+                      STAT(node, effects_refused), STAT(node, check_ranges_sent),
+                      STAT(node, check_ranges_compared), STAT(node, check_ranges_differing));
 }
 
 static const struct {

@@ -4,6 +4,7 @@
 #include "node/node.h"
 #include "node/resp/number.h"
 #include "node/session.h"
+#include "ring/slot.h"
 
 #include <errno.h>
 #include <math.h>
@@ -35,6 +36,24 @@ void debug_sleep_command(struct call *call)
     while (nanosleep(&left, &left) != 0 && errno == EINTR) {
     }
     reply_ok(call->reply);
+}
+
+/* Deletes a key from a replica and tells nobody, so that what finds damaged copies can be tried. */
+void debug_damage_command(struct call *call)
+{
+    struct bytes key = call->argv[2];
+    struct slot *slot = &worker_node(call->worker)->slots[slot_of_key(key)];
+    slot_lock(slot);
+    bool follows = slot->copy.role == COPY_FOLLOWER;
+    bool deleted = follows && keyspace_delete(slot_keys(slot), key, key_hash(key));
+    slot_unlock(slot);
+    if (deleted) {
+        reply_ok(call->reply);
+    } else {
+        reply_error(call->reply, "%s",
+                    follows ? "ERR no such key"
+                            : "ERR the node does not hold a replica of the key's slot");
+    }
 }
 
 void debug_help_command(struct call *call)

@@ -102,6 +102,7 @@ static struct fixture *fixture_create(void)
     node->peers = peers_create();
     ck_assert_ptr_nonnull(node->peers);
     moves_init(&node->moves);
+    check_init(&node->check);
     session_registry_init(&node->sessions);
     atomic_store(&node->sessions.last_id, 10);
     open_session(fixture, 0, ACCESS_ANY);
@@ -129,6 +130,7 @@ static void fixture_destroy(struct fixture *fixture)
     view_release(node->view);
     peers_destroy(node->peers);
     moves_deinit(&node->moves);
+    check_deinit(&node->check);
     free(node->slots);
     buf_deinit(&fixture->reply);
     free(fixture);

@@ -62,6 +62,7 @@ struct fake_node *fake_node_create(void)
     node->peers = peers_create();
     node->commands = command_table_create();
     ck_assert(node->peers != NULL && node->commands != NULL);
+    check_init(&node->check);
     make_slots(node);
     make_worker(fake);
     fake->control.node = node;
@@ -89,6 +90,7 @@ void fake_node_destroy(struct fake_node *fake)
     ack_set_deinit(&fake->worker.chunk_acks);
     view_release(node->view);
     peers_destroy(node->peers);
+    check_deinit(&node->check);
     command_table_destroy(node->commands);
     session_registry_deinit(&node->sessions);
     pthread_mutex_destroy(&fake->control.offer_lock);
