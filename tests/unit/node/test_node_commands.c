@@ -8,6 +8,7 @@
 #include "node/node.h"
 #include "node/peers.h"
 #include "node/worker.h"
+#include "ring/slot.h"
 
 #include <check.h>
 #include <ev.h>
@@ -471,6 +472,44 @@ START_TEST(test_server)
 }
 END_TEST
 
+START_TEST(test_check)
+{
+    struct fixture *fixture = fixture_create();
+    struct slot *slot = &fixture->node.slots[slot_of_key(BYTES_LITERAL("k"))];
+    struct keyspace *keys = slot_keys(slot);
+    ck_assert_int_eq(keyspace_set_string(keys, BYTES_LITERAL("k"), key_hash(BYTES_LITERAL("k")),
+                                         BYTES_LITERAL("v"), 0, NULL),
+                     TORC_OK);
+    expect_part(fixture, "DEBUG DAMAGE k", "-ERR the node does not hold a replica");
+    slot->copy.role = COPY_FOLLOWER;
+    EXPECT("DEBUG DAMAGE k", "+OK\r\n");
+    EXPECT("DEBUG DAMAGE k", "-ERR no such key\r\n");
+    ck_assert_uint_eq(keyspace_count(keys), 0);
+
+    fixture->node.incarnation = 1;
+    const struct node_id other = {{0xab}};
+    uint16_t peer = peers_get(fixture->node.peers, &other)->index;
+    EXPECT("TORC.CHECK START", ":16777217\r\n");
+    EXPECT("TORC.CHECK START", "-BUSY check 16777217 is under way\r\n");
+    fixture->node.check.received[peer] =
+        (struct check_received){.run = 9, .compared = 8, .passed = 7, .differing = 6};
+    fixture->node.check.differing_from[5] = peer;
+    atomic_store(&fixture->node.check.ranges_sent, 4);
+    atomic_store(&fixture->node.check.slots_checked, 3);
+    fixture->protocol = 3;
+    EXPECT("TORC.CHECK STATUS",
+           "%12\r\n$3\r\nrun\r\n:16777217\r\n$7\r\nrunning\r\n:1\r\n"
+           "$14\r\nslots-to-check\r\n:0\r\n$13\r\nslots-checked\r\n:3\r\n"
+           "$10\r\nslots-gone\r\n:0\r\n$11\r\nranges-sent\r\n:4\r\n"
+           "$13\r\nranges-unsent\r\n:0\r\n$15\r\nranges-compared\r\n:8\r\n"
+           "$18\r\nranges-passed-over\r\n:7\r\n$16\r\nranges-differing\r\n:6\r\n"
+           "$8\r\nreceived\r\n*1\r\n*5\r\n$40\r\nab00000000000000000000000000000000000000\r\n"
+           ":9\r\n:8\r\n:7\r\n:6\r\n$9\r\ndiffering\r\n*1\r\n*2\r\n:5\r\n"
+           "$40\r\nab00000000000000000000000000000000000000\r\n");
+    fixture_destroy(fixture);
+}
+END_TEST
+
 START_TEST(test_info)
 {
     struct fixture *fixture = fixture_create();
@@ -560,8 +599,12 @@ START_TEST(test_command_docs)
     EXPECT("COMMAND DOCS nothing", "*0\r\n");
     expect_part(fixture, "COMMAND DOCS get nothing", "*2\r\n$3\r\nget\r\n*8\r\n$7\r\nsummary\r\n");
     expect_part(fixture, "COMMAND DOCS debug", "$5\r\ngroup\r\n$6\r\nserver\r\n");
-    expect_part(fixture, "COMMAND DOCS debug", "$11\r\nsubcommands\r\n*4\r\n$10\r\ndebug|help\r\n");
-    EXPECT("DEBUG HELP", "*5\r\n+DEBUG <subcommand> [<argument> ...]. Subcommands are:\r\n"
+    expect_part(fixture, "COMMAND DOCS debug",
+                "$11\r\nsubcommands\r\n*6\r\n$12\r\ndebug|damage\r\n");
+    EXPECT("DEBUG HELP", "*7\r\n+DEBUG <subcommand> [<argument> ...]. Subcommands are:\r\n"
+                         "+DAMAGE\r\n"
+                         "+    Deletes a key from the node's copy of a slot that another node "
+                         "leads.\r\n"
                          "+HELP\r\n+    Lists the subcommands.\r\n"
                          "+SLEEP\r\n+    Stops a worker for a time.\r\n");
     expect_part(fixture, "CLIENT HELP", "+NO-EVICT\r\n+    ");
@@ -782,6 +825,7 @@ int main(void)
     tcase_add_test(tests, test_client_pause);
     tcase_add_test(tests, test_config);
     tcase_add_test(tests, test_server);
+    tcase_add_test(tests, test_check);
     tcase_add_test(tests, test_info);
     tcase_add_test(tests, test_command_info);
     tcase_add_test(tests, test_command_all);
