@@ -7,10 +7,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define DIGEST_CHUNK 16 /* objects between two looks at the budget */
-#define DIGEST_OBJECT_COST                                                                         \
-    256 /* bytes that are digested in the time it takes to find an object                          \
-         */
+#define CHUNK_BYTES 4096 /* of objects between two looks at where a range ends */
 
 static uint64_t digest_bytes(struct bytes bytes, uint64_t seed)
 {

@@ -14,7 +14,7 @@ static uint16_t slot;     /* primary 0, replicas 1 and 2 */
 /* Node 0 serves the slot, with some keys; the others follow. */
 static void setup(void)
 {
-    struct standing nothing = {0};
+    const struct copy_answers nothing = {0};
     fake_cluster_init(&cluster);
     view = fake_view(3, 3, 5);
     fake_seal(view);
@@ -22,8 +22,7 @@ static void setup(void)
     for (uint16_t i = 0; i < 3; i++) {
         fake_install(&cluster, i, view, slot, false);
     }
-    copy_resolve(fake_copy(&cluster, 0, slot), &cluster.nodes[0]->rim, &nothing, COPY_PEER_NONE,
-                 false);
+    copy_resolve(fake_copy(&cluster, 0, slot), &cluster.nodes[0]->rim, &nothing);
     fake_join(&cluster, 0, slot);
     fake_write(&cluster, 0, slot, 'a', '1');
     fake_write(&cluster, 0, slot, 'f', '2');

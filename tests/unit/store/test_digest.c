@@ -1,6 +1,7 @@
 #include "node/store/hash.h"
 #include "node/store/keyspace.h"
 #include "node/store/list.h"
+#include "node/store/set.h"
 #include "tests/unit/store/support.h"
 
 #define KEYS 6500u
@@ -54,6 +55,16 @@ static struct object *set_field(struct keyspace *keys, const char *key, const ch
     return object;
 }
 
+static struct object *add_member(struct keyspace *keys, const char *key, const char *member)
+{
+    struct bytes name = bytes_of(key);
+    struct object *object = NULL;
+    bool added;
+    ck_assert_int_eq(
+        keyspace_set_add(keys, name, key_hash(name), bytes_of(member), &added, &object), 0);
+    return object;
+}
+
 START_TEST(digests_are_those_that_the_protocol_says)
 {
     static const char *const values[] = {"a", "", "bc"};
@@ -62,6 +73,8 @@ START_TEST(digests_are_those_that_the_protocol_says)
     ck_assert_uint_eq(object_digest(push(a, "list", values, 3)), UINT64_C(0x3fdc72665241cc9e));
     set_field(a, "hash", "a", "1");
     ck_assert_uint_eq(object_digest(set_field(a, "hash", "b", "")), UINT64_C(0x3a9d990b726e9e04));
+    add_member(a, "set", "b");
+    ck_assert_uint_eq(object_digest(add_member(a, "set", "a")), UINT64_C(0x897c25528cb37c1e));
 }
 END_TEST
 
@@ -70,7 +83,7 @@ START_TEST(what_differs_has_another_digest)
     static const char *const values[] = {"x", "y", "z"};
     static const char *const turned[] = {"y", "x", "z"};
     static const char *const joined[] = {"xy", "", "z"};
-    uint64_t seen[16];
+    uint64_t seen[20];
     size_t count = 0;
     seen[count++] = digest_text("key", "value", 0);
     seen[count++] = digest_text("kex", "value", 0);
@@ -91,6 +104,11 @@ START_TEST(what_differs_has_another_digest)
     seen[count++] = object_digest(set_field(a, "h", "y", "1"));
     keyspace_clear(a);
     seen[count++] = object_digest(set_field(a, "h", "x", "1"));
+    keyspace_clear(a);
+    seen[count++] = object_digest(set_field(a, "h", "x", ""));
+    keyspace_clear(a);
+    seen[count++] = object_digest(add_member(a, "h", "x"));
+    seen[count++] = object_digest(add_member(a, "h", "y"));
     for (size_t i = 0; i < count; i++) {
         for (size_t j = 0; j < i; j++) {
             ck_assert_msg(seen[i] != seen[j], "%zu and %zu", i, j);
@@ -152,6 +170,32 @@ START_TEST(how_a_hash_is_held_does_not_count)
     ck_assert_str_eq(object_encoding_name(find_text(a, "h")), "hashtable");
     ck_assert_str_eq(object_encoding_name(find_text(b, "h")), "listpack");
     ck_assert_uint_eq(object_digest(find_text(a, "h")), object_digest(find_text(b, "h")));
+}
+END_TEST
+
+START_TEST(how_a_set_is_held_does_not_count)
+{
+    static const char *const held_as[] = {"intset", "listpack", "hashtable"};
+    char large[100];
+    memset(large, 'x', sizeof(large) - 1);
+    large[sizeof(large) - 1] = '\0';
+    const char *const gone[] = {NULL, "word", large}; /* members that made it what it is */
+    uint64_t digests[3];
+    struct bytes name = BYTES_LITERAL("s");
+    for (size_t i = 0; i < 3; i++) {
+        keyspace_clear(a);
+        if (gone[i] != NULL) {
+            add_member(a, "s", gone[i]);
+        }
+        add_member(a, "s", i == 0 ? "-7" : "100000");
+        add_member(a, "s", i == 0 ? "100000" : "-7");
+        ck_assert(gone[i] == NULL ||
+                  keyspace_set_remove(a, name, key_hash(name), bytes_of(gone[i])));
+        ck_assert_str_eq(object_encoding_name(find_text(a, "s")), held_as[i]);
+        digests[i] = object_digest(find_text(a, "s"));
+    }
+    ck_assert_uint_eq(digests[0], digests[1]);
+    ck_assert_uint_eq(digests[0], digests[2]);
 }
 END_TEST
 
@@ -246,6 +290,7 @@ int main(void)
     tcase_add_test(tests, how_a_string_is_held_does_not_count);
     tcase_add_test(tests, how_a_list_is_held_does_not_count);
     tcase_add_test(tests, how_a_hash_is_held_does_not_count);
+    tcase_add_test(tests, how_a_set_is_held_does_not_count);
     tcase_add_test(tests, ranges_are_the_same_keys_whatever_the_tables);
     tcase_add_test(tests, a_budget_bounds_a_range);
     tcase_add_test(tests, one_range_shows_what_one_key_is);
