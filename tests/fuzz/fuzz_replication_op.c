@@ -1,7 +1,8 @@
 /*
  * The input is what arrives on a stream connection. Read in one piece and in every pair of pieces
- * it must give the same operations; each encodes again to the same bytes, and so does the key in it
- * that a refill carries. A sender's stream that appends them gives out the same bytes.
+ * it must give the same operations; each encodes again to the same bytes, and so do the key in it
+ * that a refill carries and the range that a check does. A sender's stream that appends them gives
+ * out the same bytes.
  */
 #include "base/error.h"
 #include "replication/op.h"
@@ -21,6 +22,21 @@ static void check_refill_key(struct bytes payload)
     if (op_decode_refill_key(payload, &key, &expire_at_ms, &dump) == TORC_OK) {
         struct buf out = {0};
         op_encode_refill_key(&out, key, expire_at_ms, dump);
+        assert(bytes_equal(buf_bytes(&out), payload));
+        buf_deinit(&out);
+    }
+}
+
+static void check_range(struct bytes payload)
+{
+    uint64_t run;
+    struct op_range range;
+    if (op_decode_check(payload, &run, &range) == TORC_OK) {
+        struct buf out = {0};
+        assert(range.from <= OP_PLACE_MAX);
+        assert(range.to <= OP_PLACE_MAX);
+        assert(range.to == 0 || range.to > range.from);
+        op_encode_check(&out, run, &range);
         assert(bytes_equal(buf_bytes(&out), payload));
         buf_deinit(&out);
     }
@@ -48,6 +64,7 @@ static size_t read_ops(struct bytes input, size_t used, size_t limit, struct str
             assert(result == TORC_OK);
             assert(position == used);
             check_refill_key(op.payload);
+            check_range(op.payload);
         }
     }
     return used;
@@ -70,5 +87,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         assert(end == whole_end);
     }
     check_refill_key(input);
+    check_range(input);
     return 0;
 }
