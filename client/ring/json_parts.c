@@ -3,6 +3,8 @@
 #include "client/ring/cells.h"
 #include "client/ring/info.h"
 
+#include <string.h>
+
 json_t *json_parts_append(json_t *array, json_t *element)
 {
     if (array == NULL || json_array_append_new(array, element) != 0) {
@@ -35,6 +37,19 @@ json_t *json_parts_text(const char *bytes)
         buf_deinit(&shown);
     }
     return string;
+}
+
+json_t *json_parts_lines(struct bytes lines)
+{
+    json_t *out = json_array();
+    while (lines.size > 0) {
+        const char *newline = memchr(lines.data, '\n', lines.size);
+        size_t size = newline == NULL ? lines.size : (size_t)(newline - lines.data);
+        out = json_parts_append(out, json_stringn_nocheck(lines.data, size));
+        size += newline == NULL ? 0 : 1;
+        lines = (struct bytes){lines.data + size, lines.size - size};
+    }
+    return out;
 }
 
 json_t *json_parts_identity(const struct view_node *node)

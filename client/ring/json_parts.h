@@ -16,6 +16,8 @@ json_t *json_parts_append(json_t *array, json_t *element);
 json_t *json_parts_join(json_t *object, json_t *more);
 /* A string that may not be UTF-8: then it is shown as torc-ring shows it to people. */
 json_t *json_parts_text(const char *bytes);
+/* An array of the lines, without their '\n'; they are UTF-8. */
+json_t *json_parts_lines(struct bytes lines);
 /* id, host, port, direct_port. */
 json_t *json_parts_identity(const struct view_node *node);
 /* A weight as people write it. */

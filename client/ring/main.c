@@ -33,6 +33,7 @@ static enum exit_code run(struct session *session)
     case RING_CHANGE: return verb_change(session);
     case RING_CANCEL: return verb_cancel(session);
     case RING_WATCH: return verb_watch(session);
+    case RING_CHECK: return verb_check(session);
     }
     return EXIT_USAGE;
 }

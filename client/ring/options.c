@@ -8,7 +8,8 @@
 #include <string.h>
 
 #define ACCEPTED_OPTIONS "-s HOST:PORT, --by WHAT, --json, --yes, --watch, --help, --version"
-#define ACCEPTED_VERBS "status, slots, plan, add, drain, weight, remove, rebalance, cancel, watch"
+#define ACCEPTED_VERBS                                                                             \
+    "status, slots, plan, add, drain, weight, remove, rebalance, cancel, watch, check"
 #define ACCEPTED_CHANGES "add, drain, weight, remove, rebalance"
 #define ACCEPTED_BALANCES "bytes, ops, slots"
 
@@ -66,6 +67,8 @@ const char *ring_options_help(void)
            "  rebalance --by WHAT  weights that even out bytes, ops or slots\n"
            "  cancel               move back what the change under way has moved\n"
            "  watch                follow the change under way until it ends\n"
+           "  check                verify views, leaders and that all copies are equal,\n"
+           "                       while the cluster is used\n"
            "\n"
            "NODE is an id, its first 4 or more characters, or host:port of any of its\n"
            "ports. A change is made by the cluster: it goes on when torc-ring is killed.\n"
@@ -234,6 +237,9 @@ static int parse_verb(struct ring_options *out, struct words words, char error[R
     }
     if (strcmp(verb, "watch") == 0) {
         return parse_bare(out, RING_WATCH, &words, error);
+    }
+    if (strcmp(verb, "check") == 0) {
+        return parse_bare(out, RING_CHECK, &words, error);
     }
     if (strcmp(verb, "plan") == 0) {
         return parse_plan(out, rest, error);

@@ -3,8 +3,6 @@
 #include "client/ring/json_parts.h"
 #include "ring/slot.h"
 
-#include <string.h>
-
 static json_t *node_json(const struct summary *summary, size_t index)
 {
     const struct view_node *node = &summary->view->nodes[index];
@@ -31,20 +29,6 @@ static json_t *node_json(const struct summary *summary, size_t index)
     return json_parts_join(json_parts_join(json_parts_identity(node), view), asked);
 }
 
-static json_t *warnings_json(const struct summary *summary)
-{
-    json_t *out = json_array();
-    struct bytes rest = buf_bytes(&summary->warnings);
-    while (rest.size > 0) {
-        const char *newline = memchr(rest.data, '\n', rest.size);
-        size_t size = newline == NULL ? rest.size : (size_t)(newline - rest.data);
-        out = json_parts_append(out, json_stringn_nocheck(rest.data, size));
-        size += newline == NULL ? 0 : 1;
-        rest = (struct bytes){rest.data + size, rest.size - size};
-    }
-    return out;
-}
-
 static json_t *imbalance_json(const struct imbalance *imbalance)
 {
     return json_pack("{s:f, s:f, s:f, s:f}", "slots", imbalance->slots, "keys", imbalance->keys,
@@ -66,12 +50,13 @@ json_t *render_status_json(const struct summary *summary)
                             view->changing, "turned_back", view->turned_back, "slots_changing",
                             (int)summary->progress.slots_total, "slots_to_move",
                             (int)(summary->progress.slots_total - summary->progress.slots_moved));
-    json_t *more = json_pack(
-        "{s:i, s:i, s:I, s:I, s:o, s:o, s:o, s:o}", "slots_without_owner",
-        (int)summary->slots_without_owner, "slots_short", (int)summary->slots_short, "keys",
-        (json_int_t)summary->keys, "memory_bytes", (json_int_t)summary->memory_bytes,
-        "ops_per_second", json_parts_count(summary->ops_per_second), "imbalance",
-        imbalance_json(&summary->imbalance), "nodes", nodes, "warnings", warnings_json(summary));
+    json_t *more = json_pack("{s:i, s:i, s:I, s:I, s:o, s:o, s:o, s:o}", "slots_without_owner",
+                             (int)summary->slots_without_owner, "slots_short",
+                             (int)summary->slots_short, "keys", (json_int_t)summary->keys,
+                             "memory_bytes", (json_int_t)summary->memory_bytes, "ops_per_second",
+                             json_parts_count(summary->ops_per_second), "imbalance",
+                             imbalance_json(&summary->imbalance), "nodes", nodes, "warnings",
+                             json_parts_lines(buf_bytes(&summary->warnings)));
     return json_parts_join(out, more);
 }
 

@@ -77,13 +77,7 @@ int session_print_json(json_t *json, bool one_line)
     return fflush(stdout) == 0 && !ferror(stdout) ? TORC_OK : TORC_EIO;
 }
 
-/* What each node of the view answers: NULL for one that does not. */
-struct answers {
-    redisReply **replies;
-    size_t count;
-};
-
-static void answers_deinit(struct answers *answers)
+void answers_deinit(struct answers *answers)
 {
     for (size_t i = 0; answers->replies != NULL && i < answers->count; i++) {
         torc_reply_free(answers->replies[i]);
@@ -92,24 +86,60 @@ static void answers_deinit(struct answers *answers)
     answers->replies = NULL;
 }
 
-static int ask_all(struct session *session, const struct bytes *argv, size_t argc,
-                   uint64_t timeout_ms, struct answers *out)
+/* Where the nodes that are wanted are, and what they say, in the order of the view. */
+struct asked {
+    struct endpoint *endpoints;
+    redisReply **replies;
+    int *errors;
+    size_t *nodes; /* of the view */
+    size_t count;
+};
+
+static bool asked_init(struct asked *asked, const struct question *question)
 {
-    const struct view *view = session_view(session);
-    const size_t count = view->node_count;
-    int result = TORC_ENOMEM;
-    struct endpoint *endpoints = calloc(count + 1, sizeof(*endpoints));
-    int *errors = calloc(count + 1, sizeof(*errors));
-    *out = (struct answers){.replies = calloc(count + 1, sizeof(redisReply *)), .count = count};
-    if (endpoints != NULL && out->replies != NULL && errors != NULL) {
-        for (size_t i = 0; i < count; i++) {
-            endpoint_set(&endpoints[i], view->nodes[i].host, view->nodes[i].client_port);
-        }
-        result = exchange_ask_each(session->handle, endpoints, count, argv, argc,
-                                   clock_now_ms() + timeout_ms, out->replies, errors);
+    const struct view *view = question->view;
+    const size_t room = view->node_count + 1;
+    *asked = (struct asked){.endpoints = calloc(room, sizeof(*asked->endpoints)),
+                            .replies = calloc(room, sizeof(redisReply *)),
+                            .errors = calloc(room, sizeof(*asked->errors)),
+                            .nodes = calloc(room, sizeof(*asked->nodes))};
+    if (asked->endpoints == NULL || asked->replies == NULL || asked->errors == NULL ||
+        asked->nodes == NULL) {
+        return false;
     }
-    free(errors);
-    free(endpoints);
+    for (size_t i = 0; i < view->node_count; i++) {
+        if (question->wanted == NULL || question->wanted[i]) {
+            endpoint_set(&asked->endpoints[asked->count], view->nodes[i].host,
+                         view->nodes[i].client_port);
+            asked->nodes[asked->count++] = i;
+        }
+    }
+    return true;
+}
+
+static void asked_deinit(struct asked *asked)
+{
+    free(asked->endpoints);
+    free(asked->replies);
+    free(asked->errors);
+    free(asked->nodes);
+}
+
+int session_ask(struct session *session, const struct question *question, struct answers *out)
+{
+    const size_t count = question->view->node_count;
+    struct asked asked;
+    int result = TORC_ENOMEM;
+    *out = (struct answers){.replies = calloc(count + 1, sizeof(redisReply *)), .count = count};
+    if (asked_init(&asked, question) && out->replies != NULL) {
+        result = exchange_ask_each(session->handle, asked.endpoints, asked.count, question->argv,
+                                   question->argc, clock_now_ms() + question->timeout_ms,
+                                   asked.replies, asked.errors);
+    }
+    for (size_t i = 0; result == TORC_OK && i < asked.count; i++) {
+        out->replies[asked.nodes[i]] = asked.replies[i];
+    }
+    asked_deinit(&asked);
     if (result != TORC_OK) {
         answers_deinit(out);
     }
@@ -119,9 +149,11 @@ static int ask_all(struct session *session, const struct bytes *argv, size_t arg
 int session_ask_info(struct session *session, struct summary *summary)
 {
     const struct bytes command = BYTES_LITERAL("INFO");
+    const struct question question = {
+        .view = session_view(session), .argv = &command, .argc = 1, .timeout_ms = INFO_TIMEOUT_MS};
     const uint64_t begun_ms = clock_now_ms();
     struct answers answers;
-    int result = ask_all(session, &command, 1, INFO_TIMEOUT_MS, &answers);
+    int result = session_ask(session, &question, &answers);
     if (result != TORC_OK) {
         return result;
     }
@@ -143,8 +175,11 @@ static int ask_slots_once(struct session *session, struct measure *out)
     const struct bytes command[] = {BYTES_LITERAL("CLUSTER"), BYTES_LITERAL("SLOT-STATS"),
                                     BYTES_LITERAL("SLOTSRANGE"), BYTES_LITERAL("0"),
                                     bytes_of(last)};
-    int result =
-        ask_all(session, command, sizeof(command) / sizeof(command[0]), SLOTS_TIMEOUT_MS, &answers);
+    const struct question question = {.view = session_view(session),
+                                      .argv = command,
+                                      .argc = sizeof(command) / sizeof(command[0]),
+                                      .timeout_ms = SLOTS_TIMEOUT_MS};
+    int result = session_ask(session, &question, &answers);
     if (result != TORC_OK) {
         return result;
     }

@@ -45,6 +45,24 @@ int session_print(struct buf *text) TORC_MUST_USE;
 /* The same; takes the reference, and NULL is TORC_ENOMEM. On one line, when more lines follow. */
 int session_print_json(json_t *json, bool one_line) TORC_MUST_USE;
 
+/* What is asked of nodes of a view, of all at the same time. */
+struct question {
+    const struct view *view;
+    const bool *wanted; /* by node of the view; NULL = all of them */
+    const struct bytes *argv;
+    size_t argc;
+    uint64_t timeout_ms;
+};
+/* What each node of the view answers: NULL for one that does not, or was not asked. */
+struct answers {
+    redisReply **replies; /* owned */
+    size_t count;         /* of the view's nodes */
+};
+/* 0, TORC_ENOMEM: nothing to be freed then, but answers_deinit does no harm. */
+int session_ask(struct session *session, const struct question *question,
+                struct answers *out) TORC_MUST_USE;
+void answers_deinit(struct answers *answers);
+
 /* Asks every node for INFO. A node that does not answer is part of the picture. 0, TORC_ENOMEM. */
 int session_ask_info(struct session *session, struct summary *summary) TORC_MUST_USE;
 /* Asks every node what is in the slots that it leads, and again after so many milliseconds, so that

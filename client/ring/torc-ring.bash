@@ -15,7 +15,7 @@ _torc_ring_nodes() {
 
 _torc_ring() {
     local changes='add drain weight remove rebalance'
-    local verbs="status slots plan $changes cancel watch"
+    local verbs="status slots plan $changes cancel watch check"
     local word servers='' verb='' change='' node='' skip='' i
     COMPREPLY=()
 

@@ -14,6 +14,7 @@ enum exit_code verb_plan(struct session *session);
 enum exit_code verb_change(struct session *session);
 enum exit_code verb_cancel(struct session *session);
 enum exit_code verb_watch(struct session *session);
+enum exit_code verb_check(struct session *session);
 
 /* Follows the change under way until none is. *turned_back: it ended where it had begun. */
 enum exit_code watch_to_the_end(struct session *session, bool *turned_back);

@@ -1,12 +1,15 @@
-"""Comparing copies: TORC.CHECK while there are writes, and a replica that was damaged."""
+"""Comparing copies while there are writes, by TORC.CHECK and by torc-ring check; and a replica that was
+damaged."""
 
+import json
 import random
+import subprocess
 import threading
 
 import pytest
 import redis
 
-from torc_cluster import SLOT_COUNT, slot_of, wait_until
+from torc_cluster import BUILD, PATIENCE, SLOT_COUNT, slot_of, wait_until
 
 
 def status(node):
@@ -14,13 +17,23 @@ def status(node):
     return {name.decode(): value for name, value in zip(flat[::2], flat[1::2])}
 
 
+def ring_check(node, *options):
+    """torc-ring check: its exit code and what it prints."""
+    done = subprocess.run([BUILD / "client" / "torc-ring", "-s", f"127.0.0.1:{node.port}", "check",
+                           *options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True, timeout=60 * PATIENCE, check=False)
+    assert done.stderr == ""
+    return done.returncode, done.stdout
+
+
 class Checked:
     """One run of every node, once all is compared that they sent."""
 
     def __init__(self, cluster):
-        nodes = cluster.running()
-        runs = {node: node.ask("TORC.CHECK", "START") for node in nodes}
+        runs = {node: node.ask("TORC.CHECK", "START") for node in cluster.running()}
+        runs = {node: run for node, run in runs.items() if "has not joined" not in str(run)}
         assert all(isinstance(run, int) for run in runs.values()), runs
+        nodes = list(runs)
         wait_until(lambda: not any(status(node)["running"] for node in nodes), 20, "checks end")
         ended = {node: status(node) for node in nodes}
         assert {node: ended[node]["run"] for node in nodes} == runs
@@ -99,6 +112,9 @@ def test_copies_are_equal_under_writes(copied):
             assert checked.slots == SLOT_COUNT
             assert checked.sent >= SLOT_COUNT
             assert checked.compared == checked.sent
+        code, out = ring_check(copied[1])
+        assert code == 0 and out.endswith("\nAll is well.\n"), out
+        assert all(len(line) <= 80 for line in out.splitlines())
         assert first.rounds > begun[0] and second.rounds > begun[1], (first.error, second.error)
 
 
@@ -130,9 +146,21 @@ def test_a_damaged_replica_is_found(copied):
     assert checked.compared == checked.sent
     line = f"slot {slot} is not what its primary {primary.ask('CLUSTER', 'MYID')[:8].decode()} has"
     assert replica.log().count(line) == 1
+    ids = {node: node.ask("CLUSTER", "MYID").decode() for node in (primary, replica)}
+    code, out = ring_check(copied[0])
+    named = f"slot {slot}: the replica at {ids[replica][:8]} is not what {ids[primary][:8]} has"
+    assert code == 1 and out.splitlines()[-1] == f"problem: {named}"
+    code, out = ring_check(copied[0], "--json")
+    seen = json.loads(out)
+    assert code == 1 and not seen["well"] and seen["problems"] == [named]
+    assert [(each["slot"], each["replica"]["id"], each["primary"]["id"])
+            for each in seen["differing"]] == [(slot, ids[replica], ids[primary])]
 
     client.set(damaged, "y")  # now both have it
-    assert Checked(copied).clean()
+    seen = json.loads(ring_check(copied[0], "--json")[1])
+    assert seen["well"] and seen["problems"] == seen["notes"] == seen["differing"] == []
+    assert seen["slots_checked"] == SLOT_COUNT
+    assert seen["ranges_compared"] == seen["ranges_sent"] >= SLOT_COUNT
 
 
 def test_one_run_at_a_time(copied):
@@ -147,8 +175,18 @@ def test_one_run_at_a_time(copied):
     assert Checked(copied).clean()
 
 
-def test_a_copy_is_compared_after_its_slots_have_moved(new_cluster):
-    """A migration goes on: what is compared is equal, and in the end everything is."""
+def test_a_node_that_is_not_there_is_a_problem(new_cluster):
+    cluster = new_cluster(3, ["--lease-ms", 500])
+    wait_until(lambda: ring_check(cluster[0])[0] == 0, 20, "all is well")
+    cluster[2].kill()
+    code, out = ring_check(cluster[0])
+    assert code == 1
+    assert f"(127.0.0.1:{cluster[2].port})" in out, out
+    assert "is not what" not in out
+
+
+def test_a_copy_is_compared_while_slots_move(new_cluster):
+    """What is compared is equal, and in the end everything is."""
     cluster = new_cluster(2, room=3)
     cluster[0].client().mset({f"moving:{i}": "x" * 100 for i in range(5000)})
     with Writer(cluster[0]):
@@ -156,6 +194,8 @@ def test_a_copy_is_compared_after_its_slots_have_moved(new_cluster):
         while not cluster.formed():
             checked = Checked(cluster)
             assert (checked.differing, checked.found) == (0, []), vars(checked)
+            code, out = ring_check(cluster[0])
+            assert code == 0, out
         checked = wait_until(lambda: (lambda seen: seen.unsent == 0 and seen)(Checked(cluster)), 20,
                              "all copies are there")
         assert checked.clean() and checked.compared == checked.sent

@@ -194,7 +194,7 @@ def complete(line, breaks=" :"):
 
 
 @pytest.mark.parametrize("line, offered", [
-    ("torc-ring ", "status slots plan add drain weight remove rebalance cancel watch"),
+    ("torc-ring ", "status slots plan add drain weight remove rebalance cancel watch check"),
     ("torc-ring -s 127.0.0.1:1 st", "status"),
     ("torc-ring --server 127.0.0.1:1 plan re", "remove rebalance"),
     ("torc-ring -s 127.0.0.1:1 rebalance ", "--by"),

@@ -125,6 +125,11 @@ START_TEST(changes)
     ck_assert_int_eq(options.verb, RING_CANCEL);
     ck_assert_int_eq(PARSE("-s", "a:1", "watch"), TORC_OK);
     ck_assert_int_eq(options.verb, RING_WATCH);
+    ck_assert_int_eq(PARSE("-s", "a:1", "check", "--json"), TORC_OK);
+    ck_assert_int_eq(options.verb, RING_CHECK);
+    ck_assert(options.json);
+    REFUSE("check: unexpected argument 'all'", "-s", "a:1", "check", "all");
+    REFUSE("--yes: only with", "-s", "a:1", "check", "--yes");
 }
 END_TEST
 
