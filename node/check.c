@@ -8,8 +8,8 @@
 
 #include <string.h>
 
-#define STEP_US 1000             /* of a worker at a time */
-#define RANGE_BYTES (32u * 1024) /* of a slot under its lock: a thousand small keys */
+#define STEP_US 250              /* of a worker in a tick of 10 ms */
+#define RANGE_BYTES (16u * 1024) /* of a slot under its lock: some hundred small keys */
 #define ACKS_LIMIT_MS 10000      /* a replica that nobody waits for may be out of reach */
 #define RUN_SHIFT 24             /* runs of one incarnation */
 #define LOGGED_MAX 16            /* slots a run; TORC.CHECK STATUS has them all */

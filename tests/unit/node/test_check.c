@@ -106,7 +106,7 @@ START_TEST(a_run_goes_through_all_slots_that_are_led)
     ck_assert_uint_eq(atomic_load(&check->ranges_unsent), 0);
     uint64_t ranges;
     uint64_t sent = count_checks(led, &ranges);
-    ck_assert_uint_ge(ranges, 4); /* no more than about 32 KiB under the lock */
+    ck_assert_uint_ge(ranges, 4); /* no more than about 16 KiB under the lock */
     ck_assert_uint_eq(sent, slots - 1 + ranges);
     ck_assert_uint_eq(atomic_load(&check->ranges_sent), sent);
     ck_assert_uint_eq(stat_read(&fake->worker.stats.check_ranges_sent), sent);
