@@ -3,6 +3,9 @@
 #include "node/store/keyspace.h"
 #include "node/store/list.h"
 #include "node/store/set.h"
+#include "node/store/zset.h"
+
+#include <string.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -12,6 +15,13 @@
 static uint64_t digest_bytes(struct bytes bytes, uint64_t seed)
 {
     return XXH3_64bits_withSeed(bytes.data, bytes.size, seed);
+}
+
+static void put_u64(char *out, uint64_t number)
+{
+    for (unsigned i = 0; i < sizeof(number); i++) {
+        out[i] = (char)(number >> (8 * i));
+    }
 }
 
 /* ---- of a value ---- */
@@ -56,6 +66,25 @@ static uint64_t set_digest(const struct object *object)
     return sum;
 }
 
+/* A score counts as it is, not as it is held. */
+static void add_scored(void *context, struct bytes member, struct bytes held)
+{
+    uint64_t *sum = context;
+    double score = zset_held_score(held);
+    uint64_t bits;
+    char bytes[sizeof(bits)];
+    memcpy(&bits, &score, sizeof(bits));
+    put_u64(bytes, bits);
+    *sum += digest_bytes((struct bytes){bytes, sizeof(bytes)}, digest_bytes(member, 0));
+}
+
+static uint64_t zset_digest(const struct object *object)
+{
+    uint64_t sum = 0;
+    zset_scan(object, 0, SIZE_MAX, add_scored, &sum);
+    return sum;
+}
+
 static uint64_t value_digest(const struct object *object)
 {
     switch (object_type(object)) {
@@ -63,18 +92,12 @@ static uint64_t value_digest(const struct object *object)
     case OBJECT_LIST: return list_digest(object);
     case OBJECT_HASH: return hash_digest(object);
     case OBJECT_SET: return set_digest(object);
+    case OBJECT_ZSET: return zset_digest(object);
     }
     return 0;
 }
 
 /* ---- of a key ---- */
-
-static void put_u64(char *out, uint64_t number)
-{
-    for (unsigned i = 0; i < sizeof(number); i++) {
-        out[i] = (char)(number >> (8 * i));
-    }
-}
 
 static uint64_t digest_hashed(const struct object *object, uint64_t hash)
 {

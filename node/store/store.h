@@ -183,9 +183,9 @@ struct keyspace_digest {
     uint64_t count; /* keys */
     uint64_t sum;   /* of their digests, modulo 2^64 */
 };
-/* Of the keys from a place on, about `budget` bytes of them, of which the last may take more. Places
- * are the cursors of keyspace_scan: 0 is the first. Returns where to go on, 0 = that was all. Two
- * keyspaces with the same keys agree on what lies between two places. */
+/* Of the keys from a place on, about `budget` bytes of them, of which the last may take more.
+ * Places are the cursors of keyspace_scan: 0 is the first. Returns where to go on, 0 = that was
+ * all. Two keyspaces with the same keys agree on what lies between two places. */
 uint64_t keyspace_digest_next(struct keyspace *keys, uint64_t from, size_t budget,
                               struct keyspace_digest *out) TORC_MUST_USE;
 /* Of the keys from a place on up to before another, 0 = the end. */

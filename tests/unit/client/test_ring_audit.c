@@ -386,8 +386,8 @@ START_TEST(nonsense_is_harmless)
     static const char *const lines[] = {
         "*0\r\n", ":1\r\n", "*2\r\n$3\r\nrun\r\n:1\r\n",
         "*6\r\n$3\r\nrun\r\n:1\r\n$8\r\nreceived\r\n:1\r\n$9\r\ndiffering\r\n$1\r\nx\r\n",
-        "*6\r\n$3\r\nrun\r\n:1\r\n$8\r\nreceived\r\n*2\r\n*1\r\n:1\r\n:1\r\n$9\r\ndiffering\r\n"
-        "*3\r\n:1\r\n*2\r\n:99999\r\n$1\r\nx\r\n*2\r\n:1\r\n:1\r\n"};
+        ("*6\r\n$3\r\nrun\r\n:1\r\n$8\r\nreceived\r\n*2\r\n*1\r\n:1\r\n:1\r\n$9\r\ndiffering\r\n"
+         "*3\r\n:1\r\n*2\r\n:99999\r\n$1\r\nx\r\n*2\r\n:1\r\n:1\r\n")};
     end_runs(0);
     for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
         redisReply *reply = made_reply(lines[i]);
