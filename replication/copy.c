@@ -551,6 +551,9 @@ enum copy_verdict copy_receive(struct copy *copy, const struct copy_rim *rim, co
     }
     /* One that leads the slot by a newer view than its own, which does not count on us, need not
      * wait for us. The view of the slot: the node's own epoch follows when all slots have it. */
-    return copy->leader == sender && !copy->owner && op->epoch < copy->epoch ? COPY_APPLIED
-                                                                             : COPY_SKIPPED;
+    bool older_view = copy->leader == sender && !copy->owner;
+    /* One whose slot has moved away from us, and who does not know it yet: whom it has moved to is
+     * waited for as well. */
+    bool moved = copy->role == COPY_NONE;
+    return (older_view || moved) && op->epoch < copy->epoch ? COPY_APPLIED : COPY_SKIPPED;
 }
