@@ -72,6 +72,22 @@ class Commands:
     def number(self):
         return self.rng.choice(ODD_NUMBERS if self.rng.random() < 0.04 else NUMBERS)
 
+    def scan_words(self, name, patterns, kind, count):
+        words = [name, self.key(), self.rng.choice([b"0"] * 9 + [b"x"])]
+        if self.rng.random() < 0.3:
+            words += [b"MATCH", self.rng.choice(patterns)]
+        if self.rng.random() < 0.03:
+            words += self.rng.choice([[b"COUNT", b"0"], [b"COUNT", b"x"], [b"TYPE", kind], [b"FOO"]])
+        return [*words, b"COUNT", count]
+
+    def random_words(self, name, together):
+        """Members drawn at random; `together`: words that ask for what belongs to them."""
+        count = [] if self.rng.random() < 0.2 else [self.number()]
+        if count and count[0].startswith(b"-92"):
+            count = [b"-4"]  # what Redis would write without end
+        word = [self.rng.choice(together)] * (self.rng.random() < 0.4)
+        return [name, self.key(), *count, *word]
+
     def next(self):
         made = self.rng.choices([maker for maker, _ in self.MAKERS],
                                 [weight for _, weight in self.MAKERS])[0](self)

@@ -62,19 +62,10 @@ class HashCommands(Commands):
         return words
 
     def random_fields(self):
-        count = [] if self.rng.random() < 0.2 else [self.number()]
-        if count and count[0].startswith(b"-92"):
-            count = [b"-4"]  # what Redis would write without end
-        word = [self.rng.choice([b"WITHVALUES", b"withvalues", b"VALUES"])] * (self.rng.random() < 0.4)
-        return [b"HRANDFIELD", self.key(), *count, *word]
+        return self.random_words(b"HRANDFIELD", [b"WITHVALUES", b"withvalues", b"VALUES"])
 
     def scan(self):
-        words = [b"HSCAN", self.key(), self.rng.choice([b"0"] * 9 + [b"x"])]
-        if self.rng.random() < 0.3:
-            words += [b"MATCH", self.rng.choice([b"f1*", b"*", b"f?", b"none"])]
-        if self.rng.random() < 0.03:
-            words += self.rng.choice([[b"COUNT", b"0"], [b"COUNT", b"x"], [b"TYPE", b"hash"], [b"FOO"]])
-        return [*words, b"COUNT", b"1000"]
+        return self.scan_words(b"HSCAN", [b"f1*", b"*", b"f?", b"none"], b"hash", b"1000")
 
     def compared(self, words, reply):
         name = words[0]

@@ -60,12 +60,7 @@ class SetCommands(Commands):
         return words
 
     def scan(self):
-        words = [b"SSCAN", self.key(), self.rng.choice([b"0"] * 9 + [b"x"])]
-        if self.rng.random() < 0.3:
-            words += [b"MATCH", self.rng.choice([b"1*", b"*", b"?", b"none"])]
-        if self.rng.random() < 0.03:
-            words += self.rng.choice([[b"COUNT", b"0"], [b"COUNT", b"x"], [b"TYPE", b"set"], [b"FOO"]])
-        return [*words, b"COUNT", b"3000"]
+        return self.scan_words(b"SSCAN", [b"1*", b"*", b"?", b"none"], b"set", b"3000")
 
     def compared(self, words, reply):
         name = words[0]

@@ -143,19 +143,10 @@ class SortedSetCommands(Commands):
         return [b"ZMPOP", count, *keys, self.rng.choice([b"MIN", b"max", b"MAX", b"MID"]), *limit]
 
     def random_members(self):
-        count = [] if self.rng.random() < 0.2 else [self.number()]
-        if count and count[0].startswith(b"-92"):
-            count = [b"-4"]  # what Redis would write without end
-        word = [self.rng.choice([b"WITHSCORES", b"withscores", b"SCORES"])] * (self.rng.random() < 0.4)
-        return [b"ZRANDMEMBER", self.key(), *count, *word]
+        return self.random_words(b"ZRANDMEMBER", [b"WITHSCORES", b"withscores", b"SCORES"])
 
     def scan(self):
-        words = [b"ZSCAN", self.key(), self.rng.choice([b"0"] * 9 + [b"x"])]
-        if self.rng.random() < 0.3:
-            words += [b"MATCH", self.rng.choice([b"m1*", b"*", b"m?", b"none"])]
-        if self.rng.random() < 0.03:
-            words += self.rng.choice([[b"COUNT", b"0"], [b"COUNT", b"x"], [b"TYPE", b"zset"], [b"FOO"]])
-        return [*words, b"COUNT", b"1000"]
+        return self.scan_words(b"ZSCAN", [b"m1*", b"*", b"m?", b"none"], b"zset", b"1000")
 
     def compared(self, words, reply):
         if is_error(reply):

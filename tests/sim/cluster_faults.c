@@ -513,7 +513,7 @@ void cluster_forget_gone(struct cluster *cluster)
     for (size_t i = 0; i < cluster->node_count; i++) {
         const struct sim_node *gone = cluster->nodes[i];
         int index = view_find(view, &gone->id);
-        bool known = index >= 0 && view->nodes[index].removing && view->nodes[index].lost;
+        bool known = index >= 0 && view_node_is_given_up(&view->nodes[index]);
         if (gone->state != SIM_GONE || index < 0 || known) {
             continue;
         }

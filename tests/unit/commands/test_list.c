@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define R_WRONG "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"
-#define R_EMPTY "*0\r\n"
 #define R_NULL_ARRAY "*-1\r\n"
 
 static struct harness h;

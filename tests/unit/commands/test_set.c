@@ -4,10 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define R_WRONG "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"
-#define R_EMPTY "*0\r\n"
-#define R_EMPTY_SCAN "*2\r\n$1\r\n0\r\n*0\r\n"
-
 static struct harness h;
 
 static void setup(void)

@@ -254,7 +254,7 @@ START_TEST(a_joiner_comes_in_with_a_share_to_be)
 }
 END_TEST
 
-START_TEST(slots_move_when_their_primary_has_drained_them)
+START_TEST(slots_move_when_their_primary_says_so)
 {
     struct rig rig;
     rig_init(&rig, 2);
@@ -360,7 +360,8 @@ START_TEST(a_node_down_for_long_is_replaced)
 }
 END_TEST
 
-/* All slots drain at once, and everybody carries out every view, until nothing is left to do. */
+/* All slots are ready at once, and everybody carries out every view, until nothing is left to do.
+ */
 static unsigned settle(struct rig *rig)
 {
     unsigned views = 0;
@@ -505,7 +506,7 @@ int main(void)
     tcase_add_test(tcase, preference_goes_to_one_node_that_is_up);
     tcase_add_test(tcase, another_weight_begins_a_change_once_the_view_is_settled);
     tcase_add_test(tcase, a_joiner_comes_in_with_a_share_to_be);
-    tcase_add_test(tcase, slots_move_when_their_primary_has_drained_them);
+    tcase_add_test(tcase, slots_move_when_their_primary_says_so);
     tcase_add_test(tcase, nothing_moves_in_a_view_that_changes_who_is_up);
     tcase_add_test(tcase, slots_that_are_lost_to_all_their_owners_move_by_themselves);
     tcase_add_test(tcase, a_node_down_for_long_is_replaced);

@@ -11,7 +11,7 @@ static void wish_weight(struct rig *rig, struct ring_wish *wish, size_t number, 
     rig->input.ring = wish;
 }
 
-/* Until nothing is to be done any more; whoever leads a slot drains it. */
+/* Until nothing is to be done any more; whoever leads a slot says that it may move. */
 static const struct view *run_to_the_end(struct rig *rig)
 {
     struct view *next;

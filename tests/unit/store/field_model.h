@@ -170,23 +170,10 @@ static inline void check_fields(struct field_world *world, const struct object *
     }
 }
 
-struct field_sum {
-    size_t memory;
-};
-
-static inline void field_sum_visit(void *context, const struct object *object)
-{
-    struct field_sum *sum = context;
-    sum->memory += object_memory(object);
-}
-
 static inline void check_field_world(struct field_world *world)
 {
-    struct field_sum sum = {0};
     check_fields(world, field_object(world));
-    keyspace_scan(world->keys, 0, SIZE_MAX, field_sum_visit, &sum);
-    field_require(world, keyspace_memory(world->keys) ==
-                             sum.memory + segment_memory(&world->keys->table.root));
+    field_require(world, memory_adds_up(world->keys));
 }
 
 /* ---- operations ---- */

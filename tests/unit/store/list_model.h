@@ -164,23 +164,10 @@ static inline void check_list(struct list_world *world, const struct object *lis
     list_require(world, !list_next(&cursor, &value));
 }
 
-struct object_sum {
-    size_t memory;
-};
-
-static inline void sum_visit(void *context, const struct object *object)
-{
-    struct object_sum *sum = context;
-    sum->memory += object_memory(object);
-}
-
 /* What the keyspace has been told is what its objects and its one table hold. */
 static inline void check_memory(struct list_world *world)
 {
-    struct object_sum sum = {0};
-    keyspace_scan(world->keys, 0, SIZE_MAX, sum_visit, &sum);
-    list_require(world, keyspace_memory(world->keys) ==
-                            sum.memory + segment_memory(&world->keys->table.root));
+    list_require(world, memory_adds_up(world->keys));
 }
 
 static inline void check_world(struct list_world *world)

@@ -2,11 +2,14 @@
 #ifndef TORC_TESTS_UNIT_STORE_SUPPORT_H
 #define TORC_TESTS_UNIT_STORE_SUPPORT_H
 
+#include "base/codec.h"
+#include "node/store/keyspace.h"
 #include "node/store/store.h"
 
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <xxhash.h>
 
 /* An assertion for inner loops: Check's own notes its place with a system call each time. */
 #define require(condition)                                                                         \
@@ -96,6 +99,34 @@ static inline int run_suite(Suite *suite)
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);
     return failed == 0 ? 0 : 1;
+}
+
+static inline void sum_memory(void *context, const struct object *object)
+{
+    *(size_t *)context += object_memory(object);
+}
+
+/* True if what a keyspace without a directory says that it holds is what its objects and its one
+ * table do. */
+static inline bool memory_adds_up(struct keyspace *keys)
+{
+    size_t objects = 0;
+    keyspace_scan(keys, 0, SIZE_MAX, sum_memory, &objects);
+    return keyspace_memory(keys) == objects + segment_memory(&keys->table.root);
+}
+
+/* Restores a payload of that type with the frame put around it. */
+static inline int restore_payload(struct keyspace *keys, struct bytes key, enum object_type type,
+                                  struct bytes payload)
+{
+    struct buf dump = {0};
+    write_u8(&dump, 1);
+    write_u8(&dump, (uint8_t)type);
+    buf_append(&dump, payload.data, payload.size);
+    write_u64(&dump, XXH3_64bits(buf_head(&dump), buf_size(&dump)));
+    int result = keyspace_restore(keys, key, key_hash(key), buf_bytes(&dump), 0);
+    buf_deinit(&dump);
+    return result;
 }
 
 #endif

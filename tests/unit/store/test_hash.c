@@ -144,17 +144,9 @@ START_TEST(of_another_type)
 }
 END_TEST
 
-/* Restores a payload with the frame put around it. */
 static int restore(const char *payload, size_t size)
 {
-    struct buf dump = {0};
-    write_u8(&dump, 1);
-    write_u8(&dump, OBJECT_HASH);
-    buf_append(&dump, payload, size);
-    write_u64(&dump, XXH3_64bits(buf_head(&dump), buf_size(&dump)));
-    int result = keyspace_restore(keys, name, key_hash(name), buf_bytes(&dump), 0);
-    buf_deinit(&dump);
-    return result;
+    return restore_payload(keys, name, OBJECT_HASH, (struct bytes){payload, size});
 }
 
 #define RESTORE(text) restore((text), sizeof(text) - 1)

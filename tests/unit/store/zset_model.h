@@ -203,23 +203,10 @@ static inline void zset_check(struct zset_world *world, const struct object *zse
     }
 }
 
-struct zset_sum {
-    size_t memory;
-};
-
-static inline void zset_sum_visit(void *context, const struct object *object)
-{
-    struct zset_sum *sum = context;
-    sum->memory += object_memory(object);
-}
-
 /* What the keyspace has been told is what its objects and its one table hold. */
 static inline void zset_check_memory(struct zset_world *world)
 {
-    struct zset_sum sum = {0};
-    keyspace_scan(world->keys, 0, SIZE_MAX, zset_sum_visit, &sum);
-    zset_require(world, keyspace_memory(world->keys) ==
-                            sum.memory + segment_memory(&world->keys->table.root));
+    zset_require(world, memory_adds_up(world->keys));
 }
 
 static inline void zset_check_world(struct zset_world *world)

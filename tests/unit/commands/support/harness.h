@@ -58,6 +58,9 @@ void harness_expect(struct harness *harness, const char *file, int line, const c
 
 #define R_OK "+OK\r\n"
 #define R_NULL "$-1\r\n"
+#define R_EMPTY "*0\r\n"
+#define R_EMPTY_SCAN "*2\r\n$1\r\n0\r\n*0\r\n"
+#define R_WRONG "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"
 #define R_SYNTAX "-ERR syntax error\r\n"
 #define R_NOT_INTEGER "-ERR value is not an integer or out of range\r\n"
 

@@ -128,7 +128,7 @@ static inline void add_fact(struct rig *rig, size_t number, uint64_t incarnation
     fact->node.bus_port = 17001;
 }
 
-/* Every slot is ready by whoever leads it. */
+/* Whoever leads a slot says that it may move. */
 static inline void ready_all(struct rig *rig)
 {
     memset(rig->ready, 0, sizeof(rig->ready));
