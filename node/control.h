@@ -59,6 +59,7 @@ struct control {
     uint16_t peers_of_view[NODES_MAX];
     uint64_t write_at_ms; /* the state file: not before */
     uint64_t consider_at_ms;
+    uint64_t report_at_ms;
     uint64_t catch_up_at_ms;
     int refused_last;        /* what a quorum message was last refused for */
     uint64_t leave_until_ms; /* leaving: stops then at the latest; 0 = not leaving */

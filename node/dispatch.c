@@ -137,7 +137,7 @@ static bool refuse(struct connection *connection, const struct prepared *prepare
                (command->route == ROUTE_SPLIT_OK && argc % (size_t)command->key_step != 1)) {
         reply_wrong_arity(writer, command);
     } else if ((command->flags & COMMAND_LOADING) == 0 && worker_view(connection->worker) == NULL) {
-        reply_error(writer, "CLUSTERDOWN the node has not joined a cluster yet");
+        reply_error(writer, CALL_NOT_JOINED);
     } else {
         return false;
     }

@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 
 #define CONSIDER_PERIOD_MS 40
+#define REPORT_PERIOD_MS 10
 #define WRITE_AGAIN_MS 500 /* after the disk refused */
 #define INBOX_MAX 4096     /* messages; more are as if lost on the way */
 
@@ -122,7 +123,6 @@ static void settle(struct control *control)
     /* The lease counts for the view that is installed here, so it is published after it. */
     atomic_store_explicit(&node->lease_until_ms, quorum_lease_until_ms(control->quorum),
                           memory_order_release);
-    send_messages(control);
     struct node_id ahead;
     if (quorum_behind(control->quorum, &ahead)) {
         control_fetch_view(control, &ahead);
@@ -259,7 +259,10 @@ void quorum_driver_tick(struct control *control)
     }
     empty_inbox(control);
     pass_on_wishes(control);
-    report_update(control, now_ms);
+    if (now_ms >= control->report_at_ms) { /* it may look at every slot */
+        control->report_at_ms = now_ms + REPORT_PERIOD_MS;
+        report_update(control, now_ms);
+    }
     quorum_tick(control->quorum, clock_lease_ms());
     if (now_ms >= control->consider_at_ms &&
         /* What it proposed it would have to accept, and could not write down. */

@@ -14,7 +14,7 @@
 
 #define LOOK_PERIOD_MS 1000 /* once all is well */
 #define MOVES_PERIOD_MS 10  /* while slots are to move */
-#define BATCH_WAIT_MS 200
+#define BATCH_WAIT_MS 200   /* for which slots that may move wait for others */
 #define SLOW_PERIOD_MS 100
 #define SLOW_LEASES                                                                                \
     2 /* without an acknowledgement: TCP may need more than one under heavy loss                   \

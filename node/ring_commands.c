@@ -34,7 +34,7 @@ static void make_wish(struct call *call, struct ring_wish *wish)
     const struct view *view = node_view(node);
     int result = view == NULL ? TORC_EAGAIN : ring_wish_check(wish, view);
     if (view == NULL) {
-        reply_error(call->reply, "CLUSTERDOWN the node has not joined a cluster yet");
+        reply_error(call->reply, CALL_NOT_JOINED);
     } else if (result != TORC_OK) {
         refuse_wish(call, result);
     } else {

@@ -17,7 +17,7 @@ void torc_view_command(struct call *call)
     }
     const struct view *view = node_view(node);
     if (view == NULL) {
-        reply_error(call->reply, "CLUSTERDOWN the node has not joined a cluster yet");
+        reply_error(call->reply, CALL_NOT_JOINED);
         return;
     }
     struct buf encoded = {0};

@@ -289,17 +289,23 @@ static struct standing standing_at(const struct ask *ask, size_t index)
     return standing;
 }
 
-/* The answer of one node of the view about one slot; false = it was not asked. */
-static bool answer_of(const struct takeover *takeover, uint16_t node, size_t index,
-                      struct standing *out)
+/* What a peer has answered about one slot; false = it was not asked. */
+static bool answer_of_peer(const struct takeover *takeover, uint16_t peer, size_t index,
+                           struct standing *out)
 {
-    uint16_t peer = takeover->peers[node];
     const struct ask *ask = peer < takeover->ask_count ? takeover->asks[peer] : NULL;
     if (ask == NULL || buf_size(&ask->answer) == 0) {
         return false;
     }
     *out = standing_at(ask, index);
     return true;
+}
+
+/* The same of one node of the view. */
+static bool answer_of(const struct takeover *takeover, uint16_t node, size_t index,
+                      struct standing *out)
+{
+    return answer_of_peer(takeover, takeover->peers[node], index, out);
 }
 
 /* The answers of those whose copies count. */
@@ -321,13 +327,6 @@ static void collect_answers(const struct takeover *takeover, size_t index,
             out->least = theirs;
         }
     }
-}
-
-static struct standing answer_of_peer(const struct takeover *takeover, uint16_t peer, size_t index)
-{
-    const struct ask *ask = peer < takeover->ask_count ? takeover->asks[peer] : NULL;
-    bool answered = ask != NULL && ask->wanted && buf_size(&ask->answer) > 0;
-    return answered ? standing_at(ask, index) : (struct standing){0};
 }
 
 /* Those who lack something of what the source has are asked again. */
@@ -352,7 +351,7 @@ static bool resolve(struct takeover *takeover, size_t index, bool may_wait)
     struct copy_answers answers = {.best_peer = COPY_PEER_NONE, .may_wait = may_wait};
     collect_answers(takeover, index, holders, count, &answers);
     struct copy *copy = rim->lock(rim->context, slot);
-    answers.source = answer_of_peer(takeover, copy->source, index);
+    (void)answer_of_peer(takeover, copy->source, index, &answers.source);
     bool resolved = copy_resolve(copy, rim->copies, &answers);
     struct standing ours = copy_standing(copy);
     if (resolved && copy->stage == COPY_FETCHING) {

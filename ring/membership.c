@@ -85,9 +85,8 @@ static bool update_status(struct view_node *node, const struct member_state *sta
         return true;
     }
     /* One that is given up owns nothing, and so is complete; up it would be an owner again. */
-    bool given_up = node->removing && node->lost;
     if (node->status == NODE_SYNCING && state->complete_epoch == epoch && state->heard &&
-        !given_up) {
+        !view_node_is_given_up(node)) {
         node->status = NODE_UP;
         node->last_up = 0;
         node->lost = false;
@@ -115,7 +114,7 @@ static bool update_wishes(const struct membership_input *input, struct view *nex
         changed = true;
     }
     if (input->forget != NULL && node_id_equal(input->forget, &node->id) &&
-        !(node->removing && node->lost) && node->status == NODE_DOWN) {
+        !view_node_is_given_up(node) && node->status == NODE_DOWN) {
         node->removing = true;
         node->lost = true;
         changed = true;

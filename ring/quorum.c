@@ -396,8 +396,7 @@ static bool wish_granted(const struct quorum *quorum)
     int preferred = view_find(quorum->view, &quorum->prefer);
     int forgotten = view_find(quorum->view, &quorum->forget);
     return (preferred < 0 || quorum->view->nodes[preferred].preferred) &&
-           (forgotten < 0 ||
-            (quorum->view->nodes[forgotten].removing && quorum->view->nodes[forgotten].lost)) &&
+           (forgotten < 0 || view_node_is_given_up(&quorum->view->nodes[forgotten])) &&
            (quorum->ring.tag == 0 || quorum->ring.tag != view_ring_tag(quorum->view));
 }
 

@@ -115,7 +115,7 @@ void ring_wish_apply(const struct ring_wish *wish, struct view *next)
     }
     for (size_t i = 0; wish->cancel && i < next->node_count; i++) {
         struct view_node *node = &next->nodes[i];
-        node->removing = node->removing && node->lost; /* one that is given up stays so */
+        node->removing = view_node_is_given_up(node); /* that stays so */
     }
 }
 

@@ -400,13 +400,6 @@ static const struct placement *placement_of_slot(const struct view *view, uint16
     return view_slot_moved(view, slot) ? view->target : view->current;
 }
 
-/* It will not come back, and what it held is gone. One that is up and to be removed owns what it
- * owns until that has moved. */
-static bool is_given_up(const struct view_node *node)
-{
-    return node->removing && node->lost;
-}
-
 /* Of a slot whose nodes will all be removed: of those of the ring that stay, the one with the
  * highest hash of itself and the slot, which another node's joining the view does not change. */
 static size_t list_stand_in(const struct view *view, bool target, uint16_t slot,
@@ -418,7 +411,7 @@ static size_t list_stand_in(const struct view *view, bool target, uint16_t slot,
         const struct view_node *node = &view->nodes[i];
         uint32_t weight = target ? node->weight_target : node->weight_current;
         uint64_t hash = XXH3_64bits_withSeed(node->id.bytes, NODE_ID_SIZE, slot);
-        if (weight > 0 && !is_given_up(node) && (count == 0 || hash > best)) {
+        if (weight > 0 && !view_node_is_given_up(node) && (count == 0 || hash > best)) {
             best = hash;
             out[0] = (uint16_t)i;
             count = 1;
@@ -447,7 +440,7 @@ static size_t list_placed(const struct view *view, const struct placement *place
     size_t ring_count = list_ring(view, placement, slot, ring);
     size_t count = 0;
     for (size_t i = 0; i < ring_count; i++) {
-        if (!is_given_up(&view->nodes[ring[i]])) {
+        if (!view_node_is_given_up(&view->nodes[ring[i]])) {
             out[count++] = ring[i];
         }
     }

@@ -107,6 +107,12 @@ void view_release(const struct view *view); /* NULL is allowed */
 
 /* True if a view may have such a node: its texts can be printed, its weights are within limits. */
 bool view_node_is_lawful(const struct view_node *node);
+/* It will not come back, and what it held is gone: it owns nothing, wherever a ring places slots on
+ * it. One that is up and to be removed owns what it owns until that has moved. */
+static inline bool view_node_is_given_up(const struct view_node *node)
+{
+    return node->removing && node->lost;
+}
 /* Index into nodes[], or -1. */
 int view_find(const struct view *view, const struct node_id *id);
 bool view_is_voter(const struct view *view, const struct node_id *id);

@@ -12,8 +12,6 @@
 
 #include <stdlib.h>
 
-#define NOT_JOINED "CLUSTERDOWN the node has not joined a cluster yet"
-
 static enum cluster_health health_of_status(enum gossip_status status)
 {
     switch (status) {
@@ -76,7 +74,7 @@ static bool take_joined(struct call *call, struct cluster_state *out)
         return false;
     }
     if (out->view == NULL) {
-        reply_error(call->reply, NOT_JOINED);
+        reply_error(call->reply, CALL_NOT_JOINED);
         return false;
     }
     return true;
@@ -94,7 +92,7 @@ void cluster_slots_command(struct call *call)
     struct node *node = worker_node(call->worker);
     const struct view *view = node_view(node);
     if (view == NULL) {
-        reply_error(call->reply, NOT_JOINED);
+        reply_error(call->reply, CALL_NOT_JOINED);
         return;
     }
     if (cluster_text_slots(node->cluster_text, view, call->reply) != TORC_OK) {
@@ -217,10 +215,10 @@ void cluster_keyslot_command(struct call *call)
     reply_integer(call->reply, slot_of_key(call->argv[2]));
 }
 
-static bool read_slot(struct call *call, uint16_t *slot)
+bool cluster_read_slot(const struct call *call, size_t index, uint16_t *slot)
 {
     int64_t number = 0;
-    if (!parse_int64(call->argv[2], &number) || number < 0 || number >= SLOT_COUNT) {
+    if (!parse_int64(call->argv[index], &number) || number < 0 || number >= SLOT_COUNT) {
         return false;
     }
     *slot = (uint16_t)number;
@@ -231,7 +229,7 @@ static bool read_slot(struct call *call, uint16_t *slot)
 void cluster_countkeysinslot_command(struct call *call)
 {
     uint16_t index = 0;
-    if (!read_slot(call, &index)) {
+    if (!cluster_read_slot(call, 2, &index)) {
         reply_error(call->reply, "ERR Invalid slot");
         return;
     }
@@ -260,7 +258,8 @@ void cluster_getkeysinslot_command(struct call *call)
 {
     uint16_t index = 0;
     int64_t count_max = 0;
-    if (!read_slot(call, &index) || !parse_int64(call->argv[3], &count_max) || count_max < 0) {
+    if (!cluster_read_slot(call, 2, &index) || !parse_int64(call->argv[3], &count_max) ||
+        count_max < 0) {
         reply_error(call->reply, "ERR Invalid slot or number of keys");
         return;
     }
@@ -290,7 +289,7 @@ void cluster_count_failure_reports_command(struct call *call)
     struct node_id id;
     const struct view *view = node_view(worker_node(call->worker));
     if (view == NULL) {
-        reply_error(call->reply, NOT_JOINED);
+        reply_error(call->reply, CALL_NOT_JOINED);
         return;
     }
     if (node_id_parse(&id, call->argv[2]) != TORC_OK || view_find(view, &id) < 0) {
@@ -342,7 +341,7 @@ void cluster_forget_command(struct call *call)
     const struct view *view = node_view(node);
     int index = view == NULL || node_id_parse(&id, text) != TORC_OK ? -1 : view_find(view, &id);
     if (view == NULL) {
-        reply_error(call->reply, NOT_JOINED);
+        reply_error(call->reply, CALL_NOT_JOINED);
     } else if (index < 0) {
         reply_error(call->reply, "ERR Unknown node %.*s", (int)(text.size < 128 ? text.size : 128),
                     text.data);

@@ -8,7 +8,7 @@
 #include "node/command_errors.h"
 #include "node/commands/common.h"
 #include "node/commands/handlers.h"
-#include "node/resp/number.h"
+#include "node/commands/pop_options.h"
 
 #include <assert.h>
 
@@ -181,16 +181,6 @@ void linsert_command(struct call *call)
 
 /* ---- removing ---- */
 
-/* Parses a count that may not be negative; else replies so. */
-static bool positive_argument(struct call *call, size_t index, int64_t *out)
-{
-    if (parse_int64(call->argv[index], out) && *out >= 0) {
-        return true;
-    }
-    reply_error(call->reply, "ERR value is out of range, must be positive");
-    return false;
-}
-
 static void pop_one(struct call *call, struct object *list, enum list_end end)
 {
     reply_bulk(call->reply, list_value_at_end(list, end));
@@ -218,7 +208,7 @@ static void pop(struct call *call, enum list_end end)
         reply_wrong_arity(call->reply, call->command);
         return;
     }
-    if (several && !positive_argument(call, 2, &limit)) {
+    if (several && !pop_limit_parse(call, &limit)) {
         return;
     }
     bool wrong;

@@ -46,3 +46,12 @@ bool pop_options_parse(struct call *call, const char *first_end, const char *oth
     }
     return true;
 }
+
+bool pop_limit_parse(struct call *call, int64_t *limit)
+{
+    if (parse_int64(call->argv[2], limit) && *limit >= 0) {
+        return true;
+    }
+    reply_error(call->reply, "ERR value is out of range, must be positive");
+    return false;
+}

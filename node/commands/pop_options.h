@@ -1,7 +1,11 @@
 /*
- * What LMPOP and ZMPOP have in common:
+ * What the commands that pop have in common. LMPOP and ZMPOP:
  *
  *      numkeys key [key ...] LEFT|RIGHT [COUNT count]
+ *
+ * and LPOP, RPOP, SPOP, ZPOPMIN and ZPOPMAX:
+ *
+ *      key [count]
  */
 #ifndef TORC_NODE_COMMANDS_POP_OPTIONS_H
 #define TORC_NODE_COMMANDS_POP_OPTIONS_H
@@ -17,5 +21,8 @@ struct pop_options {
 /* Parses all arguments; the two words name the ends, in lower case. False after it has replied. */
 bool pop_options_parse(struct call *call, const char *first_end, const char *other_end,
                        struct pop_options *out) TORC_MUST_USE;
+
+/* Parses the count of the others, which may be 0. False after it has replied. */
+bool pop_limit_parse(struct call *call, int64_t *limit) TORC_MUST_USE;
 
 #endif

@@ -9,8 +9,8 @@
 #include "node/commands/common.h"
 #include "node/commands/handlers.h"
 #include "node/commands/members.h"
+#include "node/commands/pop_options.h"
 #include "node/commands/set.h"
-#include "node/resp/number.h"
 
 #include <assert.h>
 
@@ -201,8 +201,7 @@ void spop_command(struct call *call)
         call_reply_syntax_error(call);
         return;
     }
-    if (several && (!parse_int64(call->argv[2], &limit) || limit < 0)) {
-        reply_error(call->reply, "ERR value is out of range, must be positive");
+    if (several && !pop_limit_parse(call, &limit)) {
         return;
     }
     struct object *object = find_set(call, call->argv[1], call->hash, &wrong);

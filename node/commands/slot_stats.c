@@ -2,9 +2,9 @@
  * The form is Valkey's; of its metrics only the number of keys is kept, beside two of Torc's own.
  */
 #include "node/call.h"
+#include "node/commands/cluster.h"
 #include "node/commands/handlers.h"
 #include "node/node.h"
-#include "node/resp/number.h"
 
 struct slot_stats {
     bool led;
@@ -20,16 +20,6 @@ static struct slot_stats read_stats(struct slot *slot)
                                .commands = slot->commands};
     slot_unlock(slot);
     return stats;
-}
-
-static bool read_slot(const struct call *call, size_t index, uint16_t *slot)
-{
-    uint64_t number = 0;
-    if (!parse_uint64(call->argv[index], &number) || number >= SLOT_COUNT) {
-        return false;
-    }
-    *slot = (uint16_t)number;
-    return true;
 }
 
 static void reply_metric(struct reply_writer *writer, struct bytes name, uint64_t value)
@@ -48,7 +38,7 @@ void cluster_slot_stats_command(struct call *call)
         call_reply_syntax_error(call);
         return;
     }
-    if (!read_slot(call, 3, &first) || !read_slot(call, 4, &last)) {
+    if (!cluster_read_slot(call, 3, &first) || !cluster_read_slot(call, 4, &last)) {
         reply_error(call->reply, "ERR Invalid or out of range slot");
         return;
     }

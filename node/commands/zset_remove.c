@@ -7,7 +7,6 @@
 #include "node/commands/handlers.h"
 #include "node/commands/pop_options.h"
 #include "node/commands/zset.h"
-#include "node/resp/number.h"
 
 #include <assert.h>
 
@@ -123,8 +122,7 @@ static void pop(struct call *call, bool greatest)
         call_reply_syntax_error(call);
         return;
     }
-    if (several && (!parse_int64(call->argv[2], &limit) || limit < 0)) {
-        reply_error(call->reply, "ERR value is out of range, must be positive");
+    if (several && !pop_limit_parse(call, &limit)) {
         return;
     }
     bool wrong;

@@ -92,11 +92,6 @@ static int small_replace(struct keyspace *keys, struct place place, const struct
 
 /* ---- the large form ---- */
 
-static struct members *large_members(const struct object *object)
-{
-    return object_outside(object);
-}
-
 /* The large form of a small hash; NULL without memory. */
 static struct members *enlarge(const struct object *object)
 {
@@ -269,23 +264,8 @@ static bool remove_from_small(struct keyspace *keys, struct place place, struct 
     if (!small_find(&run, field, &pair)) {
         return false;
     }
-    packed_remove(&run, pair.at, pair.end, 2);
-    if (run.count > 0) {
-        small_shrink(keys, place, &run);
-    } else {
-        small_settle(&run);
-    }
+    small_remove(keys, place, &run, pair.at, pair.end, 2);
     return true;
-}
-
-static bool remove_from_large(struct keyspace *keys, const struct object *object,
-                              struct bytes field)
-{
-    struct members *members = large_members(object);
-    size_t before = members_memory(members);
-    bool removed = members_remove(members, field);
-    keyspace_account(keys, (int64_t)members_memory(members) - (int64_t)before);
-    return removed;
 }
 
 bool keyspace_hash_remove(struct keyspace *keys, struct bytes key, uint64_t hash,
@@ -294,7 +274,7 @@ bool keyspace_hash_remove(struct keyspace *keys, struct bytes key, uint64_t hash
     struct place place = keyspace_place(keys, key, hash);
     assert(place.at != SEGMENT_NOT_FOUND);
     const struct object *object = place_object(place);
-    bool removed = object_is_outside(object) ? remove_from_large(keys, object, field)
+    bool removed = object_is_outside(object) ? large_remove_member(keys, object, field)
                                              : remove_from_small(keys, place, field);
     if (removed && hash_count(place_object(place)) == 0) {
         bool deleted = keyspace_delete(keys, key, hash);

@@ -162,11 +162,6 @@ static void write_member(void *context, struct bytes member, struct bytes value)
 
 /* ---- the large form ---- */
 
-static struct members *large_members(const struct object *object)
-{
-    return object_outside(object);
-}
-
 /* Within the limit of a set's size. NULL is members that there was no memory for. */
 static int put_member(struct members *members, struct bytes member, bool *added)
 {
@@ -402,23 +397,8 @@ static bool remove_from_run(struct keyspace *keys, struct place place, struct by
     if (!find_in_run(&run, member, &at, &end)) {
         return false;
     }
-    packed_remove(&run, at, end, 1);
-    if (run.count > 0) {
-        small_shrink(keys, place, &run);
-    } else {
-        small_settle(&run);
-    }
+    small_remove(keys, place, &run, at, end, 1);
     return true;
-}
-
-static bool remove_from_large(struct keyspace *keys, const struct object *object,
-                              struct bytes member)
-{
-    struct members *members = large_members(object);
-    size_t before = members_memory(members);
-    bool removed = members_remove(members, member);
-    keyspace_account(keys, (int64_t)members_memory(members) - (int64_t)before);
-    return removed;
 }
 
 bool keyspace_set_remove(struct keyspace *keys, struct bytes key, uint64_t hash,
@@ -429,7 +409,7 @@ bool keyspace_set_remove(struct keyspace *keys, struct bytes key, uint64_t hash,
     const struct object *object = place_object(place);
     bool removed;
     if (object_is_outside(object)) {
-        removed = remove_from_large(keys, object, member);
+        removed = large_remove_member(keys, object, member);
     } else if (set_is_integers(object)) {
         removed = remove_from_integers(keys, place, member);
     } else {

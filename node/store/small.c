@@ -69,6 +69,17 @@ void small_shrink(struct keyspace *keys, struct place place, struct packed *run)
     keyspace_shrink_at(keys, place, SMALL_HEAD_SIZE + packed_used(run));
 }
 
+void small_remove(struct keyspace *keys, struct place place, struct packed *run, uint32_t from,
+                  uint32_t to, uint32_t count)
+{
+    packed_remove(run, from, to, count);
+    if (run->count > 0) {
+        small_shrink(keys, place, run);
+    } else {
+        small_settle(run);
+    }
+}
+
 int large_put(struct keyspace *keys, enum object_type type, struct bytes key, uint64_t hash,
               uint64_t expire_at_ms, void *outside)
 {
@@ -86,4 +97,13 @@ int large_replace(struct keyspace *keys, struct place place, void *outside)
 {
     return keyspace_replace_at(keys, place, ENCODING_OUTSIDE,
                                (struct bytes){(const char *)&outside, sizeof(outside)});
+}
+
+bool large_remove_member(struct keyspace *keys, const struct object *object, struct bytes member)
+{
+    struct members *members = large_members(object);
+    size_t before = members_memory(members);
+    bool removed = members_remove(members, member);
+    keyspace_account(keys, (int64_t)members_memory(members) - (int64_t)before);
+    return removed;
 }

@@ -10,6 +10,7 @@
 #define TORC_NODE_STORE_SMALL_H
 
 #include "node/store/keyspace.h"
+#include "node/store/members.h"
 #include "node/store/packed.h"
 
 #define SMALL_HEAD_SIZE sizeof(uint16_t) /* the count */
@@ -36,6 +37,10 @@ int small_grow(struct keyspace *keys, struct place place, size_t more,
 void small_settle(struct packed *run);
 /* The same after values were removed: gives back the room that they leave. */
 void small_shrink(struct keyspace *keys, struct place place, struct packed *run);
+/* Removes `count` values that lie between two offsets of the run. Of a run that is empty then the
+ * room stays: the caller deletes the key. */
+void small_remove(struct keyspace *keys, struct place place, struct packed *run, uint32_t from,
+                  uint32_t to, uint32_t count);
 
 /* Creates a large container, replacing what the key held. `outside` is moved on success. 0 or
  * TORC_ENOMEM (nothing changed). */
@@ -43,5 +48,13 @@ int large_put(struct keyspace *keys, enum object_type type, struct bytes key, ui
               uint64_t expire_at_ms, void *outside) TORC_MUST_USE;
 /* Makes the container of a place a large one. As above. */
 int large_replace(struct keyspace *keys, struct place place, void *outside) TORC_MUST_USE;
+
+/* Of the large form of a type that keeps members. */
+static inline struct members *large_members(const struct object *object)
+{
+    return object_outside(object);
+}
+/* False if there is no such member. An empty container is left for the caller to delete. */
+bool large_remove_member(struct keyspace *keys, const struct object *object, struct bytes member);
 
 #endif
