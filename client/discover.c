@@ -52,7 +52,7 @@ static int fetch_view(struct torc *handle, const struct endpoint *endpoint, uint
     } else if (reply->type != REDIS_REPLY_STRING) {
         result = refuse(handle, TORC_EPROTOCOL, endpoint, VIEW_COMMAND, "the reply is no view");
     } else {
-        result = view_decode(out, reply_bytes(reply));
+        result = view_decode(out, reply_bytes(reply), NULL);
         if (result != TORC_OK) {
             (void)snprintf(text, sizeof(text), "the reply is no view: %s", torc_strerror(result));
             result = refuse(handle, result == TORC_ENOMEM ? TORC_ENOMEM : TORC_EPROTOCOL, endpoint,

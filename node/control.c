@@ -178,7 +178,8 @@ static void on_view_fetched(struct control *control, struct bytes content)
 {
     struct view *view = NULL;
     control->fetching = false;
-    if (content.data != NULL && view_decode(&view, content) == TORC_OK) {
+    if (content.data != NULL &&
+        view_decode(&view, content, quorum_view(control->quorum)) == TORC_OK) {
         quorum_driver_offer(control, view);
         view_release(view);
     }

@@ -76,7 +76,7 @@ static enum seed_outcome ask_seed(const char *host, int port, struct view **view
                  context->err == REDIS_ERR_IO ? "timed out or closed" : context->errstr);
         outcome = context->err == REDIS_ERR_PROTOCOL ? SEED_FOREIGN : SEED_LATER;
     } else if (reply->type == REDIS_REPLY_STRING &&
-               view_decode(view, (struct bytes){reply->str, reply->len}) == TORC_OK) {
+               view_decode(view, (struct bytes){reply->str, reply->len}, NULL) == TORC_OK) {
         outcome = SEED_VIEW;
     } else if (reply->type == REDIS_REPLY_ERROR && strncmp(reply->str, "CLUSTERDOWN", 11) == 0) {
         snprintf(why, why_size, "it has not joined a cluster itself yet");

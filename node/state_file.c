@@ -59,7 +59,7 @@ static int decode_state(struct bytes input, struct node_state *state)
     state->view = NULL;
     if (result == TORC_OK && view.size > 0) {
         struct view *decoded = NULL;
-        result = view_decode(&decoded, view);
+        result = view_decode(&decoded, view, NULL);
         state->view = decoded;
     }
     if (result == TORC_OK) {

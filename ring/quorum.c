@@ -437,7 +437,7 @@ int quorum_receive(struct quorum *quorum, struct bytes message, uint64_t now_ms)
 {
     struct quorum_wire wire;
     quorum->now_ms = now_ms;
-    int result = quorum_wire_decode(&wire, message);
+    int result = quorum_wire_decode(&wire, message, quorum_view(quorum));
     if (result == TORC_OK) {
         result =
             wire.cluster_tag == cluster_tag(quorum->view) ? handle(quorum, &wire) : TORC_EINVAL;
@@ -552,7 +552,7 @@ static int decode_durable(struct bytes input, struct durable *out)
     struct bytes view = read_bytes32(&reader, DURABLE_VIEW_MAX);
     int result = reader_finish(&reader);
     if (result == TORC_OK && view.size > 0) {
-        result = view_decode(&out->view, view);
+        result = view_decode(&out->view, view, NULL);
     }
     if (result == TORC_OK && (out->view != NULL) != (out->accepted.number > 0)) {
         view_release(out->view);

@@ -71,13 +71,13 @@ static void write_view(struct buf *out, const struct view *view)
     buf_deinit(&encoded);
 }
 
-static int read_view(struct reader *reader, const struct view **out)
+static int read_view(struct reader *reader, const struct view *known, const struct view **out)
 {
     struct bytes bytes = read_bytes32(reader, VIEW_BYTES_MAX);
     struct view *view = NULL;
     int result = TORC_OK;
     if (!reader->failed && bytes.size > 0) {
-        result = view_decode(&view, bytes);
+        result = view_decode(&view, bytes, known);
     }
     *out = view;
     return result;
@@ -92,13 +92,14 @@ static void write_agreement(struct buf *out, const struct agreement_message *mes
     write_view(out, message->view);
 }
 
-static int read_agreement(struct reader *reader, struct agreement_message *message)
+static int read_agreement(struct reader *reader, const struct view *known,
+                          struct agreement_message *message)
 {
     message->kind = read_u8(reader);
     message->instance = read_u64(reader);
     read_ballot(reader, &message->ballot);
     read_ballot(reader, &message->other);
-    int result = read_view(reader, &message->view);
+    int result = read_view(reader, known, &message->view);
     bool lawful = message->kind >= AGREEMENT_PREPARE && message->kind <= AGREEMENT_REFUSED &&
                   message->ballot.number > 0 &&
                   (message->kind == AGREEMENT_PROMISE
@@ -146,7 +147,7 @@ void quorum_wire_encode(const struct quorum_wire *wire, struct buf *out)
     }
 }
 
-static int read_body(struct reader *reader, struct quorum_wire *wire)
+static int read_body(struct reader *reader, const struct view *known, struct quorum_wire *wire)
 {
     uint8_t flags = 0;
     switch ((enum quorum_kind)wire->kind) {
@@ -162,9 +163,9 @@ static int read_body(struct reader *reader, struct quorum_wire *wire)
         wire->complete_epoch = read_u64(reader);
         wire->silent_count = read_ids(reader, wire->silent, QUORUM_SILENT_MAX);
         return (flags & ~FLAGS) != 0 ? TORC_ECORRUPT : TORC_OK;
-    case QUORUM_AGREEMENT: return read_agreement(reader, &wire->agreement);
+    case QUORUM_AGREEMENT: return read_agreement(reader, known, &wire->agreement);
     case QUORUM_VIEW: {
-        int result = read_view(reader, &wire->view);
+        int result = read_view(reader, known, &wire->view);
         return result == TORC_OK && wire->view == NULL ? TORC_ECORRUPT : result;
     }
     case QUORUM_REPORT: {
@@ -184,7 +185,7 @@ static int read_body(struct reader *reader, struct quorum_wire *wire)
     return TORC_ECORRUPT;
 }
 
-int quorum_wire_decode(struct quorum_wire *wire, struct bytes input)
+int quorum_wire_decode(struct quorum_wire *wire, struct bytes input, const struct view *known)
 {
     struct reader reader;
     char seen[MAGIC_SIZE];
@@ -203,7 +204,7 @@ int quorum_wire_decode(struct quorum_wire *wire, struct bytes input)
     read_id(&reader, &wire->sender);
     wire->incarnation = read_u64(&reader);
     wire->epoch = read_u64(&reader);
-    int result = read_body(&reader, wire);
+    int result = read_body(&reader, known, wire);
     if (result == TORC_OK) {
         result = node_id_is_zero(&wire->sender) ? TORC_ECORRUPT : reader_finish(&reader);
     }

@@ -65,8 +65,10 @@ struct quorum_wire {
 };
 
 void quorum_wire_encode(const struct quorum_wire *wire, struct buf *out);
-/* 0, TORC_ECORRUPT, TORC_EVERSION, TORC_ENOMEM; on success release with quorum_wire_deinit. */
-int quorum_wire_decode(struct quorum_wire *wire, struct bytes input) TORC_MUST_USE;
+/* `known`: as in view_decode. 0, TORC_ECORRUPT, TORC_EVERSION, TORC_ENOMEM; on success release with
+ * quorum_wire_deinit. */
+int quorum_wire_decode(struct quorum_wire *wire, struct bytes input,
+                       const struct view *known) TORC_MUST_USE;
 void quorum_wire_deinit(struct quorum_wire *wire);
 
 #endif

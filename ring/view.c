@@ -36,6 +36,12 @@ static void placement_release(struct placement *placement)
     }
 }
 
+void view_expect_like(struct view *view, const struct view *known)
+{
+    view->before[0] = placement_retain(known->current);
+    view->before[1] = placement_retain(known->target);
+}
+
 struct view *view_create(void)
 {
     struct view *view = calloc(1, sizeof(*view));
@@ -85,8 +91,7 @@ struct view *view_clone(const struct view *view)
     memcpy(clone->moved, view->moved, sizeof(clone->moved));
     memcpy(clone->voters, view->voters, sizeof(clone->voters));
     clone->voter_count = view->voter_count;
-    clone->before[0] = placement_retain(view->current);
-    clone->before[1] = placement_retain(view->target);
+    view_expect_like(clone, view);
     return clone;
 }
 

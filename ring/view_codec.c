@@ -163,11 +163,14 @@ static int read_view(struct reader *reader, struct view *view)
     return reader_finish(reader);
 }
 
-int view_decode(struct view **out, struct bytes input)
+int view_decode(struct view **out, struct bytes input, const struct view *known)
 {
     struct view *view = view_create();
     if (view == NULL) {
         return TORC_ENOMEM;
+    }
+    if (known != NULL) {
+        view_expect_like(view, known);
     }
     struct reader reader;
     reader_init(&reader, input);

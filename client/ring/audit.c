@@ -45,7 +45,7 @@ void audit_read_view(struct audit *audit, size_t index, const redisReply *reply)
     node->same_view = bytes_equal(bytes, buf_bytes(&audit->view_bytes));
     if (node->same_view) {
         node->epoch = audit->view->epoch;
-    } else if (view_decode(&view, bytes) == TORC_OK) {
+    } else if (view_decode(&view, bytes, NULL) == TORC_OK) {
         node->epoch = view->epoch;
         view_release(view);
     }

@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void check_message(struct bytes input)
 {
     struct quorum_wire wire;
-    int error = quorum_wire_decode(&wire, input);
+    int error = quorum_wire_decode(&wire, input, NULL);
     if (error != TORC_OK) {
         assert(error == TORC_ECORRUPT || error == TORC_EVERSION);
         return;

@@ -57,7 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct bytes input = {(const char *)data, size};
     struct view *view;
-    int error = view_decode(&view, input);
+    int error = view_decode(&view, input, NULL);
     if (error != 0) {
         assert(error == TORC_ECORRUPT || error == TORC_EVERSION);
         return 0;

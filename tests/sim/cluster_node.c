@@ -202,7 +202,7 @@ void sim_start(struct sim_node *node)
     node->last_generation = 0;
     memset(node->asking, 0, sizeof(node->asking));
     struct view *view = NULL;
-    if (view_decode(&view, buf_bytes(&node->disk.view)) != TORC_OK) {
+    if (view_decode(&view, buf_bytes(&node->disk.view), NULL) != TORC_OK) {
         abort();
     }
     struct quorum_options options = {.self = node->id,
@@ -505,7 +505,7 @@ static void merge_gossip(struct sim_node *node, const struct packet *packet)
 static void take_view(struct sim_node *node, struct bytes bytes)
 {
     struct view *view = NULL;
-    if (view_decode(&view, bytes) != TORC_OK) {
+    if (view_decode(&view, bytes, quorum_view(node->quorum)) != TORC_OK) {
         cluster_fail(node->cluster, "views: node %u cannot decode a view", node->index);
         return;
     }

@@ -68,7 +68,7 @@ static bool told(enum quorum_kind kind, struct quorum_wire *out)
     quorum_tick(control->quorum, now_ms);
     while (quorum_take(control->quorum, &message)) {
         struct quorum_wire wire;
-        ck_assert_int_eq(quorum_wire_decode(&wire, buf_bytes(&message.bytes)), TORC_OK);
+        ck_assert_int_eq(quorum_wire_decode(&wire, buf_bytes(&message.bytes), NULL), TORC_OK);
         if (wire.kind == kind) {
             *out = wire;
             found = true;

@@ -302,7 +302,7 @@ START_TEST(a_vote_survives_a_restart)
     struct quorum_message message;
     struct quorum_wire seen;
     ck_assert(quorum_take(net.nodes[0], &message));
-    ck_assert_int_eq(quorum_wire_decode(&seen, buf_bytes(&message.bytes)), TORC_OK);
+    ck_assert_int_eq(quorum_wire_decode(&seen, buf_bytes(&message.bytes), NULL), TORC_OK);
     buf_deinit(&message.bytes);
     wire.cluster_tag = seen.cluster_tag;
     struct buf bytes = {0};
@@ -522,7 +522,7 @@ START_TEST(a_voter_renews_nothing_under_an_epoch_it_has_voted_to_end)
     next->epoch++;
     next->nodes[2].leaving = true;
     ck_assert_int_eq(view_seal(next), 0);
-    ck_assert_int_eq(quorum_wire_decode(&wire, request), TORC_OK);
+    ck_assert_int_eq(quorum_wire_decode(&wire, request, NULL), TORC_OK);
     wire.kind = QUORUM_AGREEMENT;
     wire.sender = id_of(0);
     wire.agreement = (struct agreement_message){
@@ -616,7 +616,7 @@ START_TEST(what_was_withheld_for_a_proposal_is_given_again_when_it_is_dropped)
     struct quorum_wire seen;
     quorum_tick(net.nodes[0], net.now_ms + 500);
     ck_assert(quorum_take(net.nodes[0], &message));
-    ck_assert_int_eq(quorum_wire_decode(&seen, buf_bytes(&message.bytes)), TORC_OK);
+    ck_assert_int_eq(quorum_wire_decode(&seen, buf_bytes(&message.bytes), NULL), TORC_OK);
     buf_deinit(&message.bytes);
     struct quorum_wire wire = {
         .kind = QUORUM_AGREEMENT,

@@ -38,7 +38,7 @@ static int decode(struct bytes input, size_t size, struct quorum_wire *out)
 {
     char *copy = malloc(size + 1); /* so that the sanitizer sees a read past the end */
     memcpy(copy + 1, input.data, size);
-    int result = quorum_wire_decode(out, (struct bytes){copy + 1, size});
+    int result = quorum_wire_decode(out, (struct bytes){copy + 1, size}, NULL);
     free(copy);
     return result;
 }
