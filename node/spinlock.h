@@ -1,15 +1,17 @@
 /*
  * A lock for sections of a few hundred nanoseconds that never wait for anything: spinning costs
- * less than sleeping. A holder that lost its core is let run.
+ * less than sleeping. Who finds it held for longer sleeps for a moment, since the holder has lost
+ * its core then.
  */
 #ifndef TORC_NODE_SPINLOCK_H
 #define TORC_NODE_SPINLOCK_H
 
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <time.h>
 
-#define SPINS_BEFORE_YIELD 100
+#define SPINS_BEFORE_SLEEP 100
+#define SPIN_SLEEP_NS 20000 /* the kernel adds some 50 us of its own */
 
 struct spinlock {
     _Atomic uint32_t held;
@@ -23,8 +25,10 @@ static inline void spin_lock(struct spinlock *lock)
                                                   memory_order_relaxed)) {
             return;
         }
-        if (spins >= SPINS_BEFORE_YIELD) {
-            sched_yield();
+        if (spins >= SPINS_BEFORE_SLEEP) {
+            /* Not sched_yield: with more threads than cores those that yield may be run again and
+             * again, and others, the holder too, not for most of a second. */
+            nanosleep(&(struct timespec){.tv_nsec = SPIN_SLEEP_NS}, NULL);
         }
     }
 }
