@@ -77,17 +77,33 @@ static bool is_node_wide(enum command_route route)
     return route != ROUTE_LOCAL && route != ROUTE_SLOT && !is_split(route);
 }
 
-/* Replies MOVED; false when this node itself is to be the owner. */
+/* True if the slot went from here to that node in a view that it may not know yet. It would send a
+ * client back, who might come and go until it gives up. */
+static bool is_unaware(struct worker *worker, uint16_t slot, const struct node_id *owner)
+{
+    struct node *node = worker->node;
+    slot_lock(&node->slots[slot]);
+    uint64_t left_epoch = node->slots[slot].left_epoch;
+    slot_unlock(&node->slots[slot]);
+    const struct peer *peer = left_epoch == 0 ? NULL : peers_find(node->peers, owner);
+    return peer != NULL && atomic_load(&peer->asked_epoch) < left_epoch;
+}
+
+/* Replies MOVED; false when this node itself is to be the owner, or the owner may not know that it
+ * is, or this worker knows an old view. */
 static bool reply_moved(struct worker *worker, uint16_t slot, struct reply_writer *writer)
 {
     const struct view *view = worker_view(worker);
+    if (view->epoch != atomic_load_explicit(&worker->node->epoch, memory_order_relaxed)) {
+        return false;
+    }
     uint16_t owners[COPIES_MAX];
     if (view_owners(view, slot, owners) == 0) {
         reply_error(writer, "CLUSTERDOWN slot %u has no owner that is up", slot);
         return true;
     }
     const struct view_node *owner = &view->nodes[owners[0]];
-    if (node_id_equal(&owner->id, &worker->node->id)) {
+    if (node_id_equal(&owner->id, &worker->node->id) || is_unaware(worker, slot, &owner->id)) {
         return false;
     }
     reply_error(writer, "MOVED %u %s:%u", slot, owner->host, owner->direct_port);
@@ -144,6 +160,14 @@ static bool refuse(struct connection *connection, const struct prepared *prepare
     return true;
 }
 
+/* True if something that was sent to another node for this slot may have to be executed first. The
+ * direct port waits only for what it has sent itself: replicas are read there all the time. */
+static bool must_wait_behind(const struct connection *connection, uint16_t slot)
+{
+    return worker_is_behind(connection->worker, slot) &&
+           (connection->session.access == ACCESS_ANY || connection->last != NULL);
+}
+
 static void carry_out(struct connection *connection, struct execution *execution)
 {
     struct worker *worker = connection->worker;
@@ -177,8 +201,7 @@ static void carry_out(struct connection *connection, struct execution *execution
         return;
     }
     if (operations_must_hold(worker, execution->command, execution->slot) ||
-        (connection->session.access == ACCESS_ANY && worker_is_behind(worker, execution->slot)) ||
-        !execute_in_slot(worker, execution)) {
+        must_wait_behind(connection, execution->slot) || !execute_in_slot(worker, execution)) {
         begin_operation(connection, execution);
     }
 }

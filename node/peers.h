@@ -38,6 +38,8 @@ struct peer {
     uint64_t incarnation;
     struct receive_state receive[WORKERS_MAX];
 
+    _Atomic uint64_t asked_epoch; /* of the newest view under which it asked for its slots here */
+
     /* written by the control thread; NULL = no stream to it */
     _Atomic(struct replica_stream *) streams[WORKERS_MAX];
 };

@@ -48,7 +48,13 @@ static void assign_slots(struct node *node, const struct slot_rim *rim,
     for (unsigned i = 0; i < SLOT_COUNT; i++) {
         struct slot *slot = &node->slots[i];
         slot_lock(slot);
+        bool served = slot_serves(slot);
         int result = copy_install(&slot->copy, &rim->copies, installed);
+        if (installed->demoted) {
+            slot->left_epoch = 0;
+        } else if (served && slot->copy.role != COPY_PRIMARY) {
+            slot->left_epoch = installed->view->epoch;
+        }
         unserved += slot->copy.role == COPY_PRIMARY && !slot_serves(slot);
         slot_unlock(slot);
         if (result != TORC_OK) {

@@ -24,8 +24,10 @@ struct slot {
     struct copy copy;
     _Atomic(struct keyspace *) keys;
     struct keyspace
-        *incoming;     /* what a refill has brought so far; takes the place of keys at its end */
-    uint64_t commands; /* executed here since the node started */
+        *incoming;       /* what a refill has brought so far; takes the place of keys at its end */
+    uint64_t commands;   /* executed here since the node started */
+    uint64_t left_epoch; /* of the view that last took the slot from this node, which served it and
+                            has to be asked by whoever serves it next; 0 = none */
 };
 
 static inline void slot_lock(struct slot *slot)

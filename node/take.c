@@ -162,11 +162,15 @@ void torc_take_command(struct call *call)
     struct peer *asker =
         node_id_parse(&id, call->argv[1]) == TORC_OK ? peers_find(node->peers, &id) : NULL;
     struct buf answer = {0};
+    uint64_t epoch = atomic_load(&node->epoch);
     int result = asker == NULL ? TORC_ESTALE
-                               : takeover_serve(&worker->rim.takeover, asker->index,
-                                                atomic_load(&node->epoch), call->argv[2], &answer);
+                               : takeover_serve(&worker->rim.takeover, asker->index, epoch,
+                                                call->argv[2], &answer);
     switch (result) {
-    case TORC_OK: reply_bulk(call->reply, buf_bytes(&answer)); break;
+    case TORC_OK:
+        atomic_store(&asker->asked_epoch, epoch);
+        reply_bulk(call->reply, buf_bytes(&answer));
+        break;
     case TORC_ESTALE: reply_error(call->reply, "TRYAGAIN another view is installed here"); break;
     case TORC_ENOMEM: call_reply_no_memory(call); break;
     default: call_reply_syntax_error(call); break;

@@ -7,10 +7,9 @@ import subprocess
 
 import pytest
 
-from torc_cluster import BUILD, Cluster, PATIENCE, slot_of, wait_until
+from ring_tool import REFUSED, RING, UNCONFIRMED, USAGE, WELL, address, begin, end, run, well
+from torc_cluster import Cluster, PATIENCE, slot_of, wait_until
 
-RING = BUILD / "client" / "torc-ring"
-WELL, USAGE, REFUSED, UNCONFIRMED = 0, 2, 4, 5
 KEYS = {f"key:{i}": f"{i:05d}" * 300 for i in range(800)}
 SLOWLY, AT_ONCE = "20kb", "0"  # a change lasts for many seconds, or for a moment
 
@@ -25,31 +24,6 @@ def cluster():
         pipeline.mset(KEYS)
         pipeline.execute()
         yield made
-
-
-def begin(cluster, *arguments, **options):
-    return subprocess.Popen([RING, "-s", f"127.0.0.1:{cluster[0].port}", *map(str, arguments)],
-                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, text=True, **options)
-
-
-def end(process):
-    out, err = process.communicate(timeout=30 * PATIENCE)
-    return process.returncode, out, err
-
-
-def run(cluster, *arguments):
-    return end(begin(cluster, *arguments))
-
-
-def well(cluster, *arguments):
-    code, out, err = run(cluster, *arguments)
-    assert (code, err) == (WELL, ""), (code, out, err)
-    return out
-
-
-def address(node):
-    return f"127.0.0.1:{node.port}"
 
 
 def status(cluster):
