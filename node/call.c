@@ -32,7 +32,7 @@ struct object *call_find_read(struct call *call, struct bytes key, uint64_t hash
     }
     call->hits++;
     if (call->session == NULL || !call->session->no_touch) {
-        object_touch(object, call->now_ms);
+        keyspace_touch(call->keys, object, call->now_ms);
     }
     return object;
 }

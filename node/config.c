@@ -28,9 +28,14 @@ struct config_fixed {
 
 static const struct config_choice redis_policies[] = {
     {"noeviction", EVICTION_NONE},
+    {"allkeys-s3fifo", EVICTION_S3FIFO},
     {"allkeys-lru", EVICTION_LRU},
-    {"volatile-ttl", EVICTION_TTL},
+    {"allkeys-lfu", EVICTION_LFU},
     {"allkeys-random", EVICTION_RANDOM},
+    {"volatile-ttl", EVICTION_TTL},
+    {"volatile-lru", EVICTION_VOLATILE_LRU},
+    {"volatile-lfu", EVICTION_VOLATILE_LFU},
+    {"volatile-random", EVICTION_VOLATILE_RANDOM},
     {NULL, 0},
 };
 

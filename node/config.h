@@ -51,7 +51,7 @@ struct config {
     /* CONFIG SET may change these at any time: relaxed atomics, any thread */
     _Atomic uint64_t memory_bytes_max; /* 0 = no limit */
     _Atomic uint64_t migration_rate; /* bytes a second; 0 = no limit but what is left of the CPU */
-    _Atomic int eviction;            /* enum eviction_policy; default EVICTION_LRU */
+    _Atomic int eviction;            /* enum eviction_policy; default EVICTION_S3FIFO */
     _Atomic int log_level;
     _Atomic uint32_t proxy_timeout_ms; /* default 5000 */
     _Atomic uint32_t clients_max;      /* default 10000 */

@@ -20,13 +20,20 @@ static const struct config_choice yes_choices[] = {{"yes", 1}, {"no", 0}, {NULL,
 
 static const struct config_choice eviction_choices[] = {
     {"none", EVICTION_NONE},
+    {"s3fifo", EVICTION_S3FIFO},
     {"lru", EVICTION_LRU},
+    {"lfu", EVICTION_LFU},
     {"ttl", EVICTION_TTL},
     {"random", EVICTION_RANDOM},
     {"noeviction", EVICTION_NONE},
+    {"allkeys-s3fifo", EVICTION_S3FIFO},
     {"allkeys-lru", EVICTION_LRU},
-    {"volatile-ttl", EVICTION_TTL},
+    {"allkeys-lfu", EVICTION_LFU},
     {"allkeys-random", EVICTION_RANDOM},
+    {"volatile-ttl", EVICTION_TTL},
+    {"volatile-lru", EVICTION_VOLATILE_LRU},
+    {"volatile-lfu", EVICTION_VOLATILE_LFU},
+    {"volatile-random", EVICTION_VOLATILE_RANDOM},
     {NULL, 0},
 };
 
@@ -301,9 +308,10 @@ static const struct config_option options[] = {
      AT(eviction),
      .choices = eviction_choices,
      .changeable = true,
-     .initial = "lru",
-     .help = "what makes room at the limit: none, lru, ttl or random; Redis's names for them are "
-             "understood too (default lru)"},
+     .initial = "s3fifo",
+     .help =
+         "what makes room at the limit: none, s3fifo, lru, lfu, ttl or random, or one of Redis's "
+         "names such as volatile-lru (default s3fifo)"},
     {.name = "migration-rate",
      .argument = "BYTES",
      .group = CONFIG_GROUP_RESOURCE,

@@ -1,7 +1,7 @@
 #include "node/execute.h"
 
 #include "base/error.h"
-#include "node/maintenance.h"
+#include "node/memory.h"
 #include "node/peers.h"
 #include "node/session.h"
 #include "node/slots_replicate.h"
@@ -129,7 +129,7 @@ bool execute_in_slot(struct worker *worker, const struct execution *execution)
 {
     const struct command *command = execution->command;
     struct slot *slot = &worker->node->slots[execution->slot];
-    bool no_memory = (command->flags & COMMAND_DENYOOM) != 0 && !maintenance_make_room(worker);
+    bool no_memory = (command->flags & COMMAND_DENYOOM) != 0 && !memory_make_room(worker);
     struct reply_writer writer = {.out = execution->out, .protocol = execution->protocol};
 
     slot_lock(slot);

@@ -5,6 +5,7 @@
 #include "node/control.h"
 #include "node/gossip_driver.h"
 #include "node/http.h"
+#include "node/memory.h"
 #include "node/net.h"
 #include "node/node.h"
 #include "node/peers.h"
@@ -29,7 +30,7 @@ static int create_parts(struct node *node)
 {
     node->commands = command_table_create();
     node->store = store_create();
-    node->incoming_store = store_create();
+    node->incoming_store = node->store == NULL ? NULL : store_create_beside(node->store);
     node->peers = peers_create();
     moves_init(&node->moves);
     check_init(&node->check);
@@ -46,6 +47,7 @@ static int create_parts(struct node *node)
         node->slots[i].keys = store_keyspace(node->store, (uint16_t)i);
         node->slots[i].incoming = store_keyspace(node->incoming_store, (uint16_t)i);
     }
+    memory_follow_config(node);
     node->control = control_create(node);
     if (node->control == NULL) {
         return TORC_ENOMEM;
@@ -72,8 +74,8 @@ static void destroy_parts(struct node *node)
     for (unsigned i = 0; i < SLOT_COUNT && node->slots != NULL; i++) {
         copy_deinit(&node->slots[i].copy);
     }
-    store_destroy(node->store);
     store_destroy(node->incoming_store);
+    store_destroy(node->store);
     moves_deinit(&node->moves);
     check_deinit(&node->check);
     command_table_destroy(node->commands);

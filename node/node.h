@@ -102,7 +102,8 @@ struct node {
 /* The stores are two halves of one: a slot's keys are in either. Any thread. */
 static inline size_t node_memory(const struct node *node)
 {
-    return store_memory(node->store) + store_memory(node->incoming_store);
+    return store_memory(node->store) + store_memory(node->incoming_store) +
+           store_eviction_memory(node->store);
 }
 static inline size_t node_key_count(const struct node *node)
 {

@@ -5,6 +5,7 @@
 #include "node/clock.h"
 #include "node/connection.h"
 #include "node/maintenance.h"
+#include "node/memory.h"
 #include "node/net.h"
 #include "node/operation.h"
 #include "node/peers.h"
@@ -389,11 +390,12 @@ static void on_tick(struct ev_loop *loop, ev_timer *watcher, int events)
     maintenance_sweep(worker);
     if (worker->index == 0) {
         worker->freeing = maintenance_free_some(worker->node);
+        memory_follow_config(worker->node);
     }
     if (worker->index == 0 && now_ms >= worker->memory_look_at_ms &&
         atomic_load_explicit(&worker->node->config.memory_bytes_max, memory_order_relaxed) != 0) {
         worker->memory_look_at_ms = now_ms + MEMORY_LOOK_MS;
-        maintenance_look_at_memory(worker->node);
+        memory_take_stock(worker->node);
     }
     operations_tick(worker, now_ms);
     bus_connections_tick(worker, now_ms);
@@ -446,6 +448,7 @@ struct worker *worker_create(struct node *node, unsigned index)
         return NULL;
     }
     prng_init(&worker->prng, clock_ms(CLOCK_REALTIME) ^ ((uint64_t)index << 56));
+    evictor_init(&worker->evictor, prng_next(&worker->prng));
     argument_list_init(&worker->arguments);
     argument_list_init(&worker->replayed);
     argument_list_init(&worker->looked_at);

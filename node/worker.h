@@ -13,6 +13,7 @@
 #include "node/node.h"
 #include "node/resp/request.h"
 #include "node/slot_rim.h"
+#include "node/store/evictor.h"
 #include "node/streams.h"
 
 #include <ev.h>
@@ -99,6 +100,7 @@ struct worker {
     uint32_t sent_count[SLOT_COUNT]; /* requests under way to the slot's leader */
     uint32_t sent_total; /* the sum of it: mostly 0, and then the table is not looked at */
     uint16_t sweep_slot; /* where the expiry sweep goes on */
+    struct evictor evictor;
     uint64_t accept_paused_until_ms;
     bool freeing;               /* worker 0: what was discarded is not all freed */
     uint64_t memory_look_at_ms; /* worker 0: when it next takes stock; monotonic */

@@ -34,7 +34,7 @@ static void add_integer(struct call *call, int64_t amount)
         call_reply_no_memory(call);
         return;
     }
-    object_touch(object, call->now_ms);
+    keyspace_touch(call->keys, object, call->now_ms);
     call_effect_verbatim(call);
     reply_integer(call->reply, value);
 }
@@ -104,7 +104,7 @@ void incrbyfloat_command(struct call *call)
         call_reply_no_memory(call);
         return;
     }
-    object_touch(object, call->now_ms);
+    keyspace_touch(call->keys, object, call->now_ms);
     effect_set(call, key, sum, expire_at_ms);
     reply_bulk(call->reply, sum);
 }

@@ -28,16 +28,18 @@ void dump_command(struct call *call)
 
 struct restore_options {
     bool replace;
-    bool absolute;   /* the time is when it expires, not how long from now */
-    uint64_t idle_s; /* since the last access */
+    bool absolute;     /* the time is when it expires, not how long from now */
+    int64_t idle_s;    /* since the last access; -1: not said */
+    int64_t frequency; /* of accesses, as OBJECT FREQ has it; -1: not said */
 };
 
-/* FREQ is checked and then let go: how often a key is used is not counted. */
+/* IDLETIME and FREQ are checked, and let go where the eviction policy does not note such a thing.
+ */
 static bool restore_options_parse(struct call *call, struct restore_options *out)
 {
     int64_t idle = -1;
     int64_t frequency = -1;
-    *out = (struct restore_options){0};
+    *out = (struct restore_options){.idle_s = -1, .frequency = -1};
     for (size_t i = 4; i < call->argc; i++) {
         bool more = i + 1 < call->argc;
         if (call_argument_is(call, i, "replace")) {
@@ -65,7 +67,8 @@ static bool restore_options_parse(struct call *call, struct restore_options *out
             return false;
         }
     }
-    out->idle_s = idle < 0 ? 0 : (uint64_t)idle;
+    out->idle_s = idle;
+    out->frequency = frequency;
     return true;
 }
 
@@ -81,8 +84,24 @@ static void effect_restore(struct call *call, uint64_t expire_at_ms)
     call_effect(call, 6, argv);
 }
 
+/* Notes when and how often it was used, as far as that was said. */
+static void note_use(struct call *call, const struct restore_options *options)
+{
+    struct object *object = keyspace_find(call->keys, call->argv[1], call->hash);
+    keyspace_touch(call->keys, object, call->now_ms);
+    if (options->idle_s >= 0) {
+        uint64_t idle_s = (uint64_t)options->idle_s;
+        uint64_t idle_ms = idle_s > call->now_ms / 1000 ? call->now_ms : idle_s * 1000;
+        keyspace_set_idle(call->keys, object, call->now_ms - idle_ms);
+    }
+    if (options->frequency >= 0) {
+        keyspace_set_frequency(call->keys, object, (unsigned)options->frequency, call->now_ms);
+    }
+}
+
 /* Creates or replaces the first key from argument 3 and replies. */
-static void restore_value(struct call *call, uint64_t expire_at_ms, uint64_t idle_s)
+static void restore_value(struct call *call, uint64_t expire_at_ms,
+                          const struct restore_options *options)
 {
     struct bytes key = call->argv[1];
     int error = keyspace_restore(call->keys, key, call->hash, call->argv[3], expire_at_ms);
@@ -100,8 +119,7 @@ static void restore_value(struct call *call, uint64_t expire_at_ms, uint64_t idl
         assert(deleted);
         call_effect_delete(call, key);
     } else {
-        uint64_t idle_ms = idle_s > call->now_ms / 1000 ? call->now_ms : idle_s * 1000;
-        object_touch(keyspace_find(call->keys, key, call->hash), call->now_ms - idle_ms);
+        note_use(call, options);
         effect_restore(call, expire_at_ms);
     }
     reply_ok(call->reply);
@@ -134,5 +152,5 @@ void restore_command(struct call *call)
         }
         expire_at_ms += call->now_ms;
     }
-    restore_value(call, expire_at_ms, options.idle_s);
+    restore_value(call, expire_at_ms, &options);
 }

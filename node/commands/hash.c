@@ -29,7 +29,7 @@ static bool set_field(struct call *call, struct bytes field, struct bytes value,
                                             added, &object))) {
         return false;
     }
-    object_touch(object, call->now_ms);
+    keyspace_touch(call->keys, object, call->now_ms);
     return true;
 }
 
@@ -102,7 +102,7 @@ void hdel_command(struct call *call)
     size_t removed = 0;
     size_t left = object == NULL ? 0 : hash_count(object);
     if (object != NULL) {
-        object_touch(object, call->now_ms);
+        keyspace_touch(call->keys, object, call->now_ms);
     }
     for (size_t i = 2; i < call->argc && removed < left; i++) {
         removed +=

@@ -97,9 +97,14 @@ static const char *policy_name(int policy)
 {
     switch ((enum eviction_policy)policy) {
     case EVICTION_NONE: return "noeviction";
+    case EVICTION_S3FIFO: return "allkeys-s3fifo";
     case EVICTION_LRU: return "allkeys-lru";
+    case EVICTION_LFU: return "allkeys-lfu";
     case EVICTION_TTL: return "volatile-ttl";
     case EVICTION_RANDOM: return "allkeys-random";
+    case EVICTION_VOLATILE_LRU: return "volatile-lru";
+    case EVICTION_VOLATILE_LFU: return "volatile-lfu";
+    case EVICTION_VOLATILE_RANDOM: return "volatile-random";
     }
     return "noeviction";
 }

@@ -47,15 +47,31 @@ void object_refcount_command(struct call *call)
 void object_idletime_command(struct call *call)
 {
     struct object *object = find_inspected(call);
-    if (object != NULL) {
-        reply_integer(call->reply, (int64_t)(object_idle_ms(object, call->now_ms) / 1000));
+    uint64_t idle_ms;
+    if (object == NULL) {
+        return;
+    }
+    if (keyspace_idle_ms(call->keys, object, call->now_ms, &idle_ms)) {
+        reply_integer(call->reply, (int64_t)(idle_ms / 1000));
+    } else {
+        reply_error(
+            call->reply,
+            "ERR An eviction policy by hits is selected, idle time not tracked. Please note "
+            "that when switching between policies at runtime it will take some time to "
+            "adjust.");
     }
 }
 
-/* No eviction policy goes by frequency, so it is never counted. */
 void object_freq_command(struct call *call)
 {
-    if (find_inspected(call) != NULL) {
+    struct object *object = find_inspected(call);
+    unsigned frequency;
+    if (object == NULL) {
+        return;
+    }
+    if (keyspace_frequency(call->keys, object, call->now_ms, &frequency)) {
+        reply_integer(call->reply, frequency);
+    } else {
         reply_error(call->reply,
                     "ERR An LFU maxmemory policy is not selected, access frequency not tracked. "
                     "Please note that when switching between policies at runtime LRU and LFU data "
@@ -70,9 +86,9 @@ void object_help_command(struct call *call)
         "ENCODING <key>",
         "    How the value of the key is held in memory.",
         "FREQ <key>",
-        "    How often the key is used; not counted by any of the eviction policies.",
+        "    The logarithm of how often the key is used, 0 to 255: with an LFU policy.",
         "IDLETIME <key>",
-        "    Seconds since the key was last used.",
+        "    Seconds since the key was last used; not with an S3-FIFO or LFU policy.",
         "REFCOUNT <key>",
         "    References to the value of the key.",
         "HELP",

@@ -47,7 +47,8 @@ void touch_command(struct call *call)
     for (size_t i = 1; i < call->argc; i++) {
         struct object *object = find_unnoticed(call, call->argv[i], key_argument_hash(call, i, 1));
         if (object != NULL) {
-            object_touch(object, call->now_ms); /* also for a connection with NO-TOUCH */
+            keyspace_touch(call->keys, object,
+                           call->now_ms); /* also for a connection with NO-TOUCH */
             count++;
         }
     }
@@ -166,7 +167,7 @@ void copy_command(struct call *call)
         call_reply_no_memory(call);
         return;
     }
-    object_touch(keyspace_find(call->keys, target, target_hash), call->now_ms);
+    keyspace_touch(call->keys, keyspace_find(call->keys, target, target_hash), call->now_ms);
     call_effect_verbatim(call);
     reply_integer(call->reply, 1);
 }

@@ -66,7 +66,7 @@ struct bytes list_value_at_end(const struct object *list, enum list_end end)
 static void remove_at_end(struct call *call, struct bytes key, uint64_t hash, struct object *list,
                           enum list_end end, size_t count)
 {
-    object_touch(list, call->now_ms);
+    keyspace_touch(call->keys, list, call->now_ms);
     size_t first = end == LIST_HEAD ? 0 : list_count(list) - count;
     keyspace_list_remove(call->keys, key, hash, first, count);
 }
@@ -111,7 +111,7 @@ static void push(struct call *call, enum list_end end, bool create)
                                                  call->argv + 2, call->argc - 2, &list))) {
         return;
     }
-    object_touch(list, call->now_ms);
+    keyspace_touch(call->keys, list, call->now_ms);
     call_effect_verbatim(call);
     reply_integer(call->reply, (int64_t)list_count(list));
 }
@@ -171,7 +171,7 @@ void linsert_command(struct call *call)
         return;
     }
     size_t count = list_count(list) + 1;
-    object_touch(list, call->now_ms);
+    keyspace_touch(call->keys, list, call->now_ms);
     if (list_change_ok(call, keyspace_list_insert(call->keys, call->argv[1], call->hash,
                                                   index + (behind ? 1 : 0), call->argv[4]))) {
         call_effect_verbatim(call);
@@ -255,7 +255,7 @@ void lrem_command(struct call *call)
     size_t removed = 0;
     if (list != NULL) {
         size_t limit = count == 0 ? SIZE_MAX : (size_t)(count < 0 ? -count : count);
-        object_touch(list, call->now_ms);
+        keyspace_touch(call->keys, list, call->now_ms);
         removed = keyspace_list_remove_equal(call->keys, call->argv[1], call->hash, call->argv[3],
                                              count < 0 ? LIST_TAIL : LIST_HEAD, limit);
     }
@@ -376,7 +376,7 @@ void lset_command(struct call *call)
         reply_error(call->reply, "ERR index out of range");
         return;
     }
-    object_touch(list, call->now_ms);
+    keyspace_touch(call->keys, list, call->now_ms);
     if (list_change_ok(call, keyspace_list_replace(call->keys, call->argv[1], call->hash, index,
                                                    call->argv[3]))) {
         call_effect_verbatim(call);
@@ -398,7 +398,7 @@ void ltrim_command(struct call *call)
     size_t count = list == NULL ? 0 : list_count(list);
     struct range kept = range_in(first, last, count);
     if (kept.count < count) {
-        object_touch(list, call->now_ms);
+        keyspace_touch(call->keys, list, call->now_ms);
         /* With nothing kept the second one removes all. */
         size_t behind = count - kept.first - kept.count;
         if (kept.first > 0) {

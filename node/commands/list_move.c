@@ -19,9 +19,9 @@ static void move_value(struct call *call, enum list_end from, enum list_end to, 
             call, keyspace_list_push(call->keys, target, key_hash(target), to, &value, 1, &list))) {
         return;
     }
-    object_touch(list, call->now_ms);
+    keyspace_touch(call->keys, list, call->now_ms);
     list = keyspace_find(call->keys, source, call->hash);
-    object_touch(list, call->now_ms);
+    keyspace_touch(call->keys, list, call->now_ms);
     size_t index = from == LIST_HEAD ? 0 : list_count(list) - 1;
     keyspace_list_remove(call->keys, source, call->hash, index, 1);
     call_effect_verbatim(call);

@@ -36,7 +36,7 @@ static bool add_member(struct call *call, struct bytes key, uint64_t hash, struc
                           keyspace_set_add(call->keys, key, hash, member, added, &object))) {
         return false;
     }
-    object_touch(object, call->now_ms);
+    keyspace_touch(call->keys, object, call->now_ms);
     return true;
 }
 
@@ -73,7 +73,7 @@ void srem_command(struct call *call)
     size_t removed = 0;
     size_t left = object == NULL ? 0 : set_count(object);
     if (object != NULL) {
-        object_touch(object, call->now_ms);
+        keyspace_touch(call->keys, object, call->now_ms);
     }
     for (size_t i = 2; i < call->argc && removed < left; i++) {
         removed +=
@@ -112,7 +112,7 @@ void smove_command(struct call *call)
     if (!add_member(call, target, target_hash, member, &added)) {
         return;
     }
-    object_touch(from, call->now_ms);
+    keyspace_touch(call->keys, from, call->now_ms);
     bool removed = keyspace_set_remove(call->keys, source, call->hash, member);
     assert(removed);
     call_effect_verbatim(call);
@@ -185,7 +185,7 @@ static void pop(struct call *call, struct object *object, size_t count, bool sev
         if (several) {
             reply_set(call->reply, count);
         }
-        object_touch(object, call->now_ms);
+        keyspace_touch(call->keys, object, call->now_ms);
         all ? pop_all(call, object) : remove_popped(call, &popped);
     }
     buf_deinit(&popped.bytes);

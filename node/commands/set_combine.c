@@ -97,7 +97,7 @@ static void store(struct call *call, enum set_operation operation)
         return;
     }
     if (count > 0) {
-        object_touch(keyspace_find(call->keys, target, call->hash), call->now_ms);
+        keyspace_touch(call->keys, keyspace_find(call->keys, target, call->hash), call->now_ms);
         call_effect_verbatim(call);
     } else if (existed) {
         call_effect_delete(call, target);

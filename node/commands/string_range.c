@@ -24,11 +24,11 @@ void append_command(struct call *call)
     if (object == NULL) {
         error = keyspace_set_string(call->keys, key, call->hash, value, 0, &object);
         if (error == TORC_OK) {
-            object_touch(object, call->now_ms);
+            keyspace_touch(call->keys, object, call->now_ms);
         }
     } else {
         char *data;
-        object_touch(object, call->now_ms);
+        keyspace_touch(call->keys, object, call->now_ms);
         error = keyspace_resize_string(call->keys, key, call->hash, size + value.size, &data);
         if (error == TORC_OK && value.size > 0) {
             memcpy(data + size, value.data, value.size);
@@ -56,7 +56,7 @@ static void setrange_apply(struct call *call, size_t size, size_t offset, struct
         return;
     }
     memcpy(data + offset, value.data, value.size);
-    object_touch(keyspace_find(call->keys, key, call->hash), call->now_ms);
+    keyspace_touch(call->keys, keyspace_find(call->keys, key, call->hash), call->now_ms);
     call_effect_verbatim(call);
     reply_integer(call->reply, (int64_t)end);
 }

@@ -20,7 +20,7 @@ static bool store_string(struct call *call, struct bytes value, uint64_t expire_
         TORC_OK) {
         return false;
     }
-    object_touch(object, call->now_ms);
+    keyspace_touch(call->keys, object, call->now_ms);
     effect_set(call, call->argv[1], value, expire_at_ms);
     return true;
 }
@@ -136,7 +136,7 @@ static bool set_pairs(struct call *call)
                                 call->argv[done + 1], 0, &object) != TORC_OK) {
             break;
         }
-        object_touch(object, call->now_ms);
+        keyspace_touch(call->keys, object, call->now_ms);
     }
     if (done > 1) {
         call_effect(call, done, call->argv);

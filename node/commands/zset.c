@@ -105,7 +105,7 @@ void zset_reply_stored(struct call *call, struct zset_large *set)
         zset_large_destroy(set);
         return;
     }
-    object_touch(zset, call->now_ms);
+    keyspace_touch(call->keys, zset, call->now_ms);
     call_effect_verbatim(call);
     reply_integer(call->reply, (int64_t)count);
 }
@@ -205,6 +205,6 @@ struct zset_span zset_range_in(const struct zset_range *range, const struct obje
 void zset_remove_span(struct call *call, struct bytes key, uint64_t hash, struct object *zset,
                       struct zset_span span)
 {
-    object_touch(zset, call->now_ms);
+    keyspace_touch(call->keys, zset, call->now_ms);
     keyspace_zset_remove_ranks(call->keys, key, hash, span.rank, span.count);
 }

@@ -131,7 +131,7 @@ static void add_entries(struct call *call, const struct add_options *options,
         return;
     }
     if (zset != NULL) {
-        object_touch(zset, call->now_ms);
+        keyspace_touch(call->keys, zset, call->now_ms);
     }
     size_t changes = change.added + change.updated;
     if (changes > 0) {
@@ -207,7 +207,7 @@ static void increment(struct call *call, size_t first, unsigned conditions)
                         keyspace_zset_add(call->keys, call->argv[1], call->hash, &change, &zset))) {
         return;
     }
-    object_touch(zset, call->now_ms);
+    keyspace_touch(call->keys, zset, call->now_ms);
     if (change.added + change.updated > 0) {
         effect_score(call, entry.member, entry.score);
     }

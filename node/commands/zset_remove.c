@@ -23,7 +23,7 @@ void zrem_command(struct call *call)
         return;
     }
     if (zset != NULL) {
-        object_touch(zset, call->now_ms);
+        keyspace_touch(call->keys, zset, call->now_ms);
     }
     for (size_t i = 2; i < call->argc && zset != NULL; i++) {
         if (keyspace_zset_remove(call->keys, call->argv[1], call->hash, call->argv[i])) {

@@ -37,6 +37,9 @@ static struct object *remove_at(struct keyspace *keys, struct place place, uint6
     uint64_t before = keys->table.memory;
     struct object *object = table_remove(&keys->table, place);
     keyspace_settle(keys, before);
+    if (TORC_UNLIKELY(keyspace_count(keys) == 0)) {
+        keyspace_note_filled(keys);
+    }
     return object;
 }
 
@@ -45,6 +48,9 @@ static int insert(struct keyspace *keys, uint64_t hash, struct object *object)
     uint64_t before = keys->table.memory;
     int result = table_insert(&keys->table, hash, object);
     keyspace_settle(keys, before);
+    if (TORC_UNLIKELY(keyspace_count(keys) == 1)) {
+        keyspace_note_filled(keys);
+    }
     return result;
 }
 
@@ -373,6 +379,7 @@ void keyspace_clear(struct keyspace *keys)
     keyspace_count_expiries(keys, -(int64_t)keyspace_expiry_count(keys));
     table_clear(&keys->table);
     keyspace_settle(keys, before);
+    keyspace_note_filled(keys);
 }
 
 uint64_t keyspace_scan(struct keyspace *keys, uint64_t cursor, size_t budget,

@@ -6,12 +6,14 @@
 #define TORC_NODE_STORE_KEYSPACE_H
 
 #include "base/limits.h"
+#include "node/store/eviction.h"
 #include "node/store/store.h"
 #include "node/store/table.h"
 
 #include <stdalign.h>
 
 #define CACHE_LINE 64
+#define FILLED_WORDS ((SLOT_COUNT + 63) / 64)
 
 /* One cache line, so that two slots never share one and a lookup reads only one. */
 struct keyspace {
@@ -27,8 +29,17 @@ struct store {
     _Atomic(struct directory *) discarded;     /* any thread; a stack, see store_free_some */
     struct directory *freeing;                 /* who calls store_free_some */
     _Atomic uint32_t expiring; /* any thread; keyspaces with an expiry in them: seldom changes */
+    _Atomic uint64_t filled[FILLED_WORDS]; /* any thread; a bit for each keyspace that has keys */
+    struct eviction *eviction;             /* constant; its own, or that of another store */
+    alignas(CACHE_LINE) struct eviction own_eviction;
     struct keyspace keyspaces[SLOT_COUNT];
 };
+
+static inline struct store *keyspace_store(struct keyspace *keys)
+{
+    return (struct store *)(void *)((char *)(keys - keys->slot) -
+                                    offsetof(struct store, keyspaces));
+}
 
 static inline struct place keyspace_place(struct keyspace *keys, struct bytes key, uint64_t hash)
 {
@@ -54,6 +65,9 @@ int keyspace_replace_at(struct keyspace *keys, struct place place, enum object_e
 void keyspace_account(struct keyspace *keys, int64_t delta);
 /* Tells the store, in lumps, by how much the table's memory has changed since it was `before`. */
 void keyspace_settle(struct keyspace *keys, uint64_t before);
+
+/* After keys came or went: says whether there are any. */
+void keyspace_note_filled(struct keyspace *keys);
 
 /* Adds to the number of objects that have an expiry. */
 void keyspace_count_expiries(struct keyspace *keys, int64_t delta);

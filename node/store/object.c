@@ -252,23 +252,6 @@ void *object_outside(const struct object *object)
     return outside;
 }
 
-void object_touch(struct object *object, uint64_t now_ms)
-{
-    uint64_t now_s = now_ms / 1000;
-    object->clock[0] = (uint8_t)now_s;
-    object->clock[1] = (uint8_t)(now_s >> 8);
-    object->clock[2] = (uint8_t)(now_s >> 16);
-}
-
-uint64_t object_idle_ms(const struct object *object, uint64_t now_ms)
-{
-    uint64_t then_s = (uint64_t)object->clock[0] | (uint64_t)object->clock[1] << 8 |
-                      (uint64_t)object->clock[2] << 16;
-    uint64_t idle_s = (now_ms / 1000 - then_s) & 0xffffff;
-    /* A clock that was set back makes the last access lie ahead: that is not 194 days of idling. */
-    return idle_s > 0xff0000 ? 0 : idle_s * 1000;
-}
-
 enum object_type object_type(const struct object *object)
 {
     return (enum object_type)(object->kind & 7);

@@ -31,7 +31,7 @@ enum object_encoding {
 
 struct object {
     uint8_t kind;     /* type: bits 0-2, encoding: 3-4, has an expiry: 5, width of lengths: 6-7 */
-    uint8_t clock[3]; /* second of the last access, modulo 2^24 (194 days); little-endian */
+    uint8_t clock[3]; /* what is noted of accesses: see eviction.h; little-endian, 0 = none yet */
     uint8_t rest[];
 };
 

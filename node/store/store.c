@@ -18,6 +18,11 @@ struct store *store_create(void)
     }
     atomic_init(&store->memory, 0);
     atomic_init(&store->expiring, 0);
+    for (size_t i = 0; i < FILLED_WORDS; i++) {
+        atomic_init(&store->filled[i], 0);
+    }
+    eviction_init(&store->own_eviction);
+    store->eviction = &store->own_eviction;
     atomic_init(&store->discarded, NULL);
     store->freeing = NULL;
     for (size_t slot = 0; slot < SLOT_COUNT; slot++) {
@@ -39,7 +44,30 @@ void store_destroy(struct store *store)
     }
     while (store_free_some(store, SIZE_MAX)) {
     }
+    eviction_deinit(&store->own_eviction);
     free(store);
+}
+
+struct store *store_create_beside(struct store *first)
+{
+    struct store *store = store_create();
+    if (store != NULL) {
+        store->eviction = first->eviction;
+    }
+    return store;
+}
+
+void keyspace_note_filled(struct keyspace *keys)
+{
+    _Atomic uint64_t *word = &keyspace_store(keys)->filled[keys->slot / 64];
+    uint64_t bit = (uint64_t)1 << (keys->slot % 64);
+    bool filled = keyspace_count(keys) > 0;
+    bool noted = (atomic_load_explicit(word, memory_order_relaxed) & bit) != 0;
+    if (filled && !noted) {
+        atomic_fetch_or_explicit(word, bit, memory_order_relaxed);
+    } else if (!filled && noted) {
+        atomic_fetch_and_explicit(word, ~bit, memory_order_relaxed);
+    }
 }
 
 struct keyspace *store_keyspace(struct store *store, uint16_t slot)
@@ -53,11 +81,24 @@ size_t store_memory(const struct store *store)
     return atomic_load_explicit(&store->memory, memory_order_relaxed);
 }
 
+unsigned store_next_filled(const struct store *store, unsigned from)
+{
+    for (unsigned word = from / 64; word < FILLED_WORDS; word++) {
+        uint64_t bits = atomic_load_explicit(&store->filled[word], memory_order_relaxed);
+        bits &= word == from / 64 ? UINT64_MAX << (from % 64) : UINT64_MAX;
+        if (bits != 0) {
+            return word * 64 + (unsigned)__builtin_ctzll(bits);
+        }
+    }
+    return SLOT_COUNT;
+}
+
 size_t store_key_count(const struct store *store)
 {
     size_t count = 0;
-    for (size_t slot = 0; slot < SLOT_COUNT; slot++) {
-        count += atomic_load_explicit(&store->keyspaces[slot].table.count, memory_order_relaxed);
+    for (unsigned slot = store_next_filled(store, 0); slot < SLOT_COUNT;
+         slot = store_next_filled(store, slot + 1)) {
+        count += keyspace_count(&store->keyspaces[slot]);
     }
     return count;
 }
@@ -98,18 +139,13 @@ uint64_t key_hash(struct bytes key)
     return XXH3_64bits(key.data, key.size);
 }
 
-static struct store *keyspace_store(struct keyspace *keys)
-{
-    return (struct store *)(void *)((char *)(keys - keys->slot) -
-                                    offsetof(struct store, keyspaces));
-}
-
 void keyspace_discard(struct keyspace *keys)
 {
     uint64_t before = keys->table.memory;
     keyspace_count_expiries(keys, -(int64_t)keyspace_expiry_count(keys));
     struct directory *directory = table_take(&keys->table);
     keyspace_settle(keys, before);
+    keyspace_note_filled(keys);
     if (directory != NULL) {
         struct store *store = keyspace_store(keys);
         directory->next = atomic_load_explicit(&store->discarded, memory_order_relaxed);

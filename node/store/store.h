@@ -32,13 +32,40 @@ enum object_type {
 
 #define OBJECT_SCRATCH_SIZE 24 /* room for any int64 as text */
 
+/* Who goes when memory is full; evictor.h chooses. The volatile ones drop only keys with an expiry.
+ */
+enum eviction_policy {
+    EVICTION_NONE,
+    EVICTION_S3FIFO, /* see eviction.h */
+    EVICTION_LRU,    /* least recently used of some */
+    EVICTION_LFU,    /* least frequently used of some, as in Redis */
+    EVICTION_TTL,    /* soonest to expire of some; volatile */
+    EVICTION_RANDOM,
+    EVICTION_VOLATILE_LRU,
+    EVICTION_VOLATILE_LFU,
+    EVICTION_VOLATILE_RANDOM,
+};
+
 struct store;    /* of a node; owns the keyspaces and the account of memory */
 struct keyspace; /* of one slot */
 struct object;   /* one key with its value; borrowed until the next change of its keyspace */
 
 /* Store: any thread. NULL without memory. */
 struct store *store_create(void);
+/* The other half of one: keys of a slot may be in either, and both evict as one. Destroy it before
+ * the first. NULL without memory. */
+struct store *store_create_beside(struct store *first);
 void store_destroy(struct store *store);
+/* Says what is noted of accesses: what the policy needs; or, where nothing limits the memory, the
+ * time. After a change it takes until the next access of each key for that to be right. Any thread.
+ */
+void store_set_eviction(struct store *store, enum eviction_policy policy, bool limited);
+/* How many keys there are that may be evicted, of both halves; when evictor_due says so. */
+void store_fit_eviction(struct store *store, size_t key_count);
+/* Bytes held to remember what was evicted; store_memory does not count them. Any thread. */
+size_t store_eviction_memory(const struct store *store);
+/* The first slot from `from` on that has keys; SLOT_COUNT if there is none. Any thread. */
+unsigned store_next_filled(const struct store *store, unsigned from);
 struct keyspace *store_keyspace(struct store *store, uint16_t slot);
 /* Bytes held for keys, values and tables, as the allocator counts them. One load: cheap enough to
  * ask before every write. A slot tells the store of its changes in lumps, so that writers do not
@@ -46,7 +73,7 @@ struct keyspace *store_keyspace(struct store *store, uint16_t slot);
  * when all is empty. Any thread. */
 size_t store_memory(const struct store *store);
 /* Keys; keys with an expiry. Sums of relaxed counters over all slots, exact when nobody writes;
- * some ten microseconds each. Any thread. */
+ * some ten microseconds each at most. Any thread. */
 size_t store_key_count(const struct store *store);
 size_t store_expiry_count(const struct store *store);
 /* True if any key has an expiry. One load, for whoever asks often. Any thread. */
@@ -64,10 +91,22 @@ void keyspace_prefetch_object(struct keyspace *keys, uint64_t hash);
 
 /* NULL if absent. Returns expired objects too: see object_expired. */
 struct object *keyspace_find(struct keyspace *keys, struct bytes key, uint64_t hash);
-/* Notes an access, for eviction. `now_ms` as everywhere: milliseconds of the wall clock. A new
- * object has never been accessed and is the first to be evicted: touch what keyspace_set_... gives
- * out. One that takes the place of another inherits its last access. */
-void object_touch(struct object *object, uint64_t now_ms);
+/* Notes an access, for eviction. `now_ms` as everywhere: milliseconds of the wall clock. What is
+ * noted is the eviction policy's to say; see store_set_eviction. The first touch of a new object is
+ * its coming, and no hit: touch what keyspace_set_... gives out. One that takes the place of
+ * another inherits what was noted. */
+void keyspace_touch(struct keyspace *keys, struct object *object, uint64_t now_ms);
+/* How long ago the last access was, in whole seconds or 64 ms. False: the policy does not note it.
+ */
+bool keyspace_idle_ms(struct keyspace *keys, const struct object *object, uint64_t now_ms,
+                      uint64_t *idle_ms);
+/* Has the last access be then, where that is noted. */
+void keyspace_set_idle(struct keyspace *keys, struct object *object, uint64_t then_ms);
+/* The logarithm of the accesses, 0 to 255. False: the policy does not note it. */
+bool keyspace_frequency(struct keyspace *keys, const struct object *object, uint64_t now_ms,
+                        unsigned *frequency);
+void keyspace_set_frequency(struct keyspace *keys, struct object *object, unsigned frequency,
+                            uint64_t now_ms);
 
 enum object_type object_type(const struct object *object);
 const char *object_type_name(const struct object *object); /* as TYPE: "string", "zset" */
@@ -80,8 +119,6 @@ static inline bool object_expired_at(uint64_t expire_at_ms, uint64_t now_ms)
 {
     return expire_at_ms != 0 && expire_at_ms <= now_ms;
 }
-/* Whole seconds, modulo 194 days. */
-uint64_t object_idle_ms(const struct object *object, uint64_t now_ms);
 size_t object_memory(const struct object *object); /* all bytes it holds, key included */
 
 /* Strings. An integer is rendered into scratch; else the bytes are borrowed from the object. */
@@ -154,16 +191,6 @@ struct object *keyspace_random(struct keyspace *keys, struct prng *prng);
 typedef void keyspace_expirer(void *context, struct keyspace *keys, struct object *object);
 size_t keyspace_expired(struct keyspace *keys, uint64_t now_ms, size_t budget,
                         keyspace_expirer *visit, void *context);
-
-enum eviction_policy {
-    EVICTION_NONE,
-    EVICTION_LRU, /* least recently used of a sample */
-    EVICTION_TTL, /* soonest to expire of a sample; only keys with an expiry */
-    EVICTION_RANDOM,
-};
-/* The object of this keyspace that the policy would drop; NULL if there is none it may drop. */
-struct object *keyspace_evict_pick(struct keyspace *keys, enum eviction_policy policy,
-                                   uint64_t now_ms, struct prng *prng);
 
 /*
  * One versioned, self-checking format for DUMP, RESTORE, slot transfer and snapshots: the value

@@ -1,7 +1,6 @@
-/* Walks over the objects of a keyspace: by the time they expire, and to choose one to evict. */
+/* Walks over the objects of a keyspace by the time they expire. */
 #include "node/store/keyspace.h"
 
-#define EVICTION_SAMPLES 8
 #define EXPIRY_LOOK_MAX 4096 /* objects one sweep may look at: some tens of microseconds */
 
 void keyspace_set_hint(struct keyspace *keys, uint64_t hash, uint64_t next_expiry_ms)
@@ -108,69 +107,4 @@ size_t keyspace_expired(struct keyspace *keys, uint64_t now_ms, size_t budget,
         ended = !merged && end == 0;
     }
     return sweep.visited;
-}
-
-/* The soonest to expire of the segment whose hint is the soonest. */
-static struct object *soonest_to_expire(struct keyspace *keys)
-{
-    uint64_t next_ms = keyspace_next_expiry_ms(keys);
-    while (next_ms != 0) {
-        uint64_t hash = 0;
-        const struct segment *segment = next_due(keys, &hash, next_ms);
-        assert(segment != NULL);
-        struct object *soonest = NULL;
-        uint64_t soonest_ms = EXPIRY_NONE;
-        for (size_t at = 0; at < segment->capacity; at++) {
-            segment_prefetch_ahead(segment, at);
-            struct object *object = segment_object(segment, at);
-            uint64_t expire_at_ms = object == NULL ? 0 : object_expire_at_ms(object);
-            if (expire_at_ms != 0 && expire_at_ms <= soonest_ms) {
-                soonest = object;
-                soonest_ms = expire_at_ms;
-            }
-        }
-        keyspace_set_hint(keys, hash, soonest_ms);
-        if (soonest != NULL) {
-            return soonest;
-        }
-        next_ms = keyspace_next_expiry_ms(keys);
-    }
-    return NULL;
-}
-
-static struct object *pick_longest_idle(struct keyspace *keys, uint64_t now_ms, struct prng *prng)
-{
-    struct object *picked = keyspace_random(keys, prng);
-    for (int i = 1; picked != NULL && i < EVICTION_SAMPLES; i++) {
-        struct object *object = keyspace_random(keys, prng);
-        if (object_idle_ms(object, now_ms) > object_idle_ms(picked, now_ms)) {
-            picked = object;
-        }
-    }
-    return picked;
-}
-
-static struct object *pick_soonest_expiry(struct keyspace *keys, struct prng *prng)
-{
-    struct object *picked = NULL;
-    for (int i = 0; keyspace_expiry_count(keys) > 0 && i < EVICTION_SAMPLES; i++) {
-        struct object *object = keyspace_random(keys, prng);
-        uint64_t expire_at_ms = object_expire_at_ms(object);
-        if (expire_at_ms != 0 && (picked == NULL || expire_at_ms < object_expire_at_ms(picked))) {
-            picked = object;
-        }
-    }
-    return picked == NULL && keyspace_expiry_count(keys) > 0 ? soonest_to_expire(keys) : picked;
-}
-
-struct object *keyspace_evict_pick(struct keyspace *keys, enum eviction_policy policy,
-                                   uint64_t now_ms, struct prng *prng)
-{
-    switch (policy) {
-    case EVICTION_NONE: break;
-    case EVICTION_LRU: return pick_longest_idle(keys, now_ms, prng);
-    case EVICTION_TTL: return pick_soonest_expiry(keys, prng);
-    case EVICTION_RANDOM: return keyspace_random(keys, prng);
-    }
-    return NULL;
 }

@@ -134,6 +134,21 @@ def test_memory_limit_without_eviction_refuses_writes_and_serves_reads(new_clust
     assert client.set("room", "again")
 
 
+def test_volatile_eviction_spares_keys_without_expiry(new_cluster):
+    cluster = new_cluster(1, ["--memory", "16mb", "--eviction", "volatile-lru"])
+    client = cluster[0].client()
+    for number in range(500):
+        client.set(f"kept:{number}", b"x" * 10_000)
+    for number in range(2_000):
+        client.set(f"passing:{number}", b"x" * 10_000, ex=1000)
+    assert all(client.exists(f"kept:{number}") for number in range(500))
+    assert 500 < client.dbsize() < 2_000
+    with pytest.raises(redis.ResponseError, match="OOM"):
+        for number in range(2_000):
+            client.set(f"kept too:{number}", b"x" * 10_000)
+    assert client.info("memory")["maxmemory_policy"] == "volatile-lru"
+
+
 def test_many_clients_at_once_each_see_their_own_replies(cluster):
     """200 connections, each with its own pipeline in flight at the same time as all others."""
     selector = selectors.DefaultSelector()

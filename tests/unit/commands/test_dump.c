@@ -119,6 +119,10 @@ START_TEST(options)
     struct bytes dump = reply_copy(&copy);
     ck_assert_str_eq(restore("b", "0", dump, "IDLETIME", "5"), R_OK);
     EXPECT(&h, "OBJECT IDLETIME b", ":5\r\n");
+    store_set_eviction(h.store, EVICTION_LFU, true);
+    ck_assert_str_eq(restore("f", "0", dump, "FREQ", "77"), R_OK);
+    EXPECT(&h, "OBJECT FREQ f", ":77\r\n");
+    store_set_eviction(h.store, EVICTION_LRU, false);
     ck_assert_str_eq(restore("c", "0", dump, "FREQ", "255"), R_OK);
     EXPECT(&h, "RESTORE d 0 x IDLETIME -1", "-ERR Invalid IDLETIME value, must be >= 0\r\n");
     EXPECT(&h, "RESTORE d 0 x FREQ 256", "-ERR Invalid FREQ value, must be >= 0 and <= 255\r\n");

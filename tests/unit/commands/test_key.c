@@ -14,6 +14,22 @@ static void teardown(void)
     harness_deinit(&h);
 }
 
+START_TEST(what_is_known_of_use_depends_on_the_policy)
+{
+    EXPECT_EFFECT(&h, "SET a 1", R_OK, "SET a 1");
+    store_set_eviction(h.store, EVICTION_S3FIFO, true);
+    ck_assert_ptr_nonnull(strstr(harness_run(&h, "OBJECT IDLETIME a"), "idle time not tracked"));
+    ck_assert_ptr_nonnull(strstr(harness_run(&h, "OBJECT FREQ a"), "frequency not tracked"));
+    store_set_eviction(h.store, EVICTION_LFU, true);
+    EXPECT_EFFECT(&h, "SET b 1", R_OK, "SET b 1");
+    EXPECT(&h, "OBJECT FREQ b", ":5\r\n");
+    ck_assert_ptr_nonnull(strstr(harness_run(&h, "OBJECT IDLETIME b"), "idle time not tracked"));
+    store_set_eviction(h.store, EVICTION_LFU, false);
+    EXPECT(&h, "GET b", "$1\r\n1\r\n");
+    EXPECT(&h, "OBJECT IDLETIME b", ":0\r\n");
+}
+END_TEST
+
 START_TEST(del_and_unlink)
 {
     EXPECT_EFFECT(&h, "MSET a 1 b 2 c 3", R_OK, "MSET a 1 b 2 c 3");
@@ -50,6 +66,7 @@ START_TEST(touch_is_an_access)
     EXPECT(&h, "TYPE a", "+string\r\n");
     EXPECT(&h, "TTL a", ":-1\r\n");
     EXPECT(&h, "OBJECT IDLETIME a", ":50\r\n");
+    ck_assert_ptr_nonnull(strstr(harness_run(&h, "OBJECT FREQ a"), "frequency not tracked"));
     h.session->no_touch = true;
     EXPECT(&h, "TOUCH a x a", ":2\r\n");
     EXPECT(&h, "OBJECT IDLETIME a", ":0\r\n");
@@ -164,6 +181,7 @@ int main(void)
     Suite *suite = suite_create("commands/key");
     TCase *tests = tcase_create("all");
     tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_test(tests, what_is_known_of_use_depends_on_the_policy);
     tcase_add_test(tests, del_and_unlink);
     tcase_add_test(tests, exists_counts_each_time);
     tcase_add_test(tests, touch_is_an_access);

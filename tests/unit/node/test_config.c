@@ -76,7 +76,7 @@ START_TEST(test_defaults)
     ck_assert_uint_eq(config->lease_ms, 2000);
     ck_assert_int_eq(config->acks, ACKS_IN_SYNC);
     ck_assert_uint_eq(config->memory_bytes_max, 0);
-    ck_assert_int_eq(config->eviction, EVICTION_LRU);
+    ck_assert_int_eq(config->eviction, EVICTION_S3FIFO);
     ck_assert_int_eq(config->log_level, LOG_INFO);
     ck_assert_uint_eq(config->proxy_timeout_ms, 5000);
     ck_assert_uint_eq(config->clients_max, 10000);
@@ -481,6 +481,11 @@ START_TEST(test_set)
     ck_assert_int_eq(config.eviction, EVICTION_TTL);
     ck_assert_int_eq(set(&config, "Eviction", "none"), TORC_OK);
     ck_assert_int_eq(config.eviction, EVICTION_NONE);
+    ck_assert_int_eq(set(&config, "eviction", "s3fifo"), TORC_OK);
+    expect_get(&config, "maxmemory-policy", "allkeys-s3fifo");
+    ck_assert_int_eq(set(&config, "maxmemory-policy", "volatile-lfu"), TORC_OK);
+    ck_assert_int_eq(config.eviction, EVICTION_VOLATILE_LFU);
+    expect_get(&config, "eviction", "volatile-lfu");
     ck_assert_int_eq(set(&config, "loglevel", "verbose"), TORC_OK);
     ck_assert_int_eq(config.log_level, LOG_INFO);
     ck_assert_int_eq(set(&config, "log-level", "error"), TORC_OK);

@@ -261,13 +261,20 @@ START_TEST(appending_moves_the_string_rarely)
 }
 END_TEST
 
+static uint64_t idle_ms(const struct object *object, uint64_t now_ms)
+{
+    uint64_t idle_ms;
+    ck_assert(keyspace_idle_ms(keys, object, now_ms, &idle_ms));
+    return idle_ms;
+}
+
 START_TEST(expiry_of_a_key)
 {
     struct bytes key = bytes_of("a");
     uint64_t hash = key_hash(key);
     ck_assert_int_eq(keyspace_set_expiry(keys, key, hash, 5), TORC_ENOTFOUND);
     set_text(keys, "a", bytes_of("17"), 0);
-    object_touch(find_text(keys, "a"), 50000);
+    keyspace_touch(keys, find_text(keys, "a"), 50000);
     ck_assert_int_eq(keyspace_set_expiry(keys, key, hash, 1000), 0);
     ck_assert_uint_eq(object_expire_at_ms(find_text(keys, "a")), 1000);
     ck_assert_uint_eq(keyspace_expiry_count(keys), 1);
@@ -282,22 +289,34 @@ START_TEST(expiry_of_a_key)
     ck_assert(!store_has_expiries(store));
     assert_holds(find_text(keys, "a"), bytes_of("17"));
     ck_assert_str_eq(object_encoding_name(find_text(keys, "a")), "int");
-    ck_assert_uint_eq(object_idle_ms(find_text(keys, "a"), 53000), 3000);
+    ck_assert_uint_eq(idle_ms(find_text(keys, "a"), 53000), 3000);
     ck_assert(object_expired_at(1000, 1000));
     ck_assert(!object_expired_at(1001, 1000));
     ck_assert(!object_expired_at(0, 1000));
 }
 END_TEST
 
+START_TEST(idle_time_by_lru_is_finer)
+{
+    store_set_eviction(store, EVICTION_LRU, true);
+    struct object *object = set_text(keys, "a", bytes_of("x"), 0);
+    keyspace_touch(keys, object, 1700000000000);
+    ck_assert_uint_ge(idle_ms(object, 1700000000200), 128);
+    ck_assert_uint_le(idle_ms(object, 1700000000200), 256);
+    keyspace_set_idle(keys, object, 1700000000000 - 64000);
+    ck_assert_uint_eq(idle_ms(object, 1700000000000), 64000);
+}
+END_TEST
+
 START_TEST(idle_time)
 {
     struct object *object = set_text(keys, "a", bytes_of("x"), 0);
-    object_touch(object, 1700000000999);
-    ck_assert_uint_eq(object_idle_ms(object, 1700000000999), 0);
-    ck_assert_uint_eq(object_idle_ms(object, 1700000123000), 123000);
-    ck_assert_uint_eq(object_idle_ms(object, 1699999990000), 0);
+    keyspace_touch(keys, object, 1700000000999);
+    ck_assert_uint_eq(idle_ms(object, 1700000000999), 0);
+    ck_assert_uint_eq(idle_ms(object, 1700000123000), 123000);
+    ck_assert_uint_eq(idle_ms(object, 1699999990000), 0);
     object = set_text(keys, "a", bytes_of("something that is longer than before"), 9);
-    ck_assert_uint_eq(object_idle_ms(object, 1700000123000), 123000);
+    ck_assert_uint_eq(idle_ms(object, 1700000123000), 123000);
 }
 END_TEST
 
@@ -433,6 +452,7 @@ int main(void)
     tcase_add_test(tests, appending_moves_the_string_rarely);
     tcase_add_test(tests, expiry_of_a_key);
     tcase_add_test(tests, idle_time);
+    tcase_add_test(tests, idle_time_by_lru_is_finer);
     tcase_add_test(tests, copying);
     tcase_add_test(tests, memory_returns_to_nothing);
     tcase_add_test(tests, a_full_store_is_told_in_lumps);

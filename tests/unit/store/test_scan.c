@@ -229,50 +229,6 @@ START_TEST(random_keys_are_uniform)
 }
 END_TEST
 
-START_TEST(eviction_picks_by_policy)
-{
-    struct prng prng;
-    prng_init(&prng, 5);
-    ck_assert_ptr_null(keyspace_evict_pick(keys, EVICTION_LRU, 0, &prng));
-    ck_assert_ptr_null(keyspace_evict_pick(keys, EVICTION_TTL, 0, &prng));
-    ck_assert_ptr_null(keyspace_evict_pick(keys, EVICTION_RANDOM, 0, &prng));
-    for (unsigned i = 0; i < 1000; i++) {
-        set_number(keys, i, "x", 0);
-        object_touch(find_number(keys, i), 1000000 + i * 1000);
-    }
-    ck_assert_ptr_null(keyspace_evict_pick(keys, EVICTION_NONE, 5000000, &prng));
-    ck_assert_ptr_null(keyspace_evict_pick(keys, EVICTION_TTL, 5000000, &prng));
-    uint64_t lru = 0, random = 0;
-    for (int i = 0; i < 200; i++) {
-        lru += key_number(keyspace_evict_pick(keys, EVICTION_LRU, 5000000, &prng));
-        random += key_number(keyspace_evict_pick(keys, EVICTION_RANDOM, 5000000, &prng));
-    }
-    /* The least of eight uniform numbers has the mean 1/9; a uniform one 1/2. */
-    ck_assert_uint_lt(lru / 200, 180);
-    ck_assert_uint_gt(random / 200, 400);
-    ck_assert_uint_lt(random / 200, 600);
-}
-END_TEST
-
-/* However few keys have an expiry, one of them is found; and none is made up when they are gone. */
-START_TEST(eviction_by_expiry_finds_the_last_one)
-{
-    struct prng prng;
-    prng_init(&prng, 6);
-    for (unsigned i = 0; i < 20000; i++) {
-        set_number(keys, i, "x", i % 4000 == 0 ? 1000000 + i : 0);
-    }
-    for (unsigned left = 5; left > 0; left--) {
-        const struct object *object = keyspace_evict_pick(keys, EVICTION_TTL, 1, &prng);
-        ck_assert_ptr_nonnull(object);
-        ck_assert_uint_ne(object_expire_at_ms(object), 0);
-        ck_assert(delete_number(keys, key_number(object)));
-        ck_assert_uint_eq(keyspace_expiry_count(keys), left - 1);
-    }
-    ck_assert_ptr_null(keyspace_evict_pick(keys, EVICTION_TTL, 1, &prng));
-}
-END_TEST
-
 /* Keys whose hashes agree in their upper 13 bits, at the very end of the table: it must neither
  * fail nor grow without bounds. */
 START_TEST(keys_chosen_to_collide_are_served_all_the_same)
@@ -315,8 +271,6 @@ int main(void)
     tcase_add_test(tests, cursors_of_others_are_harmless);
     tcase_add_loop_test(tests, scanning_while_the_table_grows_and_shrinks_misses_nothing, 0, 4);
     tcase_add_test(tests, random_keys_are_uniform);
-    tcase_add_test(tests, eviction_picks_by_policy);
-    tcase_add_test(tests, eviction_by_expiry_finds_the_last_one);
     tcase_add_loop_test(tests, keys_chosen_to_collide_are_served_all_the_same, 0, 2);
     suite_add_tcase(suite, tests);
     return run_suite(suite);

@@ -37,7 +37,7 @@ static void make_worker(struct fake_node *fake)
 static void make_slots(struct node *node)
 {
     node->store = store_create();
-    node->incoming_store = store_create();
+    node->incoming_store = store_create_beside(node->store);
     node->slots = calloc(SLOT_COUNT, sizeof(*node->slots));
     ck_assert(node->store != NULL && node->incoming_store != NULL && node->slots != NULL);
     for (unsigned i = 0; i < SLOT_COUNT; i++) {
@@ -80,8 +80,8 @@ void fake_node_destroy(struct fake_node *fake)
         copy_deinit(&node->slots[i].copy);
     }
     free(node->slots);
-    store_destroy(node->store);
     store_destroy(node->incoming_store);
+    store_destroy(node->store);
     view_release(fake->worker.view);
     argument_list_deinit(&fake->worker.arguments);
     argument_list_deinit(&fake->worker.replayed);
