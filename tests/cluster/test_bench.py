@@ -3,6 +3,7 @@
 import json
 import lzma
 import subprocess
+import sys
 
 import pytest
 
@@ -40,6 +41,16 @@ def test_replay_of_a_trace_with_room_for_everything_misses_each_key_once(cluster
                              "--pipeline", 1)
     assert report["hit_ratio"] == pytest.approx(ideal, abs=0.005), text
     assert cluster[1].client().dbsize() == distinct
+
+
+def test_the_default_eviction_misses_less_than_redis(tmp_path):
+    done = subprocess.run(
+        [sys.executable, ROOT / "bench" / "traces.py", "--sizes", "30", "--policies",
+         "s3fifo", "--json", tmp_path / "traces.json"],
+        capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "traces.json").read_text())[0]["objects"] == 4126
+    assert "\n0 of 3 targets are fallen short of" in done.stdout, done.stdout
 
 
 def test_replay_of_a_trace_under_a_memory_limit_still_hits(new_cluster, tmp_path):

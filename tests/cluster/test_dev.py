@@ -117,7 +117,7 @@ def test_down_leaves_alone_what_is_not_ours(dev):
     (["up", "--count", "3"], "--count"),
     (["sim", "--seed", "x"], "--seed"),
     (["fuzz", "--seconds", "x"], "--seconds"),
-    (["bench", "everything"], "failover"),
+    (["bench", "everything"], "traces"),
 ])
 def test_wrong_arguments_are_named(dev, arguments, said):
     code, text = dev(*arguments)
