@@ -23,7 +23,8 @@
     X(TORC_ESTALE, -15, "belongs to an older epoch")                                               \
     X(TORC_ETYPE, -16, "the key holds another kind of value")                                      \
     X(TORC_EREPLY, -17, "the server answered with an error")                                       \
-    X(TORC_EOVERLOAD, -18, "too much outstanding work")
+    X(TORC_EOVERLOAD, -18, "too much outstanding work")                                            \
+    X(TORC_EUNAVAILABLE, -19, "the node is left alone after failures")
 
 enum torc_error {
     TORC_OK = 0,

@@ -30,6 +30,7 @@ static bool read_moved(struct answer *out, struct bytes text, const char *host)
 void answer_read(struct answer *out, const redisReply *reply, const char *host)
 {
     static const struct bytes moved = BYTES_LITERAL("MOVED ");
+    static const struct bytes ask = BYTES_LITERAL("ASK ");
     out->kind = ANSWER_FINAL;
     if (reply->type != REDIS_REPLY_ERROR) {
         return;
@@ -40,8 +41,14 @@ void answer_read(struct answer *out, const redisReply *reply, const char *host)
         if (read_moved(out, rest, host)) {
             out->kind = ANSWER_MOVED;
         }
+    } else if (begins(text, ask)) {
+        struct bytes rest = {text.data + ask.size, text.size - ask.size};
+        if (read_moved(out, rest, host)) {
+            out->kind = ANSWER_ASK;
+        }
     } else if (begins(text, BYTES_LITERAL("TRYAGAIN")) ||
-               begins(text, BYTES_LITERAL("CLUSTERDOWN"))) {
+               begins(text, BYTES_LITERAL("CLUSTERDOWN")) ||
+               begins(text, BYTES_LITERAL("LOADING "))) {
         out->kind = ANSWER_LATER;
     } else if (begins(text, BYTES_LITERAL("UNCERTAIN"))) {
         out->kind = ANSWER_UNKNOWN;

@@ -12,14 +12,15 @@
 enum answer_kind {
     ANSWER_FINAL,   /* for the caller, errors included */
     ANSWER_MOVED,   /* another node owns the slot; nothing was executed */
+    ANSWER_ASK,     /* another node has it, this once; nothing was executed */
     ANSWER_LATER,   /* try again in a moment; nothing was executed */
     ANSWER_UNKNOWN, /* the same, but a write may have been executed */
 };
 
 struct answer {
     enum answer_kind kind;
-    uint16_t slot;         /* of ANSWER_MOVED */
-    struct endpoint owner; /* of ANSWER_MOVED */
+    uint16_t slot;         /* of ANSWER_MOVED and ANSWER_ASK */
+    struct endpoint owner; /* of ANSWER_MOVED and ANSWER_ASK */
 };
 
 /* `host` is the sender's: MOVED without a host means the same one. A malformed MOVED is final. Only

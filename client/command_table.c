@@ -77,11 +77,6 @@ static const redisReply *subcommands_of(const redisReply *command)
     return command->element[FIELD_SUBCOMMANDS];
 }
 
-static int compare_rows(const void *a, const void *b)
-{
-    return strcmp(((const struct command_keys *)a)->name, ((const struct command_keys *)b)->name);
-}
-
 /* Appends one row for each command of the array. */
 static int read_rows(struct command_table *table, size_t capacity, const redisReply *commands)
 {
@@ -93,6 +88,93 @@ static int read_rows(struct command_table *table, size_t capacity, const redisRe
         table->count++;
     }
     return TORC_OK;
+}
+
+static char lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* FNV-1a of the text in lower case, going on from `hash`. */
+static uint32_t hash_on(uint32_t hash, struct bytes text)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        hash = (hash ^ (uint8_t)lower(text.data[i])) * 16777619u;
+    }
+    return hash;
+}
+
+static const struct bytes bar = BYTES_LITERAL("|");
+#define HASH_START 2166136261u
+
+/* Of two rows of one name the first counts. */
+static int build_index(struct command_table *table)
+{
+    table->bucket_count = 16;
+    while (table->bucket_count < 2 * table->count) {
+        table->bucket_count *= 2;
+    }
+    table->buckets = calloc(table->bucket_count, sizeof(*table->buckets));
+    if (table->buckets == NULL) {
+        return TORC_ENOMEM;
+    }
+    for (size_t i = 0; i < table->count; i++) {
+        size_t at = hash_on(HASH_START, bytes_of(table->rows[i].name));
+        while (table->buckets[at & (table->bucket_count - 1)] != 0) {
+            at++;
+        }
+        table->buckets[at & (table->bucket_count - 1)] = (uint16_t)(i + 1);
+    }
+    return TORC_OK;
+}
+
+/* `lowered` is zero-terminated and in lower case. True if it begins with the text. */
+static bool starts_with(const char *lowered, struct bytes text)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        /* The zero at its end equals no byte of a longer text, but one that is zero itself. */
+        if (lowered[i] == '\0' || lowered[i] != lower(text.data[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_named(const struct command_keys *row, struct bytes name, struct bytes subcommand)
+{
+    if (!starts_with(row->name, name)) {
+        return false;
+    }
+    const char *rest = row->name + name.size;
+    if (subcommand.size > 0) {
+        if (*rest != '|' || !starts_with(rest + 1, subcommand)) {
+            return false;
+        }
+        rest += 1 + subcommand.size;
+    }
+    return *rest == '\0';
+}
+
+static const struct command_keys *find(const struct command_table *table, struct bytes name,
+                                       struct bytes subcommand)
+{
+    if (table->count == 0 || name.size > COMMAND_NAME_SIZE_MAX ||
+        subcommand.size > COMMAND_NAME_SIZE_MAX) {
+        return NULL;
+    }
+    uint32_t hash = hash_on(HASH_START, name);
+    if (subcommand.size > 0) {
+        hash = hash_on(hash_on(hash, bar), subcommand);
+    }
+    for (size_t at = hash;; at++) {
+        const uint16_t bucket = table->buckets[at & (table->bucket_count - 1)];
+        if (bucket == 0) {
+            return NULL;
+        }
+        if (is_named(&table->rows[bucket - 1], name, subcommand)) {
+            return &table->rows[bucket - 1];
+        }
+    }
 }
 
 int command_table_read(struct command_table *out, const redisReply *reply)
@@ -118,48 +200,32 @@ int command_table_read(struct command_table *out, const redisReply *reply)
         const redisReply *subcommands = subcommands_of(reply->element[i]);
         result = subcommands == NULL ? TORC_OK : read_rows(out, capacity, subcommands);
     }
+    if (result == TORC_OK) {
+        result = build_index(out);
+    }
     if (result != TORC_OK) {
         command_table_deinit(out);
         return result;
     }
-    qsort(out->rows, out->count, sizeof(*out->rows), compare_rows);
     return TORC_OK;
 }
 
 void command_table_deinit(struct command_table *table)
 {
     free(table->rows);
+    free(table->buckets);
     *table = (struct command_table){0};
-}
-
-static const struct command_keys *find(const struct command_table *table,
-                                       const struct command_keys *wanted)
-{
-    return table->count == 0
-               ? NULL
-               : bsearch(wanted, table->rows, table->count, sizeof(*table->rows), compare_rows);
 }
 
 const struct command_keys *command_table_find(const struct command_table *table,
                                               const struct bytes *argv, size_t argc)
 {
-    struct command_keys wanted;
-    if (!lower_into(wanted.name, COMMAND_NAME_SIZE_MAX, argv[0])) {
-        return NULL;
-    }
-    const struct command_keys *found = find(table, &wanted);
+    const struct bytes none = {NULL, 0};
+    const struct command_keys *found = find(table, argv[0], none);
     /* Only what has no keys of its own can be a container; that spares most requests a search. */
     if (found == NULL || found->first_key != 0 || argc < 2) {
         return found;
     }
-    size_t size = argv[0].size;
-    if (size == COMMAND_NAME_SIZE_MAX) {
-        return found;
-    }
-    wanted.name[size] = '|';
-    if (!lower_into(wanted.name + size + 1, COMMAND_NAME_SIZE_MAX - size - 1, argv[1])) {
-        return found;
-    }
-    const struct command_keys *subcommand = find(table, &wanted);
+    const struct command_keys *subcommand = find(table, argv[0], argv[1]);
     return subcommand == NULL ? found : subcommand;
 }

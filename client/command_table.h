@@ -23,8 +23,10 @@ struct command_keys {
 };
 
 struct command_table {
-    struct command_keys *rows; /* sorted by name */
+    struct command_keys *rows;
     size_t count;
+    uint16_t *buckets;   /* a hash table of the names: 1 + index of a row, 0 = empty */
+    size_t bucket_count; /* a power of two, at least twice `count` */
 };
 
 /* Fills *out, which is the caller's to deinit, from the reply to COMMAND. 0, TORC_EPROTOCOL (not

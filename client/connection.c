@@ -1,9 +1,9 @@
 #include "client/connection.h"
 
 #include "base/error.h"
-#include "client/limits.h"
+#include "client/clock.h"
+#include "client/handle.h"
 #include "client/reply.h"
-#include "torc/torc.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -12,16 +12,15 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define FLIGHT_CAPACITY_MIN 16
-
-struct connection *connection_create(const struct endpoint *endpoint)
+struct connection *connection_create(struct node *node)
 {
     struct connection *connection = calloc(1, sizeof(*connection));
     if (connection != NULL) {
-        connection->endpoint = *endpoint;
+        connection->node = node;
         connection->fd = -1;
     }
     return connection;
@@ -29,17 +28,22 @@ struct connection *connection_create(const struct endpoint *endpoint)
 
 void connection_destroy(struct connection *connection)
 {
-    connection_close(connection, TORC_OK, NULL);
-    buf_deinit(&connection->out);
-    free(connection->flights);
+    assert(connection->queue.count == 0);
+    assert(connection->flights.count == 0);
+    connection_close(connection);
     free(connection);
 }
 
-void connection_close(struct connection *connection, int error, const char *text)
+void connection_close(struct connection *connection)
 {
+    assert(!connection->flushing && !connection->receiving);
     if (connection->fd >= 0) {
         close(connection->fd);
         connection->fd = -1;
+    }
+    if (connection->resolution != NULL) {
+        resolver_abandon(connection->resolution);
+        connection->resolution = NULL;
     }
     if (connection->addresses != NULL) {
         freeaddrinfo(connection->addresses);
@@ -51,31 +55,55 @@ void connection_close(struct connection *connection, int error, const char *text
         connection->reader = NULL;
     }
     connection->state = CONNECTION_CLOSED;
+    connection->failed = false;
+    connection->wants_write = false;
+    connection->watches_write = false;
+    connection->unparsed = false;
+    connection->sending = NULL;
+}
+
+void connection_fail(struct connection *connection, int error, const char *text)
+{
+    if (connection->failed) {
+        return;
+    }
+    connection->failed = true;
     connection->error = error;
     (void)snprintf(connection->error_text, sizeof(connection->error_text), "%s",
                    text != NULL ? text : torc_strerror(error));
-    buf_reset(&connection->out, 0);
+    if (connection->fd >= 0) {
+        (void)shutdown(connection->fd, SHUT_RDWR);
+    }
 }
 
-/* strerror_r, as POSIX has it or as glibc does, in one text. */
-static void close_with_errno(struct connection *connection, int error, const char *what, int number)
+/* strerror_r as glibc has it. */
+static void errno_text(char text[CONNECTION_ERROR_SIZE], const char *what, int number)
+{
+    char buffer[96];
+    (void)snprintf(text, CONNECTION_ERROR_SIZE, "%s: %s", what,
+                   strerror_r(number, buffer, sizeof(buffer)));
+}
+
+static void fail_with_errno(struct connection *connection, int error, const char *what, int number)
 {
     char text[CONNECTION_ERROR_SIZE];
-    char buffer[96];
-    (void)snprintf(text, sizeof(text), "%s: %s", what, strerror_r(number, buffer, sizeof(buffer)));
-    connection_close(connection, error, text);
+    errno_text(text, what, number);
+    connection_fail(connection, error, text);
 }
 
-static void close_without_memory(struct connection *connection)
+static int watch(const struct torc *handle, struct connection *connection, int operation,
+                 uint32_t events)
 {
-    connection_close(connection, TORC_ENOMEM, NULL);
+    struct epoll_event event = {.events = events, .data = {.ptr = connection}};
+    return epoll_ctl(handle->epoll_fd, operation, connection->fd, &event);
 }
 
 /* Begins to connect to the addresses from `address` on, until one does not fail at once. `number`
  * is why the one before failed. */
-static void try_addresses(struct connection *connection, uint64_t now_ms, int number)
+static void try_addresses(struct torc *handle, struct connection *connection, int number)
 {
     const int on = 1;
+    connection->state = CONNECTION_CONNECTING;
     for (; connection->address != NULL; connection->address = connection->address->ai_next) {
         const struct addrinfo *address = connection->address;
         int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -84,215 +112,288 @@ static void try_addresses(struct connection *connection, uint64_t now_ms, int nu
             continue;
         }
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-        if (connect(fd, address->ai_addr, address->ai_addrlen) == 0 || errno == EINPROGRESS) {
-            connection->fd = fd;
-            connection->connect_deadline_ms = now_ms + connection->connect_timeout_ms;
+        connection->fd = fd;
+        if ((connect(fd, address->ai_addr, address->ai_addrlen) == 0 || errno == EINPROGRESS) &&
+            watch(handle, connection, EPOLL_CTL_ADD, EPOLLOUT) == 0) {
             return;
         }
         number = errno;
         close(fd);
+        connection->fd = -1;
     }
-    close_with_errno(connection, TORC_ECONNECT, "cannot connect", number);
+    fail_with_errno(connection, TORC_ECONNECT, "cannot connect", number);
+}
+
+static void resolved(struct torc *handle, struct connection *connection, int failed)
+{
+    if (failed != 0) {
+        char text[CONNECTION_ERROR_SIZE];
+        (void)snprintf(text, sizeof(text), "cannot resolve the host name: %s",
+                       gai_strerror(failed));
+        connection_fail(connection, failed == EAI_MEMORY ? TORC_ENOMEM : TORC_ERESOLVE, text);
+        return;
+    }
+    connection->address = connection->addresses;
+    try_addresses(handle, connection, 0);
+}
+
+void connection_open(struct torc *handle, struct connection *connection)
+{
+    assert(connection->state == CONNECTION_CLOSED);
+    connection->error = TORC_OK;
+    connection->queued = 0;
+    connection->sent = 0;
+    connection->state = CONNECTION_RESOLVING;
+    connection->connect_deadline_ms = clock_now_ms() + handle->options.connect_timeout_ms;
+    connection->reader = reply_reader_create();
+    if (connection->reader == NULL) {
+        connection_fail(connection, TORC_ENOMEM, NULL);
+        return;
+    }
+    int failed = resolver_numeric(&connection->node->endpoint, &connection->addresses);
+    if (failed != EAI_NONAME) {
+        resolved(handle, connection, failed);
+        return;
+    }
+    connection->addresses = NULL;
+    connection->resolution = resolver_start(&connection->node->endpoint, handle->event_fd);
+    if (connection->resolution == NULL) {
+        connection_fail(connection, TORC_ENOMEM, NULL);
+    }
 }
 
 /* The address being tried has failed. */
-static void try_next_address(struct connection *connection, uint64_t now_ms, int number)
+static void try_next_address(struct torc *handle, struct connection *connection, int number)
 {
     close(connection->fd);
     connection->fd = -1;
     connection->address = connection->address->ai_next;
-    try_addresses(connection, now_ms, number);
+    try_addresses(handle, connection, number);
 }
 
-void connection_open(struct connection *connection, uint64_t now_ms, unsigned timeout_ms)
-{
-    assert(connection->state == CONNECTION_CLOSED);
-    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
-    char port[8];
-    connection->error = TORC_OK;
-    connection->connect_timeout_ms = timeout_ms;
-    connection->queued = 0;
-    connection->sent = 0;
-    connection->reader = reply_reader_create();
-    if (connection->reader == NULL) {
-        close_without_memory(connection);
-        return;
-    }
-    (void)snprintf(port, sizeof(port), "%u", connection->endpoint.port);
-    int failed = getaddrinfo(connection->endpoint.host, port, &hints, &connection->addresses);
-    if (failed != 0) {
-        connection->addresses = NULL;
-        char text[CONNECTION_ERROR_SIZE];
-        (void)snprintf(text, sizeof(text), "cannot resolve the host name: %s",
-                       gai_strerror(failed));
-        connection_close(connection, failed == EAI_MEMORY ? TORC_ENOMEM : TORC_ERESOLVE, text);
-        return;
-    }
-    connection->state = CONNECTION_CONNECTING;
-    connection->address = connection->addresses;
-    try_addresses(connection, now_ms, 0);
-}
-
-void connection_check_idle(struct connection *connection)
-{
-    char byte;
-    if (connection->state != CONNECTION_OPEN || connection->flight_count > 0) {
-        return;
-    }
-    bool unread = connection->reader->pos < connection->reader->len;
-    ssize_t size = recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    if (unread || size >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) {
-        connection_close(connection, TORC_OK, NULL);
-    }
-}
-
-static int reserve_flight(struct connection *connection)
-{
-    if (connection->flight_count == 0) {
-        connection->flight_first = 0;
-    }
-    size_t end = connection->flight_first + connection->flight_count;
-    if (end < connection->flight_capacity) {
-        return TORC_OK;
-    }
-    size_t capacity = connection->flight_capacity == 0 ? FLIGHT_CAPACITY_MIN : 2 * end;
-    struct flight *flights = realloc(connection->flights, capacity * sizeof(*flights));
-    if (flights == NULL) {
-        return TORC_ENOMEM;
-    }
-    connection->flights = flights;
-    connection->flight_capacity = capacity;
-    return TORC_OK;
-}
-
-int connection_push(struct connection *connection, size_t call, struct bytes request)
-{
-    if (reserve_flight(connection) != TORC_OK || buf_reserve(&connection->out, request.size) != 0) {
-        connection->out.failed = false;
-        return TORC_ENOMEM;
-    }
-    buf_append(&connection->out, request.data, request.size);
-    connection->queued += request.size;
-    connection->flights[connection->flight_first + connection->flight_count++] =
-        (struct flight){.call = call, .end = connection->queued};
-    return TORC_OK;
-}
-
-short connection_events(const struct connection *connection)
-{
-    switch (connection->state) {
-    case CONNECTION_CONNECTING: return POLLOUT;
-    case CONNECTION_OPEN:
-        return (short)(buf_size(&connection->out) > 0 ? POLLIN | POLLOUT : POLLIN);
-    case CONNECTION_CLOSED: break;
-    }
-    return 0;
-}
-
-static void finish_connecting(struct connection *connection, uint64_t now_ms)
+static void advance_connecting(struct torc *handle, struct connection *connection)
 {
     struct pollfd poll_fd = {.fd = connection->fd, .events = POLLOUT};
-    if (poll(&poll_fd, 1, 0) <= 0) {
-        if (now_ms >= connection->connect_deadline_ms) {
-            try_next_address(connection, now_ms, ETIMEDOUT);
-        }
-        return;
-    }
     int number = 0;
     socklen_t size = sizeof(number);
+    if (poll(&poll_fd, 1, 0) <= 0) {
+        return;
+    }
     if (getsockopt(connection->fd, SOL_SOCKET, SO_ERROR, &number, &size) != 0) {
         number = errno;
     }
+    if (number == 0 && watch(handle, connection, EPOLL_CTL_MOD, EPOLLIN) != 0) {
+        number = errno;
+    }
     if (number != 0) {
-        try_next_address(connection, now_ms, number);
+        try_next_address(handle, connection, number);
         return;
     }
     freeaddrinfo(connection->addresses);
     connection->addresses = NULL;
     connection->address = NULL;
     connection->state = CONNECTION_OPEN;
+    connection->received_ms = clock_now_ms();
 }
 
-static void send_out(struct connection *connection)
+void connection_advance(struct torc *handle, struct connection *connection)
 {
-    while (buf_size(&connection->out) > 0) {
-        ssize_t size = send(connection->fd, buf_head(&connection->out), buf_size(&connection->out),
-                            MSG_NOSIGNAL);
-        if (size < 0 && errno == EINTR) {
-            continue;
+    if (connection->state == CONNECTION_RESOLVING && connection->resolution != NULL) {
+        int failed;
+        if (resolver_take(connection->resolution, &failed, &connection->addresses)) {
+            connection->resolution = NULL;
+            resolved(handle, connection, failed);
         }
-        if (size < 0) {
-            if (errno != EAGAIN && errno != EWOULDBLOCK) {
-                close_with_errno(connection, TORC_ECLOSED, "the connection broke", errno);
-            }
-            return;
-        }
-        buf_consume(&connection->out, (size_t)size);
-        connection->sent += (uint64_t)size;
+    } else if (connection->state == CONNECTION_CONNECTING) {
+        advance_connecting(handle, connection);
     }
-    buf_reset(&connection->out, BUFFER_KEPT);
+    if (connection->state != CONNECTION_OPEN && !connection->failed &&
+        clock_now_ms() >= connection->connect_deadline_ms) {
+        if (connection->state == CONNECTION_RESOLVING) {
+            connection_fail(connection, TORC_ERESOLVE,
+                            "cannot resolve the host name: no answer in time");
+        } else {
+            fail_with_errno(connection, TORC_ECONNECT, "cannot connect", ETIMEDOUT);
+        }
+    }
 }
 
-static void receive(struct connection *connection)
+void connection_check_idle(struct connection *connection)
+{
+    char byte;
+    assert(connection->state == CONNECTION_OPEN);
+    ssize_t size = recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (size >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) {
+        connection_fail(connection, TORC_OK, "it was closed while it was idle");
+    }
+}
+
+/* What one writev takes, and the calls whose bytes it reads. */
+struct parcel {
+    struct iovec parts[2 * FLUSH_CALLS_MAX];
+    struct call *calls[FLUSH_CALLS_MAX];
+    size_t part_count;
+    size_t call_count;
+    size_t size;
+};
+
+static const char asking[] = "*1\r\n$6\r\nASKING\r\n";
+#define ASKING_SIZE (sizeof(asking) - 1)
+
+/* Adds the bytes of the call from `skip` on. */
+static void pack(struct parcel *parcel, struct call *call, size_t skip)
+{
+    if (call->asking && skip < ASKING_SIZE) {
+        parcel->parts[parcel->part_count++] =
+            (struct iovec){(char *)asking + skip, ASKING_SIZE - skip};
+        parcel->size += ASKING_SIZE - skip;
+        skip = ASKING_SIZE;
+    }
+    skip -= call->asking ? ASKING_SIZE : 0;
+    parcel->parts[parcel->part_count++] = (struct iovec){call->request + skip, call->size - skip};
+    parcel->size += call->size - skip;
+    parcel->calls[parcel->call_count++] = call;
+    call->pins++;
+}
+
+static uint64_t call_start(const struct call *call)
+{
+    return call->end - call->size - (call->asking ? ASKING_SIZE : 0);
+}
+
+/* Moves calls from the queue to the flights, and packs what is to be sent. */
+static void fill(struct connection *connection, struct parcel *parcel)
+{
+    parcel->part_count = 0;
+    parcel->call_count = 0;
+    parcel->size = 0;
+    struct call *call = connection->sending;
+    while (parcel->call_count < FLUSH_CALLS_MAX && parcel->size < FLUSH_SIZE_MAX) {
+        size_t skip = 0;
+        if (call != NULL) {
+            const uint64_t start = call_start(call);
+            skip = connection->sent > start ? (size_t)(connection->sent - start) : 0;
+        } else {
+            call = call_list_take(&connection->queue);
+            if (call == NULL) {
+                return;
+            }
+            connection->queued += call->size + (call->asking ? ASKING_SIZE : 0);
+            call->end = connection->queued;
+            call->place = CALL_IN_FLIGHT;
+            call_list_append(&connection->flights, call);
+            if (connection->sending == NULL) {
+                connection->sending = call;
+            }
+        }
+        pack(parcel, call, skip);
+        call = call->next;
+    }
+}
+
+static void note_sent(struct connection *connection, size_t size)
+{
+    connection->sent += size;
+    while (connection->sending != NULL && connection->sending->end <= connection->sent) {
+        connection->sending = connection->sending->next;
+    }
+}
+
+void connection_flush(struct torc *handle, struct connection *connection)
+{
+    struct parcel parcel;
+    if (connection->state != CONNECTION_OPEN || connection->failed || connection->flushing ||
+        connection->wants_write) {
+        return;
+    }
+    connection->flushing = true;
+    for (;;) {
+        fill(connection, &parcel);
+        if (parcel.call_count == 0) {
+            break;
+        }
+        const int fd = connection->fd;
+        const struct msghdr message = {.msg_iov = parcel.parts, .msg_iovlen = parcel.part_count};
+        handle_unlock(handle);
+        const ssize_t size = sendmsg(fd, &message, MSG_NOSIGNAL);
+        const int number = errno;
+        handle_lock(handle);
+        for (size_t i = 0; i < parcel.call_count; i++) {
+            call_unpin(parcel.calls[i]);
+        }
+        if (connection->failed) {
+            break;
+        }
+        if (size < 0 && number != EAGAIN && number != EWOULDBLOCK && number != EINTR) {
+            fail_with_errno(connection, TORC_ECLOSED, "the connection broke", number);
+            break;
+        }
+        note_sent(connection, size > 0 ? (size_t)size : 0);
+        if ((size < 0 && number != EINTR) || (size >= 0 && (size_t)size < parcel.size)) {
+            connection->wants_write = true;
+            connection->watches_write = true;
+            if (watch(handle, connection, EPOLL_CTL_MOD, EPOLLIN | EPOLLOUT) != 0) {
+                fail_with_errno(connection, TORC_ECLOSED, "the connection broke", errno);
+            }
+            break;
+        }
+    }
+    if (!connection->failed && connection->watches_write && !connection->wants_write) {
+        connection->watches_write = false;
+        (void)watch(handle, connection, EPOLL_CTL_MOD, EPOLLIN);
+    }
+    connection->flushing = false;
+}
+
+static int read_once(struct connection *connection, bool *more, char text[CONNECTION_ERROR_SIZE])
 {
     char bytes[RECEIVE_SIZE];
-    ssize_t size = recv(connection->fd, bytes, sizeof(bytes), 0);
+    const ssize_t size = recv(connection->fd, bytes, sizeof(bytes), 0);
     if (size > 0) {
+        *more = (size_t)size == sizeof(bytes);
+        connection->unparsed = true;
         if (redisReaderFeed(connection->reader, bytes, (size_t)size) != REDIS_OK) {
-            close_without_memory(connection);
+            (void)snprintf(text, CONNECTION_ERROR_SIZE, "%s", torc_strerror(TORC_ENOMEM));
+            return TORC_ENOMEM;
         }
-    } else if (size == 0) {
-        connection_close(connection, TORC_ECLOSED, "the node closed the connection");
-    } else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
-        close_with_errno(connection, TORC_ECLOSED, "the connection broke", errno);
+        return TORC_OK;
     }
+    if (size == 0) {
+        (void)snprintf(text, CONNECTION_ERROR_SIZE, "the node closed the connection");
+        return TORC_ECLOSED;
+    }
+    if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
+        errno_text(text, "the connection broke", errno);
+        return TORC_ECLOSED;
+    }
+    return TORC_OK;
 }
 
-void connection_advance(struct connection *connection, bool readable, uint64_t now_ms)
+int connection_receive(struct connection *connection, redisReply **replies, size_t *count,
+                       bool *more, char text[CONNECTION_ERROR_SIZE])
 {
-    if (connection->state == CONNECTION_CONNECTING) {
-        finish_connecting(connection, now_ms);
+    *count = 0;
+    *more = false;
+    if (!connection->unparsed) {
+        int result = read_once(connection, more, text);
+        if (result != TORC_OK) {
+            return result;
+        }
     }
-    /* Reading comes first: when the node has answered and closed, the answers count. */
-    if (connection->state == CONNECTION_OPEN && readable) {
-        receive(connection);
+    while (connection->unparsed && *count < REPLIES_AT_ONCE) {
+        void *reply = NULL;
+        if (redisReaderGetReply(connection->reader, &reply) != REDIS_OK) {
+            const bool memory = connection->reader->err == REDIS_ERR_OOM;
+            (void)snprintf(text, CONNECTION_ERROR_SIZE, "unreadable reply: %.100s",
+                           connection->reader->errstr);
+            return memory ? TORC_ENOMEM : TORC_EPROTOCOL;
+        }
+        if (reply == NULL) {
+            connection->unparsed = false;
+        } else {
+            replies[(*count)++] = reply;
+        }
     }
-    if (connection->state == CONNECTION_OPEN) {
-        send_out(connection);
-    }
-}
-
-bool connection_take_flight(struct connection *connection, struct flight *flight)
-{
-    if (connection->flight_count == 0) {
-        return false;
-    }
-    *flight = connection->flights[connection->flight_first++];
-    connection->flight_count--;
-    if (connection->flight_count == 0 && connection->flight_capacity > ARGUMENTS_KEPT) {
-        free(connection->flights);
-        connection->flights = NULL;
-        connection->flight_capacity = 0;
-    }
-    return true;
-}
-
-bool connection_take_reply(struct connection *connection, struct flight *flight, redisReply **reply)
-{
-    void *parsed = NULL;
-    if (connection->state != CONNECTION_OPEN || connection->flight_count == 0) {
-        return false;
-    }
-    if (redisReaderGetReply(connection->reader, &parsed) != REDIS_OK) {
-        char text[CONNECTION_ERROR_SIZE];
-        bool memory = connection->reader->err == REDIS_ERR_OOM;
-        (void)snprintf(text, sizeof(text), "unreadable reply: %.100s", connection->reader->errstr);
-        connection_close(connection, memory ? TORC_ENOMEM : TORC_EPROTOCOL, text);
-        return false;
-    }
-    if (parsed == NULL) {
-        return false;
-    }
-    *reply = parsed;
-    return connection_take_flight(connection, flight);
+    *more = *more || connection->unparsed;
+    return TORC_OK;
 }

@@ -1,82 +1,90 @@
 /*
- * One TCP connection to a node, never blocking: requests are queued with the number of the call
- * they belong to, and replies come back in that order. It does not know what is in them. One owner.
+ * One TCP connection to a node, never blocking: calls are queued, sent in that order, and answered
+ * in that order. It does not know what a reply means.
  *
- *      out        bytes queued, not yet taken by the kernel
- *      flights    calls queued, not yet answered; each with where its last byte is in the stream,
- * so that after a failure it is known which of them the node cannot have seen whole
+ *      queue      calls that are not sent
+ *      flights    calls that are sent, or are being sent, and not answered
+ *      sending    the first of these that is not known to be sent whole
+ *
+ * Everything is under the handle's lock, except what takes time: one thread at a time writes
+ * (`flushing`), whoever it is that has something to send, and one reads (`receiving`), who has the
+ * engine's role; neither holds the lock meanwhile. A connection that has failed is closed when both
+ * have let go of it.
  */
 #ifndef TORC_CLIENT_CONNECTION_H
 #define TORC_CLIENT_CONNECTION_H
 
-#include "base/attributes.h"
-#include "base/buf.h"
-#include "client/endpoint.h"
-
-#include <hiredis/hiredis.h>
-#include <netdb.h>
-#include <stdbool.h>
-#include <stdint.h>
+#include "client/call.h"
+#include "client/limits.h"
+#include "client/node.h"
+#include "client/resolver.h"
 
 #define CONNECTION_ERROR_SIZE 160
 
-enum connection_state { CONNECTION_CLOSED, CONNECTION_CONNECTING, CONNECTION_OPEN };
-
-struct flight {
-    size_t call;  /* whatever number the owner gave */
-    uint64_t end; /* of its request in the stream of bytes: sent whole once `sent` is there */
+enum connection_state {
+    CONNECTION_CLOSED,
+    CONNECTION_RESOLVING,
+    CONNECTION_CONNECTING,
+    CONNECTION_OPEN,
 };
 
 struct connection {
-    struct endpoint endpoint;
+    struct node *node; /* whose it is */
     enum connection_state state;
     int fd;
-    struct addrinfo *addresses; /* of the host; while connecting */
-    struct addrinfo *address;   /* the one being tried */
-    unsigned connect_timeout_ms;
-    uint64_t connect_deadline_ms; /* of this address */
-    struct buf out;
-    uint64_t queued; /* bytes since the connection was opened */
-    uint64_t sent;   /* of these, taken by the kernel */
-    redisReader *reader;
-    struct flight *flights;
-    size_t flight_first;
-    size_t flight_count; /* from flight_first on */
-    size_t flight_capacity;
-    bool busy; /* in its owner's list of those that have something to do */
-    int error; /* why it is closed; 0 if nobody has tried yet, or it was closed on purpose */
+    struct resolution *resolution; /* RESOLVING */
+    struct addrinfo *addresses;    /* CONNECTING */
+    struct addrinfo *address;      /* the one being tried */
+    uint64_t connect_deadline_ms;  /* of all of that */
+    struct call_list queue;
+    struct call_list flights;
+    struct call *sending;
+    uint64_t queued;      /* bytes of flights since it was opened */
+    uint64_t sent;        /* of these, known to be taken by the kernel */
+    uint64_t received_ms; /* when something came last, or it was opened */
+    bool wants_write;     /* the kernel takes no more, until epoll says so */
+    bool watches_write;   /* epoll has been asked to */
+    bool dirty;           /* in the handle's list of those to be flushed */
+    struct connection *dirty_next;
+    bool flushing;
+    bool receiving;
+    bool failed;
+    int error; /* why it has failed; 0: closed on purpose */
     char error_text[CONNECTION_ERROR_SIZE];
+
+    /* whoever is receiving */
+    redisReader *reader;
+    bool unparsed; /* there may be whole replies in the reader */
 };
 
 /* Closed. NULL without memory. */
-struct connection *connection_create(const struct endpoint *endpoint);
+struct connection *connection_create(struct node *node);
+/* Closes it; there may be no calls on it. */
 void connection_destroy(struct connection *connection);
 
-/* Starts connecting, or finds that impossible: then it is closed again, and `error` says why:
- * TORC_ERESOLVE, TORC_ECONNECT, TORC_ENOMEM. Each address of the host may take timeout_ms.
- * Resolving a host name blocks. */
-void connection_open(struct connection *connection, uint64_t now_ms, unsigned timeout_ms);
-/* Before an idle open connection is used again: closes it if the node has closed it, or has said
- * something unasked. */
+/* Marks it as failed, with the first error that is told, and wakes up whoever is writing or
+ * reading. `text` NULL: that of the error. */
+void connection_fail(struct connection *connection, int error, const char *text);
+/* Closes what is open; calls stay. Not while flushing or receiving. */
+void connection_close(struct connection *connection);
+
+/* Begins to connect. It may have failed afterwards: TORC_ENOMEM, TORC_ERESOLVE, TORC_ECONNECT. */
+void connection_open(struct torc *handle, struct connection *connection);
+/* Goes on with that. */
+void connection_advance(struct torc *handle, struct connection *connection);
+/* Before an idle open connection is used again: marks it as failed, with error 0, if the node has
+ * closed it, or has said something unasked. */
 void connection_check_idle(struct connection *connection);
 
-/* Queues a request, also while closed or connecting. 0 or TORC_ENOMEM; nothing is queued then. */
-int connection_push(struct connection *connection, size_t call, struct bytes request) TORC_MUST_USE;
+/* Sends what is queued, as much as the kernel takes, releasing the lock meanwhile. It may have
+ * failed afterwards. Does nothing if it is not open, or another thread is at it. */
+void connection_flush(struct torc *handle, struct connection *connection);
 
-/* What to poll for; 0 when closed. */
-short connection_events(const struct connection *connection);
-/* Does what is possible without waiting: connects, writes, reads. `readable`: poll said so. On
- * failure it is closed, with `error` TORC_ECONNECT, TORC_ECLOSED or TORC_ENOMEM; flights stay. */
-void connection_advance(struct connection *connection, bool readable, uint64_t now_ms);
-
-/* The next whole reply, of the first flight, which is taken off; owned by the caller. False: there
- * is none yet, or it cannot be read: then it is closed with TORC_EPROTOCOL or TORC_ENOMEM. */
-bool connection_take_reply(struct connection *connection, struct flight *flight,
-                           redisReply **reply);
-/* Takes off the first flight without a reply, after a failure. False: there is none. */
-bool connection_take_flight(struct connection *connection, struct flight *flight);
-
-/* Closes it. `error` 0: on purpose. `text` NULL: that of the error. Flights stay. */
-void connection_close(struct connection *connection, int error, const char *text);
+/* Without the lock, while receiving. Reads once, if the reader has nothing left, and parses up to
+ * REPLIES_AT_ONCE replies, which are the caller's. *more: there may be more already. 0,
+ * TORC_ECLOSED, TORC_EPROTOCOL, TORC_ENOMEM, with the reason in text; replies before that are good.
+ */
+int connection_receive(struct connection *connection, redisReply **replies, size_t *count,
+                       bool *more, char text[CONNECTION_ERROR_SIZE]) TORC_MUST_USE;
 
 #endif

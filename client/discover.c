@@ -3,239 +3,391 @@
 #include "base/error.h"
 #include "client/answer.h"
 #include "client/clock.h"
-#include "client/exchange.h"
+#include "client/dispatch.h"
+#include "client/engine.h"
 #include "client/reply.h"
-#include "client/retry.h"
-#include "client/run.h"
-#include "torc/torc.h"
 
+#include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #define VIEW_COMMAND "TORC.VIEW"
-#define TABLE_COMMAND "COMMAND"
 
-static bool is_kept(const void *context, const struct endpoint *endpoint)
+static void ask_seed(struct torc *handle);
+static void ask_candidate(struct torc *handle);
+
+static bool begins(const redisReply *reply, const char *word)
 {
-    return routing_knows(context, endpoint);
+    const size_t size = strlen(word);
+    return reply->type == REDIS_REPLY_ERROR && reply->len >= size &&
+           memcmp(reply->str, word, size) == 0;
 }
 
-static int refuse(struct torc *handle, int error, const struct endpoint *endpoint,
-                  const char *command, const char *text)
+/* Asks one node one thing; `finish` gets the answer. 0 or TORC_ENOMEM. */
+static int ask(struct torc *handle, const struct endpoint *endpoint, const struct bytes *argv,
+               size_t argc, uint64_t deadline_ms, call_finish *finish)
 {
-    char where[ENDPOINT_TEXT_SIZE];
-    endpoint_format(endpoint, where);
-    return handle_fail(handle, error, "%s: %s: %.200s", where, command, text);
-}
-
-/* Asks a node for its view; *out is retained for the caller. TORC_EAGAIN: it has none yet. */
-static int fetch_view(struct torc *handle, const struct endpoint *endpoint, uint64_t deadline_ms,
-                      struct view **out)
-{
-    redisReply *reply = NULL;
-    const struct bytes command = BYTES_LITERAL(VIEW_COMMAND);
-    int result = exchange_ask(handle, endpoint, &command, 1, deadline_ms, &reply);
-    if (result != TORC_OK) {
-        return result;
+    struct node *node = nodes_get(&handle->nodes, endpoint, handle->options.connections_per_node);
+    struct call *call = node == NULL ? NULL : call_create(argv, argc);
+    if (call == NULL) {
+        return TORC_ENOMEM;
     }
+    call->target = node;
+    call->finish = finish;
+    call->deadline_ms = deadline_ms;
+    int result = engine_submit(handle, call);
+    assert(result == TORC_OK); /* what is asked of one node is never too much */
+    call_release(call);
+    return TORC_OK;
+}
+
+static int ask_for_view(struct torc *handle, const struct endpoint *endpoint, uint64_t deadline_ms,
+                        call_finish *finish)
+{
+    const struct bytes argv[] = {BYTES_LITERAL(VIEW_COMMAND)};
+    return ask(handle, endpoint, argv, 1, deadline_ms, finish);
+}
+
+static int ask_for_slots(struct torc *handle, const struct endpoint *endpoint, uint64_t deadline_ms,
+                         call_finish *finish)
+{
+    const struct bytes argv[] = {BYTES_LITERAL("CLUSTER"), BYTES_LITERAL("SLOTS")};
+    return ask(handle, endpoint, argv, 2, deadline_ms, finish);
+}
+
+/* What a node's answer is as a topology; else the call has a note of what is wrong with it. 0;
+ * TORC_EAGAIN: it has none yet; TORC_EVERSION: it does not know the question. */
+static int read_topology(const struct torc *handle, struct call *call, struct topology **out)
+{
+    const struct topology *known = handle->routing.topology;
+    const struct endpoint *endpoint = &call->target->endpoint;
+    const redisReply *reply = call->reply;
     struct answer answer;
-    answer_read(&answer, reply, endpoint->host);
     char text[200];
-    if (answer.kind == ANSWER_LATER) {
-        result = refuse(handle, TORC_EAGAIN, endpoint, VIEW_COMMAND, reply->str);
-    } else if (reply->type == REDIS_REPLY_ERROR &&
-               bytes_equal((struct bytes){reply->str, reply->len < 19 ? reply->len : 19},
-                           BYTES_LITERAL("ERR unknown command"))) {
-        (void)snprintf(text, sizeof(text), "this is not a Torc node: %.120s", reply->str);
-        result = refuse(handle, TORC_EPROTOCOL, endpoint, VIEW_COMMAND, text);
-    } else if (reply->type == REDIS_REPLY_ERROR) {
-        result = refuse(handle, TORC_EREPLY, endpoint, VIEW_COMMAND, reply->str);
-    } else if (reply->type != REDIS_REPLY_STRING) {
-        result = refuse(handle, TORC_EPROTOCOL, endpoint, VIEW_COMMAND, "the reply is no view");
-    } else {
-        result = view_decode(out, reply_bytes(reply), NULL);
-        if (result != TORC_OK) {
-            (void)snprintf(text, sizeof(text), "the reply is no view: %s", torc_strerror(result));
-            result = refuse(handle, result == TORC_ENOMEM ? TORC_ENOMEM : TORC_EPROTOCOL, endpoint,
-                            VIEW_COMMAND, text);
-        }
-    }
-    torc_reply_free(reply);
-    return result;
-}
-
-static int fetch_commands(struct torc *handle, const struct endpoint *endpoint,
-                          uint64_t deadline_ms)
-{
-    redisReply *reply = NULL;
-    struct command_table table;
-    const struct bytes command = BYTES_LITERAL(TABLE_COMMAND);
-    int result = exchange_ask(handle, endpoint, &command, 1, deadline_ms, &reply);
+    int result = call->error;
     if (result != TORC_OK) {
         return result;
+    }
+    answer_read(&answer, reply, endpoint->host);
+    if (begins(reply, "ERR unknown command") ||
+        begins(reply, "ERR This instance has cluster support disabled")) {
+        return TORC_EVERSION;
+    }
+    if (answer.kind == ANSWER_LATER) {
+        (void)snprintf(text, sizeof(text), "%.180s", reply->str);
+        call_note(call, TORC_EAGAIN, endpoint, text);
+        return TORC_EAGAIN;
     }
     if (reply->type == REDIS_REPLY_ERROR) {
-        result = refuse(handle, TORC_EREPLY, endpoint, TABLE_COMMAND, reply->str);
-    } else {
-        result = command_table_read(&table, reply);
-        if (result != TORC_OK) {
-            result = refuse(handle, result, endpoint, TABLE_COMMAND, "not understood");
-        } else {
-            command_table_deinit(&handle->commands);
-            handle->commands = table;
-        }
+        (void)snprintf(text, sizeof(text), "%.180s", reply->str);
+        call_note(call, TORC_EREPLY, endpoint, text);
+        return TORC_EREPLY;
     }
-    torc_reply_free(reply);
-    return result;
-}
-
-static int join_through(struct torc *handle, const struct endpoint *seed, uint64_t deadline_ms)
-{
-    struct view *view = NULL;
-    int result = fetch_view(handle, seed, deadline_ms, &view);
-    if (result != TORC_OK) {
-        return result;
-    }
-    result = fetch_commands(handle, seed, deadline_ms);
-    if (result == TORC_OK) {
-        routing_adopt(&handle->routing, view);
-        handle->ready = true;
-        handle->any_turn = (size_t)prng_next(&handle->prng);
-    }
-    view_release(view);
-    return result;
-}
-
-/* Appends the handle's present error to a text of all. */
-static void collect_error(const struct torc *handle, struct buf *texts)
-{
-    buf_append_format(texts, "%s%s", buf_size(texts) == 0 ? "" : "; ", handle->error_text);
-}
-
-/* One try of every seed. */
-static int join_once(struct torc *handle, uint64_t deadline_ms)
-{
-    int result = TORC_ECONNECT;
-    bool forming = false;
-    struct buf texts = {0};
-    const size_t count = handle->options.seed_count;
-    for (size_t i = 0; i < count; i++) {
-        /* One that never answers must leave time for those behind it. */
-        uint64_t now_ms = clock_now_ms();
-        uint64_t left_ms = deadline_ms > now_ms ? deadline_ms - now_ms : 0;
-        result = join_through(handle, &handle->options.seeds[i], now_ms + left_ms / (count - i));
-        if (result == TORC_OK) {
-            buf_deinit(&texts);
-            handle_begin(handle);
-            return TORC_OK;
-        }
-        forming = forming || result == TORC_EAGAIN;
-        collect_error(handle, &texts);
-    }
-    result = forming ? TORC_EAGAIN : result;
-    if (!texts.failed) {
-        (void)handle_fail(handle, result, "%.*s", (int)buf_size(&texts), buf_head(&texts));
-    }
-    buf_deinit(&texts);
-    return result;
-}
-
-int discover_join(struct torc *handle, uint64_t deadline_ms)
-{
-    struct retry retry = {0};
-    uint64_t delay_ms;
-    for (;;) {
-        int result = join_once(handle, deadline_ms);
-        if (result != TORC_EAGAIN) {
-            handle->error = result;
-            return result;
-        }
-        if (!retry_next(&retry, false, clock_now_ms(), deadline_ms, &handle->prng, &delay_ms)) {
-            handle->error = TORC_ETIMEOUT;
-            return TORC_ETIMEOUT;
-        }
-        run_sleep(delay_ms);
-    }
-}
-
-/* Candidate number i for a view, of `count`: the one that should know, the nodes of the view in a
- * circle, the seeds. False: not to be asked. */
-static bool candidate(const struct torc *handle, size_t start, size_t i, struct endpoint *out)
-{
-    const struct findings *findings = &handle->findings;
-    const struct view *view = handle->routing.view;
-    if (i == 0) {
-        *out = findings->newer;
-        return findings->has_newer;
-    }
-    i--;
-    if (i >= view->node_count) {
-        *out = handle->options.seeds[i - view->node_count];
-        return true;
-    }
-    const struct view_node *node = &view->nodes[(start + i) % view->node_count];
-    if (findings->has_failed && strcmp(findings->failed.host, node->host) == 0 &&
-        (findings->failed.port == node->direct_port ||
-         findings->failed.port == node->client_port)) {
-        return false;
-    }
-    endpoint_set(out, node->host, node->client_port);
-    return node->status != NODE_DOWN;
-}
-
-/* Asks each candidate until one answers for this cluster; true if one did. *foreign: the view of
- * another cluster that a seed gave; retained. */
-static bool ask_candidates(struct torc *handle, uint64_t deadline_ms, struct view **foreign)
-{
-    const size_t nodes = handle->routing.view->node_count;
-    const size_t count = 1 + nodes + handle->options.seed_count;
-    const size_t start = (size_t)prng_below(&handle->prng, nodes == 0 ? 1 : nodes);
-    for (size_t i = 0; i < count; i++) {
-        struct endpoint endpoint;
+    if (reply->type == REDIS_REPLY_ARRAY) {
+        result = topology_of_slots(out, reply, endpoint->host);
+    } else if (reply->type == REDIS_REPLY_STRING) {
         struct view *view = NULL;
-        uint64_t limit_ms = clock_now_ms();
-        if (limit_ms >= deadline_ms) {
-            return false;
-        }
-        limit_ms += handle->options.connect_timeout_ms;
-        limit_ms = limit_ms < deadline_ms ? limit_ms : deadline_ms;
-        if (!candidate(handle, start, i, &endpoint) ||
-            fetch_view(handle, &endpoint, limit_ms, &view) != TORC_OK) {
-            continue;
-        }
-        enum routing_verdict verdict = routing_offer(&handle->routing, view);
-        if (verdict == ROUTING_ADOPTED || verdict == ROUTING_SAME) {
-            view_release(view);
-            return true;
-        }
-        if (verdict == ROUTING_FOREIGN && i > nodes && *foreign == NULL) {
-            *foreign = view;
-        } else {
+        result = view_decode(&view, reply_bytes(reply), known == NULL ? NULL : known->view);
+        if (result == TORC_OK) {
+            result = topology_of_view(out, view);
             view_release(view);
         }
+    } else {
+        result = TORC_EPROTOCOL;
     }
-    return false;
+    if (result != TORC_OK) {
+        (void)snprintf(text, sizeof(text), "the reply is no view: %s", torc_strerror(result));
+        result = result == TORC_ENOMEM || result == TORC_EAGAIN ? result : TORC_EPROTOCOL;
+        call_note(call, result, endpoint, text);
+    }
+    return result;
 }
 
-bool discover_refresh(struct torc *handle, uint64_t deadline_ms)
+/* ------------------------------------------------------------------------------------- joining */
+
+/* Ends the round with what the seeds have said. */
+static void fail_join(struct torc *handle)
 {
-    const struct view *before = handle->routing.view;
-    struct view *foreign = NULL;
-    const int error = handle->error;
-    const size_t error_at = handle->error_at;
-    char text[ERROR_TEXT_SIZE];
-    memcpy(text, handle->error_text, sizeof(text));
-    bool answered = ask_candidates(handle, deadline_ms, &foreign);
-    if (foreign != NULL && handle->routing.view == before) {
+    struct discover *discover = &handle->discover;
+    if (discover->forming && handle->unrouted.count > 0) {
+        discover->state = DISCOVER_PAUSING;
+        discover->pauses++;
+        discover->due_ms = clock_now_ms() + 1 + prng_below(&handle->prng, RETRY_DELAY_MS_MAX);
+        engine_due(handle, discover->due_ms);
+        return;
+    }
+    discover->state = DISCOVER_IDLE;
+    for (struct call *call; (call = call_list_take(&handle->unrouted)) != NULL;) {
+        call->place = CALL_NOWHERE;
+        discover_explain(handle, call);
+        if (discover->error != TORC_OK) {
+            call->error = discover->error;
+        }
+        engine_complete(handle, call);
+    }
+}
+
+/* A seed is of no use; on to the next. */
+static void pass_over(struct torc *handle, int error, const char *text)
+{
+    struct discover *discover = &handle->discover;
+    const size_t size = strlen(discover->text);
+    topology_destroy(discover->found);
+    discover->found = NULL;
+    discover->forming = discover->forming || error == TORC_EAGAIN;
+    discover->error = error;
+    (void)snprintf(discover->text + size, sizeof(discover->text) - size, "%s%s",
+                   size == 0 ? "" : "; ", text != NULL ? text : torc_strerror(error));
+    discover->index++;
+    ask_seed(handle);
+}
+
+static void finish_join(struct torc *handle)
+{
+    struct discover *discover = &handle->discover;
+    struct call_list unrouted = handle->unrouted;
+    int result = dispatch_adopt(handle, discover->found);
+    if (result != TORC_OK) {
+        pass_over(handle, result, NULL);
+        return;
+    }
+    discover->found = NULL;
+    discover->state = DISCOVER_IDLE;
+    handle->any_turn = (size_t)prng_next(&handle->prng);
+    handle->unrouted = (struct call_list){0};
+    for (struct call *call; (call = call_list_take(&unrouted)) != NULL;) {
+        call->place = CALL_NOWHERE;
+        dispatch_in_order(handle, call);
+    }
+}
+
+static void got_commands(struct torc *handle, struct call *call)
+{
+    struct command_table table = {0};
+    if (handle->closing) {
+        return;
+    }
+    int result = call->error;
+    if (result == TORC_OK && call->reply->type == REDIS_REPLY_ERROR) {
+        char text[200];
+        (void)snprintf(text, sizeof(text), "%.180s", call->reply->str);
+        result = TORC_EREPLY;
+        call_note(call, result, &call->target->endpoint, text);
+    } else if (result == TORC_OK) {
+        result = command_table_read(&table, call->reply);
+        if (result != TORC_OK) {
+            call_note(call, result, &call->target->endpoint, "not understood");
+        }
+    }
+    if (result != TORC_OK) {
+        pass_over(handle, result, call->text);
+        return;
+    }
+    if (atomic_load_explicit(&handle->commands, memory_order_relaxed) == NULL) {
+        handle->table = table;
+        atomic_store_explicit(&handle->commands, &handle->table, memory_order_release);
+    } else {
+        command_table_deinit(&table);
+    }
+    finish_join(handle);
+}
+
+static void got_seed_topology(struct torc *handle, struct call *call)
+{
+    struct discover *discover = &handle->discover;
+    const struct bytes argv[] = {BYTES_LITERAL("COMMAND")};
+    const bool was_view = bytes_equal(call_name(call), BYTES_LITERAL(VIEW_COMMAND));
+    const struct endpoint *seed = &call->target->endpoint;
+    if (handle->closing) {
+        return;
+    }
+    int result = read_topology(handle, call, &discover->found);
+    if (result == TORC_EVERSION) {
+        result = was_view ? ask_for_slots(handle, seed, call->deadline_ms, got_seed_topology)
+                          : topology_of_single(&discover->found, seed);
+        if (result == TORC_OK && was_view) {
+            return;
+        }
+    }
+    if (result == TORC_OK) {
+        result = ask(handle, seed, argv, 1, call->deadline_ms, got_commands);
+    }
+    if (result != TORC_OK) {
+        pass_over(handle, result, call->text);
+    }
+}
+
+static void ask_seed(struct torc *handle)
+{
+    struct discover *discover = &handle->discover;
+    const size_t count = handle->options.seed_count;
+    if (discover->index == count || handle->closing) {
+        fail_join(handle);
+        return;
+    }
+    /* One that never answers must leave time for those behind it. */
+    const uint64_t now_ms = clock_now_ms();
+    const uint64_t left_ms = discover->deadline_ms > now_ms ? discover->deadline_ms - now_ms : 0;
+    if (ask_for_view(handle, &handle->options.seeds[discover->index],
+                     now_ms + left_ms / (count - discover->index), got_seed_topology) != TORC_OK) {
+        pass_over(handle, TORC_ENOMEM, NULL);
+    }
+}
+
+static void begin_join(struct torc *handle)
+{
+    struct discover *discover = &handle->discover;
+    discover->state = DISCOVER_JOINING;
+    discover->index = 0;
+    discover->forming = false;
+    discover->error = TORC_OK;
+    discover->text[0] = '\0';
+    /* A little less than a call has, so that the seeds are heard before it gives up. */
+    discover->deadline_ms =
+        clock_now_ms() + handle->options.timeout_ms - handle->options.timeout_ms / 16;
+    ask_seed(handle);
+}
+
+void discover_join(struct torc *handle)
+{
+    if (handle->discover.state == DISCOVER_IDLE) {
+        begin_join(handle);
+    }
+}
+
+void discover_explain(struct torc *handle, struct call *call)
+{
+    const struct discover *discover = &handle->discover;
+    call_note(call, TORC_ETIMEOUT, NULL, "no seed has answered yet");
+    if (discover->text[0] != '\0' && call->text != NULL) {
+        char *text = strdup(discover->text);
+        free(call->text);
+        call->text = text;
+    }
+}
+
+/* ---------------------------------------------------------------------------------- refreshing */
+
+static void finish_refresh(struct torc *handle, bool answered)
+{
+    struct discover *discover = &handle->discover;
+    if (!answered && discover->foreign != NULL && !handle->closing) {
         /* Nobody of the old cluster answers, and the seeds lead to a new one: it was built anew. */
-        routing_adopt(&handle->routing, foreign);
-        answered = true;
+        if (dispatch_adopt(handle, discover->foreign) == TORC_OK) {
+            discover->foreign = NULL;
+            answered = true;
+        }
     }
-    view_release(foreign);
-    if (handle->routing.view != before) {
-        pool_trim(&handle->pool, is_kept, &handle->routing);
+    topology_destroy(discover->foreign);
+    discover->foreign = NULL;
+    discover->answered = answered;
+    discover->refreshes++;
+    discover->state = DISCOVER_IDLE;
+    refresh_done(&handle->refresh, clock_now_ms(), &handle->prng);
+    engine_due(handle, refresh_due(&handle->refresh));
+}
+
+static void got_topology(struct torc *handle, struct call *call)
+{
+    struct discover *discover = &handle->discover;
+    struct topology *topology = NULL;
+    const size_t nodes = handle->routing.topology->node_count;
+    if (handle->closing) {
+        finish_refresh(handle, false);
+        return;
     }
-    handle->error = error;
-    handle->error_at = error_at;
-    memcpy(handle->error_text, text, sizeof(text));
-    return answered;
+    if (read_topology(handle, call, &topology) == TORC_OK) {
+        const enum routing_verdict verdict = routing_judge(&handle->routing, topology);
+        if (verdict == ROUTING_NEWER && dispatch_adopt(handle, topology) == TORC_OK) {
+            finish_refresh(handle, true);
+            return;
+        }
+        if (verdict == ROUTING_FOREIGN && discover->index > nodes && discover->foreign == NULL) {
+            discover->foreign = topology;
+        } else {
+            topology_destroy(topology);
+        }
+        if (verdict == ROUTING_SAME) {
+            finish_refresh(handle, true);
+            return;
+        }
+    }
+    ask_candidate(handle);
+}
+
+static bool has_failed(const struct torc *handle, const struct endpoint *endpoint)
+{
+    const struct node *node = nodes_find(&handle->nodes, endpoint);
+    return node != NULL && node->breaker.failures > 0;
+}
+
+/* Asks the next candidate: the nodes that are known, in a circle, then the seeds. */
+static void ask_candidate(struct torc *handle)
+{
+    struct discover *discover = &handle->discover;
+    const struct topology *topology = handle->routing.topology;
+    const size_t count = topology->node_count + handle->options.seed_count;
+    while (discover->index < count) {
+        const size_t i = discover->index++;
+        const struct endpoint *endpoint;
+        if (i < topology->node_count && discover->asked < REFRESH_NODES_MAX) {
+            const struct topology_node *node =
+                &topology->nodes[(discover->start + i) % topology->node_count];
+            endpoint = &node->any;
+            if (!node->serves_any || has_failed(handle, &node->any) ||
+                has_failed(handle, &node->direct)) {
+                continue;
+            }
+            discover->asked++;
+        } else if (i < topology->node_count) {
+            continue;
+        } else {
+            endpoint = &handle->options.seeds[i - topology->node_count];
+        }
+        const uint64_t deadline_ms = clock_now_ms() + handle->options.connect_timeout_ms;
+        const int result = topology->kind == TOPOLOGY_TORC
+                               ? ask_for_view(handle, endpoint, deadline_ms, got_topology)
+                               : ask_for_slots(handle, endpoint, deadline_ms, got_topology);
+        if (result == TORC_OK) {
+            return;
+        }
+    }
+    finish_refresh(handle, false);
+}
+
+void discover_run(struct torc *handle, uint64_t now_ms)
+{
+    struct discover *discover = &handle->discover;
+    if (discover->state == DISCOVER_PAUSING) {
+        if (now_ms < discover->due_ms) {
+            engine_due(handle, discover->due_ms);
+        } else if (handle->unrouted.count == 0) {
+            discover->state = DISCOVER_IDLE;
+        } else {
+            begin_join(handle);
+        }
+    }
+    if (discover->state != DISCOVER_IDLE || handle->routing.topology == NULL) {
+        return;
+    }
+    if (handle->routing.topology->kind == TOPOLOGY_SINGLE) {
+        handle->refresh.wanted = false; /* it has everything, always */
+        return;
+    }
+    if (refresh_begin(&handle->refresh, now_ms)) {
+        const size_t nodes = handle->routing.topology->node_count;
+        discover->state = DISCOVER_REFRESHING;
+        discover->index = 0;
+        discover->asked = 0;
+        discover->start = (size_t)prng_below(&handle->prng, nodes);
+        ask_candidate(handle);
+    } else {
+        engine_due(handle, refresh_due(&handle->refresh));
+    }
+}
+
+void discover_deinit(struct discover *discover)
+{
+    topology_destroy(discover->found);
+    topology_destroy(discover->foreign);
 }

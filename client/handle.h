@@ -1,65 +1,95 @@
 /*
- * What a handle of libtorc is made of. One thread at a time; nothing in it is shared.
+ * What a handle of libtorc is made of. Any number of threads use one.
  *
- *      torc_command, pipelines, helpers       torc.c, pipeline.c, helpers.c
- *        run       a batch, with retries      run.c      decides: again? where? when? order?
- *        exchange  one round of a batch       exchange.c sends to all owners, waits for all
- *        discover  views and the commands     discover.c
- *        routing, batch, answer, retry        pure
- *        pool, connection                     sockets
+ *      torc_command, pipelines, futures, helpers     torc.c, pipeline.c, submit.c, helpers.c
+ *        waiter     who waits, and who runs the engine for all
+ *        loop       callbacks; the library's own thread, or the program's loop
+ *        engine     one turn: timers, writing, epoll, reading
+ *        dispatch   where a call goes          settle   what a reply or a failure means for it
+ *        order      calls of one slot that must not overtake each other
+ *        discover   views and the table of commands
+ *        routing, topology, answer, retry, breaker, refresh, split    pure
+ *        node, connection, resolver            sockets
+ *
+ * There is one lock. It is never held while something is read, written or waited for.
  */
 #ifndef TORC_CLIENT_HANDLE_H
 #define TORC_CLIENT_HANDLE_H
 
 #include "base/prng.h"
-#include "client/batch.h"
+#include "client/call.h"
 #include "client/command_table.h"
+#include "client/connection.h"
+#include "client/discover.h"
+#include "client/loop.h"
+#include "client/node.h"
 #include "client/options.h"
-#include "client/pool.h"
+#include "client/order.h"
+#include "client/refresh.h"
 #include "client/routing.h"
+#include "client/waiter.h"
 
-#include <poll.h>
-#include <stdbool.h>
+#include <pthread.h>
 
-/* What a round has found out, for what comes after it. */
-struct findings {
-    bool refresh;    /* the view may have changed */
-    bool has_newer;  /* ... and `newer` probably knows how */
-    bool has_failed; /* ... because `failed` is not reachable */
-    struct endpoint newer;
-    struct endpoint failed;
+/* Threads whose calls were answered together will most likely ask again at once: the first of them
+ * does not send its next call alone, but waits a moment until the last of them has come. */
+struct gather {
+    bool active;      /* nothing is sent until ... */
+    size_t expected;  /* ... so many more have come, or GATHER_US have passed */
+    size_t answered;  /* since the last time */
+    unsigned penalty; /* it did not pay: they did not come */
+    unsigned skip;    /* so it is not tried for so many times */
 };
 
 struct torc {
+    /* set when it is made, read only after that */
     struct client_options options;
     bool options_valid;
-    bool ready; /* it has a view and the commands */
+    uint64_t birth; /* tells it from one that had its address before */
+    int epoll_fd;   /* sockets and the two below; may itself be polled by a program's loop */
+    int event_fd;   /* wakes whoever polls */
+    int timer_fd;   /* the same, at due_ms, for a program's loop */
+
+    /* set once, by the first join, read by any thread after that */
+    struct command_table table;
+    _Atomic(const struct command_table *) commands; /* it, once it is there */
+
+    _Atomic(uint32_t) wake_count; /* a futex, on which threads sleep */
+
+    pthread_mutex_t lock;
+    /* under the lock */
     struct routing routing;
-    struct command_table commands;
-    struct pool pool;
+    struct node **direct; /* of each node of the topology, for its own slots; NULL: not yet known */
+    struct node **any;    /* the same, for commands without keys */
+    size_t any_turn;
+    struct nodes nodes;
+    bool trim_nodes; /* the topology has changed */
     struct prng prng;
-    size_t any_turn;          /* which node gets what any node can do */
-    struct connection **busy; /* connections of the present round */
-    struct pollfd *polls;     /* one for each of them */
-    size_t busy_count;
-    size_t busy_capacity;
-    struct findings findings;
-    struct batch single;        /* of torc_command */
-    struct arguments arguments; /* of whatever is being taken apart */
+    struct retry_budget budget;
+    struct refresh refresh;
+    struct discover discover;
+    struct order order;
 
-    int error; /* of the last call */
-    size_t
-        error_at; /* the call of the batch that error_text is about; SIZE_MAX: none in particular */
-    char error_text[ERROR_TEXT_SIZE];
+    struct call *live_first; /* all that are not completed, oldest first */
+    struct call *live_last;
+    size_t outstanding;
+    size_t outstanding_bytes;
+    uint64_t sequence;
+    bool closing; /* nothing is tried again */
+    struct call_list unrouted;
+    struct call_list delayed;
+    struct connection *dirty; /* connections with something to be sent */
+    struct arguments scratch;
+
+    bool led;                    /* some thread has the engine's role */
+    struct waiter_list sleepers; /* threads that wait, and have it not */
+    struct waiter *wakes;        /* those to be woken when the lock is released */
+    uint32_t sleeps;             /* so many so far */
+    bool polling;                /* whoever has the role is in epoll_wait */
+    uint64_t due_ms;             /* no timer is due before that; timer_fd is set to it */
+    uint64_t armed_ms;           /* what it is set to */
+    struct gather gather;
+    struct loop loop;
 };
-
-/* Begins a call: forgets the last error. */
-void handle_begin(struct torc *handle);
-/* Sets error and text, and returns the error. */
-int handle_fail(struct torc *handle, int error, const char *format, ...) TORC_PRINTF(3, 4);
-/* Why `call` of the batch failed for now or for good, at `endpoint` (may be NULL). The text of the
- * first call that still has an error is the one that stays. */
-void handle_note_failure(struct torc *handle, const struct batch *batch, size_t call, int error,
-                         const struct endpoint *endpoint, const char *text);
 
 #endif

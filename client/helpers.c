@@ -1,10 +1,11 @@
 /* The helpers of torc.h, written in terms of commands. */
 #include "torc/torc.h"
 
+#include "base/error.h"
 #include "client/command_line.h"
-#include "client/reply.h"
-#include "client/run.h"
+#include "client/last_error.h"
 #include "client/split.h"
+#include "client/submit.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -27,10 +28,9 @@ static int begin(struct torc *handle, bool valid)
     if (handle == NULL) {
         return TORC_EINVAL;
     }
-    handle_begin(handle);
+    last_error_begin(handle);
     if (!valid) {
-        (void)handle_fail(handle, TORC_EINVAL, "an argument is NULL");
-        return TORC_EINVAL;
+        return last_error_set(handle, TORC_EINVAL, "an argument is NULL");
     }
     return TORC_OK;
 }
@@ -40,32 +40,12 @@ static int begin(struct torc *handle, bool valid)
 static int refuse_reply(struct torc *handle, const char *name, const redisReply *reply)
 {
     if (reply->type != REDIS_REPLY_ERROR) {
-        return handle_fail(handle, TORC_EPROTOCOL, "%s: a reply of unexpected type %d", name,
-                           reply->type);
+        return last_error_set(handle, TORC_EPROTOCOL, "%s: a reply of unexpected type %d", name,
+                              reply->type);
     }
     const bool wrong_type = strncmp(reply->str, "WRONGTYPE", 9) == 0;
-    return handle_fail(handle, wrong_type ? TORC_ETYPE : TORC_EREPLY, "%s: %.300s", name,
-                       reply->str);
-}
-
-/* Runs the command in handle->arguments. */
-static int run_arguments(struct torc *handle, redisReply **reply)
-{
-    int result = command_line_add(handle, &handle->single);
-    if (result == TORC_OK) {
-        result = run_batch(handle, &handle->single);
-        if (result == TORC_OK) {
-            *reply = handle->single.calls[0].reply;
-            handle->single.calls[0].reply = NULL;
-        }
-    }
-    batch_reset(&handle->single);
-    return result;
-}
-
-static int fail_without_memory(struct torc *handle)
-{
-    return handle_fail(handle, TORC_ENOMEM, "%s", torc_strerror(TORC_ENOMEM));
+    return last_error_set(handle, wrong_type ? TORC_ETYPE : TORC_EREPLY, "%s: %.300s", name,
+                          reply->str);
 }
 
 /* Moves the text of a string reply into *value. */
@@ -86,19 +66,15 @@ int torc_get(struct torc *handle, struct torc_bytes key, struct torc_value *valu
     if (result != TORC_OK) {
         return result;
     }
-    if (arguments_resize(&handle->arguments, 2) != TORC_OK) {
-        return fail_without_memory(handle);
-    }
-    handle->arguments.items[0] = BYTES_LITERAL("GET");
-    handle->arguments.items[1] = internal(key);
-    result = run_arguments(handle, &reply);
+    const struct bytes argv[] = {BYTES_LITERAL("GET"), internal(key)};
+    result = submit_bytes(handle, argv, 2, &reply);
     if (result != TORC_OK) {
         return result;
     }
     if (reply->type == REDIS_REPLY_STRING) {
         take_value(value, reply);
     } else if (reply->type == REDIS_REPLY_NIL) {
-        result = handle_fail(handle, TORC_ENOTFOUND, "GET: %s", torc_strerror(TORC_ENOTFOUND));
+        result = last_error_set(handle, TORC_ENOTFOUND, "GET: %s", torc_strerror(TORC_ENOTFOUND));
     } else {
         result = refuse_reply(handle, "GET", reply);
     }
@@ -118,17 +94,11 @@ int torc_set(struct torc *handle, struct torc_bytes key, struct torc_bytes value
     }
     options = options == NULL ? &none : options;
     if (options->only_if_absent && options->only_if_present) {
-        return handle_fail(handle, TORC_EINVAL,
-                           "SET: only_if_absent and only_if_present exclude each other");
+        return last_error_set(handle, TORC_EINVAL,
+                              "SET: only_if_absent and only_if_present exclude each other");
     }
-    if (arguments_resize(&handle->arguments, 6) != TORC_OK) {
-        return fail_without_memory(handle);
-    }
-    struct bytes *argv = handle->arguments.items;
+    struct bytes argv[6] = {BYTES_LITERAL("SET"), internal(key), internal(value)};
     size_t argc = 3;
-    argv[0] = BYTES_LITERAL("SET");
-    argv[1] = internal(key);
-    argv[2] = internal(value);
     if (options->ttl_ms > 0) {
         (void)snprintf(ttl, sizeof(ttl), "%" PRIu64, options->ttl_ms);
         argv[argc++] = BYTES_LITERAL("PX");
@@ -137,14 +107,13 @@ int torc_set(struct torc *handle, struct torc_bytes key, struct torc_bytes value
     if (options->only_if_absent || options->only_if_present) {
         argv[argc++] = options->only_if_absent ? BYTES_LITERAL("NX") : BYTES_LITERAL("XX");
     }
-    handle->arguments.count = argc;
-    result = run_arguments(handle, &reply);
+    result = submit_bytes(handle, argv, argc, &reply);
     if (result != TORC_OK) {
         return result;
     }
     if (reply->type == REDIS_REPLY_NIL) {
         result = options->only_if_absent ? TORC_EEXIST : TORC_ENOTFOUND;
-        (void)handle_fail(handle, result, "SET: %s", torc_strerror(result));
+        (void)last_error_set(handle, result, "SET: %s", torc_strerror(result));
     } else if (reply->type != REDIS_REPLY_STATUS) {
         result = refuse_reply(handle, "SET", reply);
     }
@@ -161,7 +130,9 @@ struct spread {
     bool pairs;    /* a value follows each key, in memory as in the command */
     size_t count;
     struct split split;
-    struct batch batch; /* its calls are the groups of the split, in order */
+    struct call **calls; /* of the groups of the split, in order */
+    size_t call_count;
+    struct arguments arguments; /* of the one that is being made */
 };
 
 static const struct torc_bytes *key_at(const struct spread *spread, size_t index)
@@ -176,22 +147,25 @@ static int add_group(struct spread *spread, size_t first, size_t end)
     const size_t each = spread->pairs ? 2 : 1;
     size_t argc = 1;
     if (end - first > (REQUEST_ARGUMENTS_MAX - 1) / each) {
-        return handle_fail(handle, TORC_ETOOBIG, "%s: more than %u arguments for one slot",
-                           spread->name, (unsigned)REQUEST_ARGUMENTS_MAX);
+        return last_error_set(handle, TORC_ETOOBIG, "%s: more than %u arguments for one slot",
+                              spread->name, (unsigned)REQUEST_ARGUMENTS_MAX);
     }
-    if (arguments_resize(&handle->arguments, 1 + each * (end - first)) != TORC_OK) {
-        return fail_without_memory(handle);
+    if (arguments_resize(&spread->arguments, 1 + each * (end - first)) != TORC_OK) {
+        return last_error_plain(handle, TORC_ENOMEM);
     }
-    handle->arguments.items[0] = bytes_of(spread->name);
+    struct bytes *argv = spread->arguments.items;
+    argv[0] = bytes_of(spread->name);
     for (size_t i = first; i < end; i++) {
         const struct torc_bytes *key = key_at(spread, spread->split.items[i].index);
-        handle->arguments.items[argc++] = internal(key[0]);
+        argv[argc++] = internal(key[0]);
         if (spread->pairs) {
             const struct torc_pair *pair = (const struct torc_pair *)(const void *)key;
-            handle->arguments.items[argc++] = internal(pair->value);
+            argv[argc++] = internal(pair->value);
         }
     }
-    return command_line_add(handle, &spread->batch);
+    int result = command_line_bytes(handle, &spread->calls[spread->call_count], argv, argc);
+    spread->call_count += result == TORC_OK ? 1 : 0;
+    return result;
 }
 
 /* Splits, sends, waits. *spread is to be deinitialised, whatever the result. */
@@ -204,13 +178,14 @@ static int spread_run(struct spread *spread)
             valid = is_valid(((const struct torc_pair *)(const void *)key)->value);
         }
         if (!valid) {
-            return handle_fail(spread->handle, TORC_EINVAL, "%s: key or value %zu is NULL",
-                               spread->name, i);
+            return last_error_set(spread->handle, TORC_EINVAL, "%s: key or value %zu is NULL",
+                                  spread->name, i);
         }
     }
-    if (split_by_slot(&spread->split, spread->first_key, spread->stride, spread->count) !=
-        TORC_OK) {
-        return fail_without_memory(spread->handle);
+    spread->calls = calloc(spread->count + 1, sizeof(struct call *));
+    if (spread->calls == NULL || split_by_slot(&spread->split, spread->first_key, spread->stride,
+                                               spread->count) != TORC_OK) {
+        return last_error_plain(spread->handle, TORC_ENOMEM);
     }
     for (size_t first = 0, end; first < spread->count; first = end) {
         end = split_group_end(&spread->split, first);
@@ -219,12 +194,16 @@ static int spread_run(struct spread *spread)
             return result;
         }
     }
-    return run_batch(spread->handle, &spread->batch);
+    return submit_all_and_wait(spread->handle, spread->calls, spread->call_count);
 }
 
 static void spread_deinit(struct spread *spread)
 {
-    batch_deinit(&spread->batch);
+    for (size_t i = 0; i < spread->call_count; i++) {
+        call_release(spread->calls[i]);
+    }
+    free(spread->calls);
+    arguments_deinit(&spread->arguments);
     split_deinit(&spread->split);
 }
 
@@ -244,8 +223,8 @@ int torc_del(struct torc *handle, const struct torc_bytes *keys, size_t count, s
                             .stride = sizeof(struct torc_bytes),
                             .count = count};
     result = spread_run(&spread);
-    for (size_t i = 0; i < spread.batch.count; i++) {
-        const redisReply *reply = spread.batch.calls[i].reply;
+    for (size_t i = 0; i < spread.call_count; i++) {
+        const redisReply *reply = spread.calls[i]->reply;
         if (reply != NULL && reply->type == REDIS_REPLY_INTEGER) {
             sum += (size_t)reply->integer;
         } else if (reply != NULL && result == TORC_OK) {
@@ -272,8 +251,8 @@ int torc_mset(struct torc *handle, const struct torc_pair *pairs, size_t count)
                             .pairs = true,
                             .count = count};
     result = spread_run(&spread);
-    for (size_t i = 0; i < spread.batch.count && result == TORC_OK; i++) {
-        const redisReply *reply = spread.batch.calls[i].reply;
+    for (size_t i = 0; i < spread.call_count && result == TORC_OK; i++) {
+        const redisReply *reply = spread.calls[i]->reply;
         if (reply->type != REDIS_REPLY_STATUS) {
             result = refuse_reply(handle, "MSET", reply);
         }
@@ -318,9 +297,9 @@ int torc_mget(struct torc *handle, const struct torc_bytes *keys, size_t count,
                             .count = count};
     result = spread_run(&spread);
     size_t first = 0;
-    for (size_t i = 0; i < spread.batch.count && result == TORC_OK; i++) {
+    for (size_t i = 0; i < spread.call_count && result == TORC_OK; i++) {
         size_t end = split_group_end(&spread.split, first);
-        result = merge_group(&spread, first, end, spread.batch.calls[i].reply, values);
+        result = merge_group(&spread, first, end, spread.calls[i]->reply, values);
         first = end;
     }
     for (size_t i = 0; values != NULL && i < count && result != TORC_OK; i++) {

@@ -15,12 +15,37 @@
 #define COMMAND_NAME_SIZE_MAX 63             /* of "container|subcommand", without the zero */
 #define ROUTING_EXCEPTIONS_MAX 64            /* slots known to be elsewhere than the view says */
 #define REDIRECTS_AT_ONCE 3                  /* MOVED followed without waiting; more is a loop */
-#define RETRY_DELAY_MS_MIN 10
+#define RETRY_DELAY_MS_MIN 20
 #define RETRY_DELAY_MS_MAX 250
+#define RETRY_BUDGET_MAX 100       /* retries at once, of a handle that has made none for a while */
+#define RETRY_BUDGET_PER_SECOND 50 /* ... and while nothing succeeds */
+#define BREAKER_FAILURES_DEFAULT 5
+#define BREAKER_FAILURES_MAX 1000000
+#define BREAKER_OPEN_MS_DEFAULT 500
+#define BREAKER_OPENINGS_MAX 4  /* doublings: a dead node is asked every 8 s at least */
+#define REFRESH_INTERVAL_MS 500 /* between views asked for: a fail-over takes some of these */
+#define REFRESH_URGENT_MS 100   /* the first question is put within so long ... */
+#define REFRESH_SPREAD_MS 1000  /* ... or within this, when MOVED has told where to go meanwhile */
+#define REFRESH_NODES_MAX 8     /* asked in one go, besides the seeds; the next begins elsewhere */
+#define CONNECTIONS_PER_NODE_MAX 16
+#define OUTSTANDING_MAX_DEFAULT 65536 /* calls; about 20 MB of small ones */
+#define OUTSTANDING_MAX (16 * 1024 * 1024)
+#define OUTSTANDING_SIZE_MAX ((size_t)1024 * 1024 * 1024) /* bytes; two of the largest values */
+#define FLUSH_CALLS_MAX 128           /* of one writev; the kernel takes 1024 pieces */
+#define FLUSH_SIZE_MAX (1024u * 1024) /* bytes after which one writev is enough */
+#define IDLE_CHECK_MS 20     /* a connection quiet for longer is looked at before it is used */
+#define CORKED_CALLS_MAX 64  /* queued behind calls in flight before they are sent all the same */
+#define GATHER_US 200        /* the longest that a call waits for others to come along ... */
+#define GATHER_SKIPS_MAX 255 /* ... and how seldom that is tried while they do not */
+#define REPLIES_AT_ONCE 256  /* parsed before they are handed out, under the lock */
+#define EVENTS_AT_ONCE 64    /* of one epoll_wait */
+#define TIMER_GRAIN_MS 4     /* timers that are nearer to each other run together */
 #define ERROR_TEXT_SIZE 512
-#define RECEIVE_SIZE (32u * 1024)  /* asked of the kernel at a time; lies on the stack */
-#define ARGUMENTS_KEPT 4096        /* of arrays that are used again and again ... */
-#define BUFFER_KEPT (1024u * 1024) /* ... what stays allocated between calls */
+#define RECEIVE_SIZE (64u * 1024) /* asked of the kernel at a time; lies on the stack */
+#define PIPELINE_WINDOW 8192      /* calls of a pipeline on their way at one time ... */
+#define PIPELINE_WINDOW_SIZE (16u * 1024 * 1024) /* ... and bytes: enough for any network */
+#define ARGUMENTS_KEPT 4096                      /* of arrays that are used again and again ... */
+#define BUFFER_KEPT (1024u * 1024)               /* ... what stays allocated between calls */
 #ifdef TORC_TINY_LIMITS
 #define PIPELINE_COMMANDS_MAX 64
 #define PIPELINE_SIZE_MAX (256u * 1024)

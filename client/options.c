@@ -5,15 +5,47 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static int read_timeout(unsigned *out, int value, unsigned default_ms, const char *name,
+/* A number of the options: 0 = default. */
+struct number {
+    const char *name;
+    int value;
+    int max;
+    unsigned default_value;
+    unsigned *out;
+};
+
+static int read_numbers(struct client_options *out, const struct torc_options *options,
                         char error[ERROR_TEXT_SIZE])
 {
-    if (value < 0 || value > TIMEOUT_MS_MAX) {
-        (void)snprintf(error, ERROR_TEXT_SIZE, "%s: %d is not accepted; accepted: 0 to %d", name,
-                       value, TIMEOUT_MS_MAX);
-        return TORC_EINVAL;
+    unsigned outstanding_max = 0;
+    const struct number numbers[] = {
+        {"connect_timeout_ms", options->connect_timeout_ms, TIMEOUT_MS_MAX,
+         CONNECT_TIMEOUT_MS_DEFAULT, &out->connect_timeout_ms},
+        {"timeout_ms", options->timeout_ms, TIMEOUT_MS_MAX, TIMEOUT_MS_DEFAULT, &out->timeout_ms},
+        {"attempt_timeout_ms", options->attempt_timeout_ms, TIMEOUT_MS_MAX, 0,
+         &out->attempt_timeout_ms},
+        {"connections_per_node", options->connections_per_node, CONNECTIONS_PER_NODE_MAX, 1,
+         &out->connections_per_node},
+        {"outstanding_max", options->outstanding_max, OUTSTANDING_MAX, OUTSTANDING_MAX_DEFAULT,
+         &outstanding_max},
+        {"breaker_failures", options->breaker_failures, BREAKER_FAILURES_MAX,
+         BREAKER_FAILURES_DEFAULT, &out->breaker_failures},
+        {"breaker_open_ms", options->breaker_open_ms, TIMEOUT_MS_MAX, BREAKER_OPEN_MS_DEFAULT,
+         &out->breaker_open_ms},
+    };
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+        const struct number *number = &numbers[i];
+        if (number->value < 0 || number->value > number->max) {
+            (void)snprintf(error, ERROR_TEXT_SIZE, "%s: %d is not accepted; accepted: 0 to %d",
+                           number->name, number->value, number->max);
+            return TORC_EINVAL;
+        }
+        *number->out = number->value == 0 ? number->default_value : (unsigned)number->value;
     }
-    *out = value == 0 ? default_ms : (unsigned)value;
+    out->outstanding_max = outstanding_max;
+    out->fail_fast = options->fail_fast != 0;
+    out->fallback = options->fallback;
+    out->fallback_context = options->fallback_context;
     return TORC_OK;
 }
 
@@ -25,13 +57,7 @@ int client_options_read(struct client_options *out, const struct torc_options *o
         (void)snprintf(error, ERROR_TEXT_SIZE, "seeds: required; accepted: host:port,host:port");
         return TORC_EINVAL;
     }
-    int result = read_timeout(&out->connect_timeout_ms, options->connect_timeout_ms,
-                              CONNECT_TIMEOUT_MS_DEFAULT, "connect_timeout_ms", error);
-    if (result != TORC_OK) {
-        return result;
-    }
-    result = read_timeout(&out->timeout_ms, options->timeout_ms, TIMEOUT_MS_DEFAULT, "timeout_ms",
-                          error);
+    int result = read_numbers(out, options, error);
     if (result != TORC_OK) {
         return result;
     }

@@ -14,6 +14,14 @@ struct client_options {
     size_t seed_count;
     unsigned connect_timeout_ms;
     unsigned timeout_ms;
+    unsigned attempt_timeout_ms; /* 0 = none but the above */
+    unsigned connections_per_node;
+    size_t outstanding_max;
+    unsigned breaker_failures;
+    unsigned breaker_open_ms;
+    bool fail_fast;
+    torc_fallback *fallback; /* NULL = none */
+    void *fallback_context;
 };
 
 /* 0, TORC_EINVAL, TORC_ETOOBIG, TORC_ENOMEM; on failure `error` names the option and what is

@@ -152,6 +152,16 @@ redisReader *reply_reader_create(void)
     return redisReaderCreateWithFunctions((redisReplyObjectFunctions *)&functions);
 }
 
+redisReply *torc_reply_string(struct torc_bytes value)
+{
+    redisReply *reply = create(value.data == NULL ? REDIS_REPLY_NIL : REDIS_REPLY_STRING);
+    if (reply != NULL && value.data != NULL && !copy_text(reply, value.data, value.size)) {
+        torc_reply_free(reply);
+        return NULL;
+    }
+    return reply;
+}
+
 struct bytes reply_bytes(const redisReply *reply)
 {
     return reply->str == NULL ? (struct bytes){NULL, 0} : (struct bytes){reply->str, reply->len};

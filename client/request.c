@@ -63,39 +63,50 @@ bool request_is_connection_bound(const struct bytes *argv, size_t argc)
            (bytes_equal_nocase(argv[1], "reply") || bytes_equal_nocase(argv[1], "tracking"));
 }
 
-/* "<kind><number>\r\n", without the cost of a format. */
-static void append_number(struct buf *out, char kind, size_t number)
+static size_t digits(size_t number)
 {
-    char text[24];
-    char *end = text + sizeof(text);
-    char *at = end;
-    *--at = '\n';
-    *--at = '\r';
-    do {
-        *--at = (char)('0' + number % 10);
+    size_t count = 1;
+    while (number >= 10) {
         number /= 10;
-    } while (number > 0);
-    *--at = kind;
-    buf_append(out, at, (size_t)(end - at));
+        count++;
+    }
+    return count;
 }
 
-int request_encode(struct buf *out, const struct bytes *argv, size_t argc)
+size_t request_size(const struct bytes *argv, size_t argc)
 {
-    size_t end = buf_size(out);
-    append_number(out, '*', argc);
+    size_t size = 1 + digits(argc) + 2;
     for (size_t i = 0; i < argc; i++) {
-        append_number(out, '$', argv[i].size);
+        size += 1 + digits(argv[i].size) + 2 + argv[i].size + 2;
+    }
+    return size;
+}
+
+/* "<kind><number>\r\n", without the cost of a format. Returns what follows it. */
+static char *write_number(char *out, char kind, size_t number)
+{
+    const size_t count = digits(number);
+    *out++ = kind;
+    for (size_t i = count; i-- > 0; number /= 10) {
+        out[i] = (char)('0' + number % 10);
+    }
+    out[count] = '\r';
+    out[count + 1] = '\n';
+    return out + count + 2;
+}
+
+void request_write(char *out, const struct bytes *argv, size_t argc)
+{
+    out = write_number(out, '*', argc);
+    for (size_t i = 0; i < argc; i++) {
+        out = write_number(out, '$', argv[i].size);
         if (argv[i].size > 0) {
-            buf_append(out, argv[i].data, argv[i].size);
+            memcpy(out, argv[i].data, argv[i].size);
+            out += argv[i].size;
         }
-        buf_append(out, "\r\n", 2);
+        *out++ = '\r';
+        *out++ = '\n';
     }
-    if (out->failed) {
-        out->end = out->start + end;
-        out->failed = false;
-        return TORC_ENOMEM;
-    }
-    return TORC_OK;
 }
 
 /* "<kind><number>\r\n" at the front of *rest, which is then past it. False if there is none. */

@@ -5,7 +5,6 @@
 #define TORC_CLIENT_REQUEST_H
 
 #include "base/attributes.h"
-#include "base/buf.h"
 #include "client/command_table.h"
 
 #define REQUEST_NO_SLOT UINT16_MAX
@@ -32,8 +31,9 @@ int request_check(const struct bytes *argv, size_t argc) TORC_MUST_USE;
 /* True for commands that change what the connection means, or whose replies are not one for one:
  * they would upset every other command on a shared connection. */
 bool request_is_connection_bound(const struct bytes *argv, size_t argc);
-/* Appends the encoding (an array of bulk strings). 0 or TORC_ENOMEM; nothing is appended then. */
-int request_encode(struct buf *out, const struct bytes *argv, size_t argc) TORC_MUST_USE;
+/* The size of the encoding (an array of bulk strings), and the encoding: so many bytes at `out`. */
+size_t request_size(const struct bytes *argv, size_t argc);
+void request_write(char *out, const struct bytes *argv, size_t argc);
 /* Takes one encoded request apart; the arguments borrow from it. 0, TORC_ECORRUPT (it is not
  * exactly one array of bulk strings), TORC_ETOOBIG (too many arguments), TORC_ENOMEM. */
 int request_split(struct arguments *out, struct bytes encoded) TORC_MUST_USE;

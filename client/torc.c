@@ -1,39 +1,69 @@
-/* The public face of a handle: making and closing it, its errors, single commands. */
+/* The public face of a handle: making and closing it. */
 #include "torc/torc.h"
 
+#include "base/error.h"
 #include "client/clock.h"
 #include "client/command_line.h"
-#include "client/discover.h"
-#include "client/run.h"
+#include "client/engine.h"
+#include "client/last_error.h"
+#include "client/submit.h"
 
-#include <stdarg.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 const char *torc_version(void)
 {
     return TORC_VERSION;
 }
 
-const char *torc_error(const struct torc *handle)
-{
-    return handle == NULL ? "there is no handle" : handle->error_text;
-}
-
-int torc_error_code(const struct torc *handle)
-{
-    return handle == NULL ? TORC_EINVAL : handle->error;
-}
-
-/* Different in every handle, also in those made in the same instant. Only delays depend on it. */
-static uint64_t seed_of(const struct torc *handle)
+/* Different in every handle, also in those made in the same instant. */
+static uint64_t birth_of(const struct torc *handle)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec + (uint64_t)(uintptr_t)handle;
+    return ((uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec +
+            (uint64_t)(uintptr_t)handle) |
+           1;
+}
+
+static bool watch(const struct torc *handle, int fd, void *tag)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data = {.ptr = tag}};
+    return fd >= 0 && epoll_ctl(handle->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
+}
+
+static int open_descriptors(struct torc *handle)
+{
+    handle->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    handle->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    handle->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    if (handle->epoll_fd < 0 || !watch(handle, handle->event_fd, &handle->event_fd) ||
+        !watch(handle, handle->timer_fd, &handle->timer_fd)) {
+        return last_error_set(handle, TORC_EIO, "there is no descriptor for the handle: %m");
+    }
+    return TORC_OK;
+}
+
+/* Waits until the cluster is known, or no seed knows it. */
+static int join(struct torc *handle)
+{
+    struct call *call = call_create_encoded((struct bytes){NULL, 0});
+    if (call == NULL) {
+        return last_error_plain(handle, TORC_ENOMEM);
+    }
+    call->joins = true;
+    command_line_set_deadline(handle, call, 0);
+    const int result = submit_and_wait(handle, call);
+    call_release(call);
+    return result;
 }
 
 int torc_connect(const struct torc_options *options, struct torc **out)
 {
+    char text[ERROR_TEXT_SIZE];
     if (out == NULL) {
         return TORC_EINVAL;
     }
@@ -42,19 +72,28 @@ int torc_connect(const struct torc_options *options, struct torc **out)
     if (handle == NULL) {
         return TORC_ENOMEM;
     }
-    handle_begin(handle);
-    routing_init(&handle->routing);
-    prng_init(&handle->prng, seed_of(handle));
-    int result = client_options_read(&handle->options, options, handle->error_text);
+    handle->birth = birth_of(handle);
+    handle->epoll_fd = handle->event_fd = handle->timer_fd = -1;
+    handle->due_ms = handle->armed_ms = UINT64_MAX;
+    (void)pthread_mutex_init(&handle->lock, NULL);
+    prng_init(&handle->prng, handle->birth);
+    retry_budget_init(&handle->budget, clock_now_ms());
+    last_error_begin(handle);
+    int result = client_options_read(&handle->options, options, text);
     if (result == TORC_ENOMEM) {
         torc_close(handle);
         *out = NULL;
         return result;
     }
-    handle->error = result;
-    handle->options_valid = result == TORC_OK;
-    return result == TORC_OK ? discover_join(handle, clock_now_ms() + handle->options.timeout_ms)
-                             : result;
+    if (result != TORC_OK) {
+        return last_error_set(handle, result, "%s", text);
+    }
+    result = open_descriptors(handle);
+    if (result != TORC_OK) {
+        return result;
+    }
+    handle->options_valid = true;
+    return join(handle);
 }
 
 void torc_close(struct torc *handle)
@@ -62,49 +101,26 @@ void torc_close(struct torc *handle)
     if (handle == NULL) {
         return;
     }
-    batch_deinit(&handle->single);
-    arguments_deinit(&handle->arguments);
-    pool_deinit(&handle->pool);
-    command_table_deinit(&handle->commands);
+    loop_stop(handle);
+    handle_lock(handle);
+    engine_shut(handle);
+    loop_call_back(handle);
+    handle_unlock(handle);
+    order_deinit(&handle->order);
+    discover_deinit(&handle->discover);
+    nodes_deinit(&handle->nodes);
     routing_deinit(&handle->routing);
+    free(handle->direct);
+    free(handle->any);
+    command_table_deinit(&handle->table);
+    arguments_deinit(&handle->scratch);
     client_options_deinit(&handle->options);
-    free(handle->busy);
-    free(handle->polls);
+    const int descriptors[] = {handle->timer_fd, handle->event_fd, handle->epoll_fd};
+    for (size_t i = 0; i < sizeof(descriptors) / sizeof(descriptors[0]); i++) {
+        if (descriptors[i] >= 0) {
+            close(descriptors[i]);
+        }
+    }
+    (void)pthread_mutex_destroy(&handle->lock);
     free(handle);
-}
-
-/* Runs the one command of handle->single and hands its reply out. */
-static redisReply *run_single(struct torc *handle)
-{
-    redisReply *reply = NULL;
-    if (run_batch(handle, &handle->single) == TORC_OK) {
-        reply = handle->single.calls[0].reply;
-        handle->single.calls[0].reply = NULL;
-    }
-    batch_reset(&handle->single);
-    return reply;
-}
-
-redisReply *torc_command(struct torc *handle, const char *format, ...)
-{
-    if (handle == NULL) {
-        return NULL;
-    }
-    handle_begin(handle);
-    va_list arguments;
-    va_start(arguments, format);
-    int result = command_line_format(handle, &handle->single, format, arguments);
-    va_end(arguments);
-    return result == TORC_OK ? run_single(handle) : NULL;
-}
-
-redisReply *torc_command_argv(struct torc *handle, int argc, const char **argv, const size_t *sizes)
-{
-    if (handle == NULL) {
-        return NULL;
-    }
-    handle_begin(handle);
-    return command_line_array(handle, &handle->single, argc, argv, sizes) == TORC_OK
-               ? run_single(handle)
-               : NULL;
 }

@@ -64,9 +64,13 @@ int main(int argc, char **argv)
         code = session_refuse(EXIT_UNREACHABLE, "cannot read the ring from %s: %s", options.seeds,
                               session.handle == NULL ? torc_strerror(result)
                                                      : torc_error(session.handle));
+    } else if (!session_read_view(&session)) {
+        code = session_refuse(EXIT_UNREACHABLE,
+                              "cannot read the ring from %s: this is no Torc node", options.seeds);
     } else {
         code = run(&session);
     }
+    view_release(session.view);
     torc_close(session.handle);
     return (int)code;
 }

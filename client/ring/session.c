@@ -1,13 +1,12 @@
 #include "client/ring/session.h"
 
 #include "base/error.h"
+#include "client/ask.h"
 #include "client/clock.h"
-#include "client/discover.h"
-#include "client/exchange.h"
 #include "client/reply.h"
-#include "client/run.h"
 #include "torc/torc.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,13 +18,30 @@
 
 const struct view *session_view(const struct session *session)
 {
-    return session->handle->routing.view;
+    return session->view;
+}
+
+bool session_read_view(struct session *session)
+{
+    const struct view *view = ask_view(session->handle);
+    if (view != NULL) {
+        view_release(session->view);
+        session->view = view;
+    }
+    return view != NULL;
+}
+
+void session_sleep(uint64_t delay_ms)
+{
+    struct timespec delay = {.tv_sec = (time_t)(delay_ms / 1000),
+                             .tv_nsec = (long)(delay_ms % 1000) * 1000000};
+    while (nanosleep(&delay, &delay) != 0 && errno == EINTR) {
+    }
 }
 
 bool session_refresh(struct session *session)
 {
-    session->handle->findings = (struct findings){.refresh = true};
-    return discover_refresh(session->handle, clock_now_ms() + VIEW_TIMEOUT_MS);
+    return ask_for_newer(session->handle, VIEW_TIMEOUT_MS) && session_read_view(session);
 }
 
 enum exit_code session_fail(int error)
@@ -132,9 +148,8 @@ int session_ask(struct session *session, const struct question *question, struct
     int result = TORC_ENOMEM;
     *out = (struct answers){.replies = calloc(count + 1, sizeof(redisReply *)), .count = count};
     if (asked_init(&asked, question) && out->replies != NULL) {
-        result = exchange_ask_each(session->handle, asked.endpoints, asked.count, question->argv,
-                                   question->argc, clock_now_ms() + question->timeout_ms,
-                                   asked.replies, asked.errors);
+        result = ask_each(session->handle, asked.endpoints, asked.count, question->argv,
+                          question->argc, question->timeout_ms, asked.replies, asked.errors);
     }
     for (size_t i = 0; result == TORC_OK && i < asked.count; i++) {
         out->replies[asked.nodes[i]] = asked.replies[i];
@@ -205,7 +220,7 @@ int session_ask_slots(struct session *session, struct measure *out, unsigned ops
         return TORC_ENOMEM;
     }
     *before = *out;
-    run_sleep(ops_ms);
+    session_sleep(ops_ms);
     const uint64_t again_ms = clock_now_ms();
     *out = (struct measure){.has_ops = false};
     result = ask_slots_once(session, out);
@@ -228,8 +243,7 @@ int session_tell(struct session *session, const struct bytes *argv, size_t argc,
             continue;
         }
         endpoint_set(&endpoint, node->host, node->client_port);
-        result = exchange_ask(session->handle, &endpoint, argv, argc,
-                              clock_now_ms() + TELL_TIMEOUT_MS, &reply);
+        result = ask_one(session->handle, &endpoint, argv, argc, TELL_TIMEOUT_MS, &reply);
         if (result == TORC_OK) {
             const bool refused = reply->type == REDIS_REPLY_ERROR;
             (void)snprintf(answer, SESSION_ANSWER_SIZE, "%.*s", refused ? (int)reply->len : 0,

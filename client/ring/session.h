@@ -26,6 +26,7 @@ enum exit_code {
 
 struct session {
     struct torc *handle;
+    const struct view *view; /* retained */
     const struct ring_options *options;
     struct look look;
     bool terminal; /* standard output is one */
@@ -33,6 +34,10 @@ struct session {
 
 /* The view that is known; borrowed until the next session_refresh. */
 const struct view *session_view(const struct session *session);
+/* Takes the view that the handle knows. False: it has none, for it is of no Torc cluster. */
+bool session_read_view(struct session *session);
+/* Waits. */
+void session_sleep(uint64_t delay_ms);
 /* Asks for a newer view. False: nobody could be asked; what is known is as before. */
 bool session_refresh(struct session *session);
 
@@ -51,7 +56,7 @@ struct question {
     const bool *wanted; /* by node of the view; NULL = all of them */
     const struct bytes *argv;
     size_t argc;
-    uint64_t timeout_ms;
+    unsigned timeout_ms;
 };
 /* What each node of the view answers: NULL for one that does not, or was not asked. */
 struct answers {

@@ -2,7 +2,6 @@
 #include "client/clock.h"
 #include "client/ring/change.h"
 #include "client/ring/verb.h"
-#include "client/run.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -47,7 +46,7 @@ static enum exit_code await_turn(struct session *session, const struct view *bef
             return session_refuse(EXIT_NOT_BEGUN, "asked for, but the cluster has not turned the "
                                                   "change back: are the voters up? (status)");
         }
-        run_sleep(POLL_MS);
+        session_sleep(POLL_MS);
     }
 }
 

@@ -4,7 +4,6 @@
 #include "client/ring/render_json.h"
 #include "client/ring/render_plan.h"
 #include "client/ring/verb.h"
-#include "client/run.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -70,7 +69,7 @@ static struct outcome await_beginning(struct session *session, const struct prop
                             : outcome_of(EXIT_UNREACHABLE, "unknown",
                                          "proposed, but nobody answers any more");
         }
-        run_sleep(POLL_MS);
+        session_sleep(POLL_MS);
     }
 }
 

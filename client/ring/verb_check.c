@@ -2,7 +2,6 @@
 #include "client/clock.h"
 #include "client/ring/render_audit.h"
 #include "client/ring/verb.h"
-#include "client/run.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +26,7 @@ struct checking {
 };
 
 /* Asks the nodes that are wanted, NULL = all that the view does not take for down. */
-static int ask(struct checking *checking, const char *const *words, uint64_t timeout_ms,
+static int ask(struct checking *checking, const char *const *words, unsigned timeout_ms,
                struct answers *out)
 {
     struct bytes argv[5];
@@ -54,7 +53,7 @@ static void want_all(struct checking *checking)
 
 typedef void reader(struct audit *audit, size_t index, const redisReply *reply);
 
-static int ask_and_read(struct checking *checking, const char *const *words, uint64_t timeout_ms,
+static int ask_and_read(struct checking *checking, const char *const *words, unsigned timeout_ms,
                         reader *read)
 {
     struct answers answers;
@@ -119,7 +118,7 @@ static int look(struct checking *checking)
             return audit_judge_look(&checking->audit,
                                     agreed ? checking->audit.view->epoch : checking->since_epoch);
         }
-        run_sleep(PAUSE_MS);
+        session_sleep(PAUSE_MS);
     }
 }
 
@@ -151,7 +150,7 @@ static int start(struct checking *checking)
     while (result == TORC_OK && want_those_to_start(checking) > 0 && clock_now_ms() < until_ms) {
         result = ask_and_read(checking, words, CHECK_TIMEOUT_MS, read_start);
         if (want_those_to_start(checking) > 0) {
-            run_sleep(PAUSE_MS);
+            session_sleep(PAUSE_MS);
         }
     }
     for (size_t i = 0; want_those_to_start(checking) > 0 && i < checking->audit.view->node_count;
@@ -221,7 +220,7 @@ static int follow(struct checking *checking)
         checking->heard_ms[i] = moved_ms;
     }
     while (result == TORC_OK && audit_is_running(&checking->audit)) {
-        run_sleep(PAUSE_MS);
+        session_sleep(PAUSE_MS);
         result = poll_once(checking);
         const uint64_t before = done;
         done = audit_slots_done(&checking->audit, &total);

@@ -4,7 +4,6 @@
 #include "client/ring/render_json.h"
 #include "client/ring/render_watch.h"
 #include "client/ring/verb.h"
-#include "client/run.h"
 
 #include <stdlib.h>
 
@@ -63,7 +62,7 @@ static void await_next(struct session *session, uint64_t *heard_ms)
 {
     const uint64_t until_ms = clock_now_ms() + SHOW_MS;
     do {
-        run_sleep(POLL_MS);
+        session_sleep(POLL_MS);
         *heard_ms = session_refresh(session) ? clock_now_ms() : *heard_ms;
     } while (session_view(session)->changing && clock_now_ms() < until_ms);
 }

@@ -279,22 +279,6 @@ def test_errors_name_every_seed_and_the_handle_connects_later(new_cluster):
         assert shell.ask("SET x 1") == "OK"
 
 
-def test_a_plain_redis_is_named(tmp_path):
-    with listening_socket() as free:
-        port = free.getsockname()[1]
-    process = subprocess.Popen(["redis-server", "--port", str(port), "--save", "", "--dir", tmp_path],
-                               stdout=subprocess.DEVNULL)
-    try:
-        wait_until(lambda: socket.create_connection(("127.0.0.1", port)).close() is None,
-                   what="redis-server listens")
-        with Shell(f"127.0.0.1:{port}", connected=False) as shell:
-            assert error_code(shell.connect_error) == EPROTOCOL
-            assert f"127.0.0.1:{port}: TORC.VIEW: this is not a Torc node" in shell.connect_error
-    finally:
-        process.terminate()
-        process.wait(timeout=10)
-
-
 @pytest.mark.parametrize("serve, code", [
     (after_request(b"HTTP/1.1 400 Bad Request\r\n\r\n"), EPROTOCOL),
     (after_request(b"*1000000000\r\n*1000000000\r\n$-7\r\n"), EPROTOCOL),

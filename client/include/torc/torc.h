@@ -1,10 +1,17 @@
 /*
- * libtorc: the C client of a Torc cluster. It reads the cluster's view from any node, computes the
- * owner of every key itself and talks to that node directly.
+ * libtorc: the C client of a Torc cluster, of Redis and Valkey Cluster, and of a plain server. It
+ * learns from any node who owns which key, and talks to that node directly.
  *
- * A handle (struct torc) and what belongs to it, pipelines included, is for one thread at a time.
- * There is nothing global: several handles in several threads do not know of each other. No
- * function aborts, prints, or raises a signal.
+ * One handle (struct torc) serves any number of threads at the same time. They share one connection
+ * to each node; what they ask at the same time travels together. A pipeline or a future is for one
+ * thread at a time. No function aborts, prints, or raises a signal; nothing is global, but each
+ * thread's last error.
+ *
+ * Commands come in three forms: blocking (torc_command and the helpers), as futures (torc_submit,
+ * torc_wait) and with callbacks (torc_async), which run on a thread of the library's own or in the
+ * program's own loop (torc_fd; torc/adapters/). Commands that one thread gives on keys of one slot
+ * are executed in the order in which it gave them, whatever their form; where a retry would break
+ * that order, and it could be seen, the earlier one fails with TORC_EAGAIN: it was not executed.
  *
  * Errors are 0 or a negative TORC_E... of torc/error.h; torc_error() has the text, which names the
  * node and the command. After an error the handle goes on being usable: the next call connects
@@ -32,6 +39,7 @@ extern "C" {
 
 struct torc;          /* a handle */
 struct torc_pipeline; /* commands that are sent together */
+struct torc_future;   /* a command that is on its way */
 
 /* Borrowed bytes, zero bytes included. `data` may be NULL when size is 0. */
 struct torc_bytes {
@@ -60,12 +68,42 @@ struct torc_pair {
     struct torc_bytes value;
 };
 
+/*
+ * A program's answer to a command whose node cannot be reached: a stale value, another source, or
+ * NULL, which lets the error stand. `error` is why: TORC_ECONNECT, TORC_ERESOLVE, TORC_ECLOSED,
+ * TORC_ETIMEOUT, TORC_EUNAVAILABLE or TORC_EOVERLOAD; after ECLOSED and ETIMEOUT a write may have
+ * been executed. The arguments are borrowed until it returns. The reply is made by
+ * torc_reply_string and handed over. It runs on the thread that waits for the command, or on the
+ * one that calls callbacks, without any lock.
+ */
+typedef redisReply *torc_fallback(struct torc *handle, int error,
+                                  const struct torc_bytes *arguments, size_t count, void *context);
+
 /* Zero in a field means its default. */
 struct torc_options {
     const char *seeds; /* "host:port,host:port": any ports of any nodes; required. An IPv6 address
                           stands in brackets. Copied. */
-    int connect_timeout_ms; /* for one TCP connection; default 1000 */
+    int connect_timeout_ms; /* for a connection, the host's name included; default 1000 */
     int timeout_ms;         /* for one call as a whole, retries included; default 5000 */
+    int attempt_timeout_ms; /* without an answer for so long a connection is given up, and what may
+                               be repeated is tried again; default: timeout_ms */
+    int connections_per_node; /* default 1, at most 16 */
+    int outstanding_max;     /* commands on their way; more are refused with TORC_EOVERLOAD. Default
+                                65536 */
+    int breaker_failures;    /* in a row, after which a node is left alone for a while; default 5 */
+    int breaker_open_ms;     /* how long, at first; doubled up to four times; default 500 */
+    int fail_fast;           /* 1: what a node that is left alone should do fails at once with
+                                TORC_EUNAVAILABLE, or what its last attempt failed with; 0: it waits,
+                                within timeout_ms, until another node leads or this one is back */
+    torc_fallback *fallback; /* may be NULL */
+    void *fallback_context;  /* borrowed until torc_close */
+};
+
+/* Of one command. Zero in a field means its default. */
+struct torc_call_options {
+    int timeout_ms; /* default: that of the handle */
+    int repeatable; /* 1: executing it twice does no harm, so it is sent again also when it may have
+                       been executed; 0: only commands that read are */
 };
 
 struct torc_set_options {
@@ -83,24 +121,24 @@ TORC_API const char *torc_version(void);
  * torc_close; a command on it tries the seeds again. Only when there is no memory for a handle, or
  * when `out` is NULL, there is none (*out = NULL).
  *
- * Host names are resolved by getaddrinfo, which no timeout limits; addresses need no resolving.
- *
  * 0; TORC_EINVAL (options: what is wrong is in the text, and such a handle stays unusable),
- * TORC_ENOMEM; TORC_ECONNECT, TORC_ERESOLVE, TORC_ECLOSED, TORC_ETIMEOUT (of the last seed);
- * TORC_EPROTOCOL: a seed is no Torc node; TORC_EREPLY: it answered with an error.
+ * TORC_ENOMEM; TORC_ECONNECT, TORC_ERESOLVE, TORC_ECLOSED, TORC_ETIMEOUT,
+ * TORC_EPROTOCOL (of the last seed); TORC_EREPLY: it answered with an error; TORC_EIO: there are no
+ * more descriptors.
  */
 TORC_API int torc_connect(const struct torc_options *options, struct torc **out);
 
-/* Closes all connections and frees the handle; its pipelines must be destroyed before. NULL is
- * allowed.
- */
+/* Closes all connections and frees the handle. No other thread may be using it, and it may not be
+ * called by a callback. Callbacks of commands that are on their way are called with TORC_ECLOSED
+ * before it returns; its pipelines and futures must have been freed. NULL is allowed. */
 TORC_API void torc_close(struct torc *handle);
 
-/* What went wrong in the last call on the handle, e.g. "10.0.0.7:8001: GET: cannot connect:
- * Connection refused"; "" if nothing. Borrowed until the next call. Never NULL, also for a NULL
- * handle. */
+/* What went wrong in this thread's last call to the library, if that was on this handle, e.g.
+ * "10.0.0.7:8001: GET: cannot connect: Connection refused"; "" if nothing. Borrowed until the
+ * thread's next call. Never NULL, also for a NULL handle. In a callback it is about the command
+ * that the callback is for. */
 TORC_API const char *torc_error(const struct torc *handle);
-/* The TORC_E... of the last call on the handle, 0 if it went well. TORC_EINVAL for NULL. */
+/* The TORC_E... of that call, 0 if it went well. TORC_EINVAL for NULL. */
 TORC_API int torc_error_code(const struct torc *handle);
 
 /*
@@ -111,7 +149,7 @@ TORC_API int torc_error_code(const struct torc *handle);
  * A command goes to the owner of its keys. One without keys, or whose keys are in several slots,
  * goes to the client port of some node, which asks the others: DBSIZE counts the whole cluster.
  *
- * MOVED is followed. TRYAGAIN and CLUSTERDOWN are retried, each time a little later, until
+ * MOVED and ASK are followed. TRYAGAIN and CLUSTERDOWN are retried, each time a little later, until
  * timeout_ms has passed; then that error is the reply. If the connection breaks, a command that
  * only reads is sent again, and so is any that was not sent completely; any other fails with
  * TORC_ECLOSED, and then it may or may not have been executed. The same holds for TORC_ETIMEOUT.
@@ -122,24 +160,80 @@ TORC_API int torc_error_code(const struct torc *handle);
  * Returns the reply, which the caller frees with torc_reply_free. An error answered by the server
  * is such a reply, of type REDIS_REPLY_ERROR. NULL on failure; torc_error_code() then is
  * TORC_EINVAL, TORC_ETOOBIG, TORC_ENOMEM, TORC_ECONNECT, TORC_ERESOLVE, TORC_ECLOSED,
- * TORC_ETIMEOUT, or TORC_EPROTOCOL.
+ * TORC_ETIMEOUT, TORC_EPROTOCOL, TORC_EAGAIN, TORC_EOVERLOAD or TORC_EUNAVAILABLE.
  */
 TORC_API redisReply *torc_command(struct torc *handle, const char *format, ...);
 /* The same from an array of arguments. `sizes` may be NULL: all are zero-terminated then. */
 TORC_API redisReply *torc_command_argv(struct torc *handle, int argc, const char **argv,
                                        const size_t *sizes);
+/* The same with options, which may be NULL. */
+TORC_API redisReply *torc_command_with(struct torc *handle, const struct torc_call_options *options,
+                                       int argc, const char **argv, const size_t *sizes);
 /* Frees a reply of torc_command; NULL is allowed. Not with hiredis's own function: the allocator
  * may be another. */
 TORC_API void torc_reply_free(redisReply *reply);
+/* A reply for a fallback: a string, copied, or nil for data == NULL. NULL without memory. */
+TORC_API redisReply *torc_reply_string(struct torc_bytes value);
+
+/*
+ * Futures: commands that are on their way while the thread does something else. What is submitted
+ * while nothing else is on its way to its node is sent at once; what follows is sent when that is
+ * answered, when enough has come together, or when the program waits or calls torc_flush. Answers
+ * are taken up by whoever waits on the handle.
+ */
+
+/* As torc_command; NULL on failure, also TORC_EOVERLOAD. Free it with torc_future_free. */
+TORC_API struct torc_future *torc_submit(struct torc *handle, const char *format, ...);
+TORC_API struct torc_future *torc_submit_with(struct torc *handle,
+                                              const struct torc_call_options *options, int argc,
+                                              const char **argv, const size_t *sizes);
+/* Waits for it, timeout_ms at most; 0 only looks, negative is for as long as the command has. 0:
+ * *reply, which may be NULL if it is of no interest, is the caller's, the first time. TORC_EAGAIN
+ * while torc_future_done is 0: it is not answered yet, ask again. Else the errors of torc_command.
+ */
+TORC_API int torc_wait(struct torc_future *future, int timeout_ms, redisReply **reply);
+/* 1 if it is answered, or has failed. Does not look for answers: torc_wait(future, 0, ...) does. */
+TORC_API int torc_future_done(const struct torc_future *future);
+/* Frees it. A command that is on its way is executed all the same. NULL is allowed. */
+TORC_API void torc_future_free(struct torc_future *future);
+/* Sends what has been submitted, by any thread and in any form. */
+TORC_API void torc_flush(struct torc *handle);
+
+/*
+ * Callbacks. They are called one after the other, in the order of the answers, by a thread of the
+ * library's own, which the first asynchronous command starts; or by torc_process, if torc_fd has
+ * been called before that. A callback may use the handle, blocking commands included, but not close
+ * it.
+ */
+
+/* `error` 0: `reply`, borrowed until the callback returns; else NULL, and torc_error has the text.
+ */
+typedef void torc_callback(struct torc *handle, int error, redisReply *reply, void *context);
+/* As torc_submit. 0: the callback will be called, once; on failure (TORC_EINVAL, TORC_ETOOBIG,
+ * TORC_ENOMEM, TORC_EOVERLOAD) it is not. */
+TORC_API int torc_async(struct torc *handle, torc_callback *callback, void *context,
+                        const char *format, ...);
+TORC_API int torc_async_with(struct torc *handle, const struct torc_call_options *options,
+                             torc_callback *callback, void *context, int argc, const char **argv,
+                             const size_t *sizes);
+
+/*
+ * The program's own loop: torc_fd gives a descriptor that is readable whenever torc_process has
+ * something to do (an epoll descriptor: poll it for reading, level-triggered, do nothing else with
+ * it). The headers in torc/adapters/ do that for libev, libuv and epoll.
+ */
+
+/* To be called before the first asynchronous command. TORC_EINVAL: it is too late. */
+TORC_API int torc_fd(struct torc *handle);
+/* Reads, writes, retries and calls callbacks, without waiting. 0 or TORC_EINVAL. */
+TORC_API int torc_process(struct torc *handle);
 
 /*
  * Pipelines: append commands, execute, look at the replies, reset, append again.
  *
  * All commands for one owner travel together, and all owners work at the same time. Commands on
  * keys of one slot are executed in the order in which they were appended; between different slots,
- * and for commands that have no keys or keys in several slots, there is no order. Where a retry
- * would break the order, it is not made, and that command fails with TORC_EAGAIN: it was not
- * executed.
+ * and for commands that have no keys or keys in several slots, there is no order.
  */
 
 /* 0, TORC_EINVAL, TORC_ENOMEM. */
@@ -160,7 +254,7 @@ TORC_API size_t torc_pipeline_count(const struct torc_pipeline *pipeline);
 /* The reply to command `index`, counted from 0 in the order of appending; borrowed until reset or
  * destroy. NULL if there is none: see torc_pipeline_error. */
 TORC_API const redisReply *torc_pipeline_reply(const struct torc_pipeline *pipeline, size_t index);
-/* Why command `index` has no reply: the errors of torc_command, or TORC_EAGAIN. 0 if it has one.
+/* Why command `index` has no reply: the errors of torc_command. 0 if it has one.
  * TORC_EINVAL: no such command, or not yet executed. */
 TORC_API int torc_pipeline_error(const struct torc_pipeline *pipeline, size_t index);
 /* Forgets commands and replies. */

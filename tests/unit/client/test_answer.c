@@ -48,6 +48,16 @@ START_TEST(moved_to_the_same_host_and_to_ipv6)
 }
 END_TEST
 
+START_TEST(ask)
+{
+    struct answer answer = answer_to("-ASK 7 n7:8001\r\n");
+    ck_assert_int_eq(answer.kind, ANSWER_ASK);
+    ck_assert_uint_eq(answer.slot, 7);
+    ck_assert_str_eq(answer.owner.host, "n7");
+    ck_assert_int_eq(answer_to("-ASK 7\r\n").kind, ANSWER_FINAL);
+}
+END_TEST
+
 START_TEST(malformed_moved_is_final)
 {
     const char *const texts[] = {
@@ -82,6 +92,7 @@ int main(void)
     tcase_add_test(tests, most_replies_are_final);
     tcase_add_test(tests, moved);
     tcase_add_test(tests, moved_to_the_same_host_and_to_ipv6);
+    tcase_add_test(tests, ask);
     tcase_add_test(tests, malformed_moved_is_final);
     tcase_add_test(tests, what_can_be_tried_again);
     tcase_add_test(tests, what_may_have_been_executed);

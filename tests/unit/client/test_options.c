@@ -22,6 +22,12 @@ START_TEST(defaults)
     ck_assert_uint_eq(out.seed_count, 2);
     ck_assert_uint_eq(out.connect_timeout_ms, CONNECT_TIMEOUT_MS_DEFAULT);
     ck_assert_uint_eq(out.timeout_ms, TIMEOUT_MS_DEFAULT);
+    ck_assert_uint_eq(out.attempt_timeout_ms, 0);
+    ck_assert_uint_eq(out.connections_per_node, 1);
+    ck_assert_uint_eq(out.outstanding_max, OUTSTANDING_MAX_DEFAULT);
+    ck_assert_uint_eq(out.breaker_failures, BREAKER_FAILURES_DEFAULT);
+    ck_assert_uint_eq(out.breaker_open_ms, BREAKER_OPEN_MS_DEFAULT);
+    ck_assert(!out.fail_fast);
     client_options_deinit(&out);
     ck_assert_ptr_null(out.seeds);
 }

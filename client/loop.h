@@ -1,0 +1,50 @@
+/*
+ * Callbacks, and who calls them: the library's own thread, which is started by the first
+ * asynchronous command, or the program's loop, once it has asked for a descriptor (torc_fd). The
+ * thread has the engine's role only while asynchronous commands are on their way and nobody else
+ * has it. Callbacks run without lock and role, so they may use the handle, blocking calls included.
+ */
+#ifndef TORC_CLIENT_LOOP_H
+#define TORC_CLIENT_LOOP_H
+
+#include "base/attributes.h"
+#include "client/waiter.h"
+#include "torc/torc.h"
+
+#include <pthread.h>
+
+struct call;
+
+/* Under the handle's lock. */
+struct loop {
+    bool external; /* a program's loop polls */
+    bool started;
+    bool stopping;
+    bool idle;           /* the thread sleeps */
+    bool processing;     /* the program is in torc_process, and looks for itself */
+    bool delivering;     /* somebody calls callbacks ... */
+    pthread_t deliverer; /* ... this thread */
+    pthread_t thread;
+    struct waiter waiter;         /* of the thread */
+    size_t asynchronous;          /* calls with callbacks, not completed */
+    struct call *delivered_first; /* completed, callbacks to be called */
+    struct call *delivered_last;
+};
+
+/* Lock held. Starts the thread if it is wanted and there is none. 0 or TORC_ENOMEM. */
+int loop_start(struct torc *handle) TORC_MUST_USE;
+/* Lock held. There is work for whoever runs asynchronous calls. */
+void loop_wake(struct torc *handle);
+/* Lock held. Nobody has the role. */
+void loop_offer_role(struct torc *handle);
+/* Lock held. The call's callback is to be called. */
+void loop_deliver(struct torc *handle, struct call *call);
+/* Lock held. True for the thread that is calling callbacks: it sends what they ask when they are
+ * done. */
+bool loop_is_calling_back(const struct torc *handle);
+/* Lock held, which is released meanwhile. Calls the callbacks that are due. */
+void loop_call_back(struct torc *handle);
+/* Without the lock. Ends the thread. */
+void loop_stop(struct torc *handle);
+
+#endif

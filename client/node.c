@@ -1,0 +1,113 @@
+#include "client/node.h"
+
+#include "client/connection.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define NODES_CAPACITY_MIN 8
+
+static void destroy(struct node *node)
+{
+    for (size_t i = 0; i < node->connection_count; i++) {
+        connection_destroy(node->connections[i]);
+    }
+    free(node->connections);
+    free(node);
+}
+
+static struct node *create(const struct endpoint *endpoint, size_t connections)
+{
+    struct node *node = calloc(1, sizeof(*node));
+    if (node == NULL) {
+        return NULL;
+    }
+    node->endpoint = *endpoint;
+    node->connections = calloc(connections, sizeof(*node->connections));
+    while (node->connections != NULL && node->connection_count < connections) {
+        struct connection *connection = connection_create(node);
+        if (connection == NULL) {
+            break;
+        }
+        node->connections[node->connection_count++] = connection;
+    }
+    if (node->connection_count < connections) {
+        destroy(node);
+        return NULL;
+    }
+    return node;
+}
+
+/* Where the endpoint is, or where it would go. */
+static size_t lower_bound(const struct nodes *nodes, const struct endpoint *endpoint)
+{
+    size_t low = 0;
+    size_t high = nodes->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (endpoint_compare(&nodes->items[middle]->endpoint, endpoint) < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+struct node *nodes_find(const struct nodes *nodes, const struct endpoint *endpoint)
+{
+    size_t at = lower_bound(nodes, endpoint);
+    return at < nodes->count && endpoint_compare(&nodes->items[at]->endpoint, endpoint) == 0
+               ? nodes->items[at]
+               : NULL;
+}
+
+struct node *nodes_get(struct nodes *nodes, const struct endpoint *endpoint, size_t connections)
+{
+    struct node *node = nodes_find(nodes, endpoint);
+    if (node != NULL) {
+        return node;
+    }
+    if (nodes->count == nodes->capacity) {
+        size_t capacity = nodes->capacity == 0 ? NODES_CAPACITY_MIN : 2 * nodes->capacity;
+        struct node **items = realloc(nodes->items, capacity * sizeof(*items));
+        if (items == NULL) {
+            return NULL;
+        }
+        nodes->items = items;
+        nodes->capacity = capacity;
+    }
+    node = create(endpoint, connections);
+    if (node != NULL) {
+        size_t at = lower_bound(nodes, endpoint);
+        memmove(&nodes->items[at + 1], &nodes->items[at],
+                (nodes->count - at) * sizeof(struct node *));
+        nodes->items[at] = node;
+        nodes->count++;
+    }
+    return node;
+}
+
+void nodes_trim(struct nodes *nodes, nodes_keep *keep, const void *context)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < nodes->count; i++) {
+        struct node *node = nodes->items[i];
+        if (keep(context, node)) {
+            nodes->items[kept++] = node;
+        } else {
+            destroy(node);
+        }
+    }
+    nodes->count = kept;
+}
+
+void nodes_deinit(struct nodes *nodes)
+{
+    for (size_t i = 0; i < nodes->count; i++) {
+        destroy(nodes->items[i]);
+    }
+    free(nodes->items);
+    *nodes = (struct nodes){0};
+}

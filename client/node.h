@@ -1,0 +1,40 @@
+/*
+ * A node that the handle talks to: one endpoint, its connections, and how well it does. Under the
+ * handle's lock; freed by whoever has the engine's role.
+ */
+#ifndef TORC_CLIENT_NODE_H
+#define TORC_CLIENT_NODE_H
+
+#include "client/breaker.h"
+#include "client/endpoint.h"
+
+#include <stddef.h>
+
+struct connection;
+
+struct node {
+    struct endpoint endpoint;
+    struct breaker breaker;
+    struct connection **connections; /* owned; of options.connections_per_node */
+    size_t connection_count;
+    size_t outstanding; /* calls that are on its connections */
+};
+
+struct nodes {
+    struct node **items; /* sorted by endpoint; owned */
+    size_t count;
+    size_t capacity;
+};
+
+/* The node of that endpoint, made if there is none, with so many connections, closed. NULL without
+ * memory. */
+struct node *nodes_get(struct nodes *nodes, const struct endpoint *endpoint, size_t connections);
+/* NULL: there is none. */
+struct node *nodes_find(const struct nodes *nodes, const struct endpoint *endpoint);
+/* Destroys those for which keep() is false; nothing of theirs may be in use. */
+typedef bool nodes_keep(const void *context, const struct node *node);
+void nodes_trim(struct nodes *nodes, nodes_keep *keep, const void *context);
+/* Closes and frees all. */
+void nodes_deinit(struct nodes *nodes);
+
+#endif
