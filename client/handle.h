@@ -21,6 +21,7 @@
 #include "client/command_table.h"
 #include "client/connection.h"
 #include "client/discover.h"
+#include "client/load.h"
 #include "client/loop.h"
 #include "client/node.h"
 #include "client/options.h"
@@ -55,6 +56,7 @@ struct torc {
     _Atomic(const struct command_table *) commands; /* it, once it is there */
 
     _Atomic(uint32_t) wake_count; /* a futex, on which threads sleep */
+    struct loads loads;           /* has a lock of its own */
 
     pthread_mutex_t lock;
     /* under the lock */

@@ -207,18 +207,20 @@ static void spread_deinit(struct spread *spread)
     split_deinit(&spread->split);
 }
 
-int torc_del(struct torc *handle, const struct torc_bytes *keys, size_t count, size_t *deleted)
+/* A command on any number of keys that answers with a number for each part: their sum. */
+static int sum_over_keys(struct torc *handle, const char *name, const struct torc_bytes *keys,
+                         size_t count, size_t *out)
 {
     size_t sum = 0;
-    if (deleted != NULL) {
-        *deleted = 0;
+    if (out != NULL) {
+        *out = 0;
     }
     int result = begin(handle, keys != NULL || count == 0);
     if (result != TORC_OK) {
         return result;
     }
     struct spread spread = {.handle = handle,
-                            .name = "DEL",
+                            .name = name,
                             .first_key = keys,
                             .stride = sizeof(struct torc_bytes),
                             .count = count};
@@ -228,13 +230,56 @@ int torc_del(struct torc *handle, const struct torc_bytes *keys, size_t count, s
         if (reply != NULL && reply->type == REDIS_REPLY_INTEGER) {
             sum += (size_t)reply->integer;
         } else if (reply != NULL && result == TORC_OK) {
-            result = refuse_reply(handle, "DEL", reply);
+            result = refuse_reply(handle, name, reply);
         }
     }
     spread_deinit(&spread);
-    if (deleted != NULL) {
-        *deleted = sum;
+    if (out != NULL) {
+        *out = sum;
     }
+    return result;
+}
+
+int torc_del(struct torc *handle, const struct torc_bytes *keys, size_t count, size_t *deleted)
+{
+    return sum_over_keys(handle, "DEL", keys, count, deleted);
+}
+
+int torc_unlink(struct torc *handle, const struct torc_bytes *keys, size_t count, size_t *deleted)
+{
+    return sum_over_keys(handle, "UNLINK", keys, count, deleted);
+}
+
+int torc_exists(struct torc *handle, const struct torc_bytes *keys, size_t count, size_t *found)
+{
+    return sum_over_keys(handle, "EXISTS", keys, count, found);
+}
+
+int torc_touch(struct torc *handle, const struct torc_bytes *keys, size_t count, size_t *found)
+{
+    return sum_over_keys(handle, "TOUCH", keys, count, found);
+}
+
+int torc_add(struct torc *handle, struct torc_bytes key, int64_t delta, int64_t *sum)
+{
+    redisReply *reply = NULL;
+    char number[24];
+    int result = begin(handle, is_valid(key));
+    if (result != TORC_OK) {
+        return result;
+    }
+    (void)snprintf(number, sizeof(number), "%" PRId64, delta);
+    const struct bytes argv[] = {BYTES_LITERAL("INCRBY"), internal(key), bytes_of(number)};
+    result = submit_bytes(handle, argv, 3, &reply);
+    if (result != TORC_OK) {
+        return result;
+    }
+    if (reply->type != REDIS_REPLY_INTEGER) {
+        result = refuse_reply(handle, "INCRBY", reply);
+    } else if (sum != NULL) {
+        *sum = reply->integer;
+    }
+    torc_reply_free(reply);
     return result;
 }
 

@@ -76,6 +76,7 @@ int torc_connect(const struct torc_options *options, struct torc **out)
     handle->epoll_fd = handle->event_fd = handle->timer_fd = -1;
     handle->due_ms = handle->armed_ms = UINT64_MAX;
     (void)pthread_mutex_init(&handle->lock, NULL);
+    loads_init(&handle->loads);
     prng_init(&handle->prng, handle->birth);
     retry_budget_init(&handle->budget, clock_now_ms());
     last_error_begin(handle);
@@ -121,6 +122,7 @@ void torc_close(struct torc *handle)
             close(descriptors[i]);
         }
     }
+    loads_deinit(&handle->loads);
     (void)pthread_mutex_destroy(&handle->lock);
     free(handle);
 }

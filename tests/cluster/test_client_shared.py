@@ -64,7 +64,9 @@ def test_threads_count_while_slots_move(new_cluster):
 
 
 def test_examples_run(cluster):
-    for name, said in (("async_libev", "100 answered, 0 failed\n"), ("futures", "4 threads, 4 visits\n")):
+    for name, said in (("async_libev", "100 answered, 0 failed\n"), ("futures", "4 threads, 4 visits\n"),
+                       ("get_or_load", "user:1: all about user:1\nuser:7: nobody\n" * 2 +
+                        "user:1: all about user:1\nloaded 2 times\n")):
         done = subprocess.run([EXAMPLES / name, f"127.0.0.1:{cluster[0].port}"], stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, timeout=20 * PATIENCE, check=False)
         assert (done.returncode, done.stdout) == (0, said)
@@ -126,6 +128,7 @@ def use_everything(shell):
     assert shell.ask(".mset a 1 b 2 c 3 d 4") == ""
     assert shell.ask(".mget a b c d e") == "1 2 3 4 (nil)"
     assert shell.ask(".del a b c d e") == "(4)"
+    assert shell.ask("EXISTS {x}1 {x}2") == "(0)"
     assert shell.ask("PING") == "PONG"
     assert error_code(shell.ask("MULTI")) == -2
 

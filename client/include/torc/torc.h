@@ -273,8 +273,43 @@ TORC_API int torc_get(struct torc *handle, struct torc_bytes key, struct torc_va
 TORC_API int torc_set(struct torc *handle, struct torc_bytes key, struct torc_bytes value,
                       const struct torc_set_options *options);
 
+/* Adds to a number, which begins with 0: INCRBY. *sum may be NULL. Not sent again when it may have
+ * been executed: TORC_ECLOSED and TORC_ETIMEOUT. */
+TORC_API int torc_add(struct torc *handle, struct torc_bytes key, int64_t delta, int64_t *sum);
+
 /*
- * The three below split what they are given by slot and owner, ask all owners at the same time, and
+ * From the cache, or from where the program has it: torc_get_or_load asks the cache; if the key is
+ * not there, or the cache cannot be asked, it calls the program's loader, puts what that returns
+ * into the cache, and returns it. Of all threads that miss a key at one time one calls the loader,
+ * the others wait for it.
+ */
+
+/* Puts the value, made by torc_value_set, into *value: 0. TORC_ENOTFOUND: there is none. Any other
+ * error is that of torc_get_or_load, and nothing is remembered. Without any lock; may use the
+ * handle. */
+typedef int torc_loader(struct torc *handle, struct torc_bytes key, struct torc_value *value,
+                        void *context);
+
+struct torc_load_options {
+    torc_loader *load; /* required */
+    void *context;
+    uint64_t ttl_ms;        /* of what is loaded, up to a tenth less by chance; 0 = for ever */
+    uint64_t absent_ttl_ms; /* how long it is remembered that there is none; 0 = not at all. It
+                               stands in the cache as a value of 12 bytes, "\0torc.absent". */
+    uint64_t early_ms;      /* about how long loading takes: some call, chosen by chance, loads anew
+                               about so      long before the value expires, so that there is never a crowd
+                               that misses      it; the others have the cached one meanwhile. 0 = never */
+};
+
+/* 0: *value is the caller's. TORC_ENOTFOUND: there is none. Else what the loader returned,
+ * TORC_EINVAL, TORC_ETOOBIG or TORC_ENOMEM. */
+TORC_API int torc_get_or_load(struct torc *handle, struct torc_bytes key,
+                              const struct torc_load_options *options, struct torc_value *value);
+/* A copy of the bytes in a value; what was in it is not freed. 0, TORC_EINVAL, TORC_ENOMEM. */
+TORC_API int torc_value_set(struct torc_value *value, struct torc_bytes bytes);
+
+/*
+ * Those below split what they are given by slot and owner, ask all owners at the same time, and
  * put the answers together. They are not atomic: others may see a part of the writes; the values
  * read may be of different moments; and when one owner fails, what the others did stays done. With
  * count 0 nothing is sent.
@@ -283,6 +318,15 @@ TORC_API int torc_set(struct torc *handle, struct torc_bytes key, struct torc_by
 /* Deletes; *deleted (may be NULL) is how many keys there were, after an error a lower bound. */
 TORC_API int torc_del(struct torc *handle, const struct torc_bytes *keys, size_t count,
                       size_t *deleted);
+/* The same with UNLINK, which leaves freeing large values to another thread of the server. */
+TORC_API int torc_unlink(struct torc *handle, const struct torc_bytes *keys, size_t count,
+                         size_t *deleted);
+/* How many of the keys there are; one that is named twice counts twice. */
+TORC_API int torc_exists(struct torc *handle, const struct torc_bytes *keys, size_t count,
+                         size_t *found);
+/* The same, and they count as used just now. */
+TORC_API int torc_touch(struct torc *handle, const struct torc_bytes *keys, size_t count,
+                        size_t *found);
 /* values[count], of the caller: values[i] is that of keys[i], data NULL where the key is absent or
  * holds no string. After an error all data are NULL. Free each with torc_value_free. */
 TORC_API int torc_mget(struct torc *handle, const struct torc_bytes *keys, size_t count,

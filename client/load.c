@@ -1,0 +1,276 @@
+#include "client/load.h"
+
+#include "base/error.h"
+#include "client/command_line.h"
+#include "client/last_error.h"
+#include "client/submit.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* What stands in the cache for "there is none". */
+static const char absent_marker[] = "\0torc.absent";
+#define ABSENT_SIZE (sizeof(absent_marker) - 1)
+
+/* One key that is being loaded. */
+struct load {
+    struct load *next;
+    struct torc_bytes key; /* of the thread that loads; good until the load has ended */
+    unsigned users;        /* the thread that loads, and those that wait for it */
+    bool ended;
+    int result;
+    struct torc_value value; /* owned */
+};
+
+void loads_init(struct loads *loads)
+{
+    (void)pthread_mutex_init(&loads->lock, NULL);
+    (void)pthread_cond_init(&loads->ended, NULL);
+    loads->first = NULL;
+}
+
+void loads_deinit(struct loads *loads)
+{
+    assert(loads->first == NULL);
+    (void)pthread_cond_destroy(&loads->ended);
+    (void)pthread_mutex_destroy(&loads->lock);
+}
+
+int torc_value_set(struct torc_value *value, struct torc_bytes bytes)
+{
+    if (value == NULL || (bytes.data == NULL && bytes.size > 0)) {
+        return TORC_EINVAL;
+    }
+    char *data = malloc(bytes.size + 1);
+    if (data == NULL) {
+        return TORC_ENOMEM;
+    }
+    if (bytes.size > 0) {
+        memcpy(data, bytes.data, bytes.size);
+    }
+    data[bytes.size] = '\0';
+    value->data = data;
+    value->size = bytes.size;
+    return TORC_OK;
+}
+
+static struct load *find(const struct loads *loads, struct torc_bytes key)
+{
+    struct load *load = loads->first;
+    while (load != NULL &&
+           (load->key.size != key.size || memcmp(load->key.data, key.data, key.size) != 0)) {
+        load = load->next;
+    }
+    return load;
+}
+
+/* Lock held. */
+static void let_go(struct load *load)
+{
+    load->users--;
+    if (load->users == 0) {
+        torc_value_free(&load->value);
+        free(load);
+    }
+}
+
+/* Lock held. Waits for another thread's load, and takes a copy of what it has found. */
+static int await(struct loads *loads, struct load *load, struct torc_value *value)
+{
+    load->users++;
+    while (!load->ended) {
+        (void)pthread_cond_wait(&loads->ended, &loads->lock);
+    }
+    int result = load->result;
+    if (result == TORC_OK) {
+        result = torc_value_set(value, (struct torc_bytes){load->value.data, load->value.size});
+    }
+    let_go(load);
+    return result;
+}
+
+/* A tenth less at most, by chance: what was loaded together shall not expire together. */
+static uint64_t with_jitter(struct torc *handle, uint64_t ttl_ms)
+{
+    handle_lock(handle);
+    const uint64_t less_ms = prng_below(&handle->prng, ttl_ms / 10 + 1);
+    handle_unlock(handle);
+    return ttl_ms - less_ms;
+}
+
+/* Puts it into the cache, if that is possible. What was loaded is good in any case. */
+static void store(struct torc *handle, struct torc_bytes key, struct bytes value, uint64_t ttl_ms)
+{
+    char ttl[24];
+    redisReply *reply = NULL;
+    struct bytes argv[5] = {BYTES_LITERAL("SET"), {key.data, key.size}, value};
+    size_t argc = 3;
+    if (ttl_ms > 0) {
+        (void)snprintf(ttl, sizeof(ttl), "%" PRIu64, with_jitter(handle, ttl_ms));
+        argv[argc++] = BYTES_LITERAL("PX");
+        argv[argc++] = bytes_of(ttl);
+    }
+    (void)submit_bytes(handle, argv, argc, &reply);
+    torc_reply_free(reply);
+}
+
+static int run_loader(struct torc *handle, struct torc_bytes key,
+                      const struct torc_load_options *options, struct torc_value *value)
+{
+    int result = options->load(handle, key, value, options->context);
+    if (result == TORC_OK && value->data != NULL) {
+        store(handle, key, (struct bytes){value->data, value->size}, options->ttl_ms);
+    } else {
+        torc_value_free(value);
+        result = result == TORC_OK ? TORC_ENOTFOUND : result;
+        if (result == TORC_ENOTFOUND && options->absent_ttl_ms > 0) {
+            store(handle, key, (struct bytes){absent_marker, ABSENT_SIZE}, options->absent_ttl_ms);
+        }
+    }
+    return result;
+}
+
+/* Loads, or takes what another thread is loading. `cached`: there is a value that will do; then
+ * TORC_EAGAIN if another thread is at it already. */
+static int load_once(struct torc *handle, struct torc_bytes key,
+                     const struct torc_load_options *options, bool cached, struct torc_value *value)
+{
+    struct loads *loads = &handle->loads;
+    (void)pthread_mutex_lock(&loads->lock);
+    struct load *load = find(loads, key);
+    if (load != NULL) {
+        int result = cached ? TORC_EAGAIN : await(loads, load, value);
+        (void)pthread_mutex_unlock(&loads->lock);
+        return result;
+    }
+    load = calloc(1, sizeof(*load));
+    if (load == NULL) {
+        (void)pthread_mutex_unlock(&loads->lock);
+        return TORC_ENOMEM;
+    }
+    load->key = key;
+    load->users = 1;
+    load->next = loads->first;
+    loads->first = load;
+    (void)pthread_mutex_unlock(&loads->lock);
+
+    int result = run_loader(handle, key, options, &load->value);
+    if (result == TORC_OK) {
+        result = torc_value_set(value, (struct torc_bytes){load->value.data, load->value.size});
+    }
+
+    (void)pthread_mutex_lock(&loads->lock);
+    struct load **link = &loads->first;
+    while (*link != load) {
+        link = &(*link)->next;
+    }
+    *link = load->next;
+    load->result = result;
+    load->ended = true;
+    (void)pthread_cond_broadcast(&loads->ended);
+    let_go(load);
+    (void)pthread_mutex_unlock(&loads->lock);
+    return result;
+}
+
+/* What the cache says: its error; 0 with *reply, and with *left_ms, which is negative when the key
+ * has no end or that was not asked for. */
+static int look_up(struct torc *handle, struct torc_bytes key, bool with_ttl, redisReply **reply,
+                   long long *left_ms)
+{
+    const struct bytes get[] = {BYTES_LITERAL("GET"), {key.data, key.size}};
+    const struct bytes ttl[] = {BYTES_LITERAL("PTTL"), {key.data, key.size}};
+    struct call *calls[2] = {NULL, NULL};
+    const size_t count = with_ttl ? 2 : 1;
+    *left_ms = -1;
+    int result = command_line_bytes(handle, &calls[0], get, 2);
+    if (result == TORC_OK && with_ttl) {
+        result = command_line_bytes(handle, &calls[1], ttl, 2);
+    }
+    if (result == TORC_OK) {
+        result = submit_all_and_wait(handle, calls, count);
+    }
+    if (result == TORC_OK) {
+        *reply = calls[0]->reply;
+        calls[0]->reply = NULL;
+        if (with_ttl && calls[1]->reply->type == REDIS_REPLY_INTEGER) {
+            *left_ms = calls[1]->reply->integer;
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (calls[i] != NULL) {
+            call_release(calls[i]);
+        }
+    }
+    return result;
+}
+
+/* True for one of many, and the sooner the nearer the end is, so that one of them loads anew before
+ * all miss. (Vattani, Chierichetti, Lowenstein: Optimal Probabilistic Cache Stampede Prevention,
+ * 2015, with beta 1.) */
+static bool is_early(struct torc *handle, uint64_t early_ms, long long left_ms)
+{
+    if (early_ms == 0 || left_ms < 0) {
+        return false;
+    }
+    handle_lock(handle);
+    const double draw = 1 - prng_unit(&handle->prng);
+    handle_unlock(handle);
+    return -log(draw) * (double)early_ms >= (double)left_ms;
+}
+
+/* The value of a reply to GET, moved out of it. TORC_ENOTFOUND: it is remembered that there is
+ * none; TORC_EAGAIN: nothing is known. */
+static int read_cached(redisReply *reply, struct torc_value *value)
+{
+    if (reply->type != REDIS_REPLY_STRING) {
+        return TORC_EAGAIN;
+    }
+    if (reply->len == ABSENT_SIZE && memcmp(reply->str, absent_marker, ABSENT_SIZE) == 0) {
+        return TORC_ENOTFOUND;
+    }
+    value->data = reply->str;
+    value->size = reply->len;
+    reply->str = NULL;
+    return TORC_OK;
+}
+
+int torc_get_or_load(struct torc *handle, struct torc_bytes key,
+                     const struct torc_load_options *options, struct torc_value *value)
+{
+    redisReply *reply = NULL;
+    struct torc_value cached = {NULL, 0};
+    long long left_ms;
+    if (value != NULL) {
+        *value = (struct torc_value){NULL, 0};
+    }
+    if (handle == NULL) {
+        return TORC_EINVAL;
+    }
+    last_error_begin(handle);
+    if (value == NULL || key.data == NULL || options == NULL || options->load == NULL) {
+        return last_error_set(handle, TORC_EINVAL, "an argument is NULL");
+    }
+    /* A cache that cannot be asked is no reason not to load. */
+    int result = look_up(handle, key, options->early_ms > 0, &reply, &left_ms);
+    if (result == TORC_EINVAL || result == TORC_ETOOBIG) {
+        return result;
+    }
+    result = result == TORC_OK ? read_cached(reply, &cached) : TORC_EAGAIN;
+    torc_reply_free(reply);
+    if (result == TORC_EAGAIN) {
+        result = load_once(handle, key, options, false, value);
+    } else if (is_early(handle, options->early_ms, left_ms) &&
+               load_once(handle, key, options, true, value) == TORC_OK) {
+        result = TORC_OK;
+        torc_value_free(&cached);
+    } else {
+        *value = cached;
+    }
+    last_error_begin(handle);
+    return result == TORC_OK ? TORC_OK
+                             : last_error_set(handle, result, "loading: %s", torc_strerror(result));
+}
