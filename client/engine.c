@@ -150,7 +150,7 @@ void engine_flush_together(struct torc *handle)
         }
         gather->active = false;
         gather->penalty = 0;
-    } else if (gather->answered > 1 && !handle->led) {
+    } else if (gather->answered >= GATHER_CALLS_MIN && !handle->led) {
         /* The caller takes the role next, so that somebody watches the time. */
         if (gather->skip == 0) {
             gather->expected = gather->answered - 1;

@@ -36,6 +36,7 @@
 #define IDLE_CHECK_MS 20     /* a connection quiet for longer is looked at before it is used */
 #define CORKED_CALLS_MAX 64  /* queued behind calls in flight before they are sent all the same */
 #define GATHER_US 200        /* the longest that a call waits for others to come along ... */
+#define GATHER_CALLS_MIN 3   /* ... if so many were answered together: two gain nothing ... */
 #define GATHER_SKIPS_MAX 255 /* ... and how seldom that is tried while they do not */
 #define REPLIES_AT_ONCE 256  /* parsed before they are handed out, under the lock */
 #define EVENTS_AT_ONCE 64    /* of one epoll_wait */

@@ -65,6 +65,7 @@ def test_threads_count_while_slots_move(new_cluster):
 
 def test_examples_run(cluster):
     for name, said in (("async_libev", "100 answered, 0 failed\n"), ("futures", "4 threads, 4 visits\n"),
+                       ("from_hiredis", "user:1 is Ada\n10 numbers\n"),
                        ("get_or_load", "user:1: all about user:1\nuser:7: nobody\n" * 2 +
                         "user:1: all about user:1\nloaded 2 times\n")):
         done = subprocess.run([EXAMPLES / name, f"127.0.0.1:{cluster[0].port}"], stdout=subprocess.PIPE,
@@ -137,6 +138,9 @@ def test_a_plain_redis_is_served(tmp_path):
     with redis_servers(1, tmp_path) as (ports, processes):
         with Shell(f"127.0.0.1:{ports[0]}", timeout_ms=2000) as shell:
             use_everything(shell)
+            moved = subprocess.run([EXAMPLES / "from_hiredis", f"127.0.0.1:{ports[0]}"], stdout=subprocess.PIPE,
+                                   text=True, timeout=20 * PATIENCE, check=True)
+            assert moved.stdout == "user:1 is Ada\n10 numbers\n"
             load = Load(f"127.0.0.1:{ports[0]}")
             time.sleep(1)
             counters = load.finish()

@@ -11,6 +11,7 @@
 
 #include <check.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -176,6 +177,45 @@ static void start(struct peer *peer)
     pthread_detach(thread);
 }
 
+static int load_value(struct torc *torc, struct torc_bytes key, struct torc_value *value,
+                      void *context)
+{
+    (void)torc;
+    (void)key;
+    (void)context;
+    return torc_value_set(value, torc_text("loaded"));
+}
+
+static void note_result(struct torc *torc, int error, redisReply *reply, void *context)
+{
+    (void)torc;
+    (void)reply;
+    *(int *)context = error;
+}
+
+/* A future, a callback in the loop of this thread, and a key that is got or loaded. */
+static int use_asynchronously(struct torc *torc)
+{
+    const struct torc_load_options from = {.load = load_value, .ttl_ms = 1000};
+    struct torc_value value = {NULL, 0};
+    int called = 1;
+    struct torc_future *future = torc_submit(torc, "GET %s", "a");
+    int error = future == NULL ? torc_error_code(torc) : torc_wait(future, -1, NULL);
+    torc_future_free(future);
+    if (error == 0) {
+        struct pollfd poll_fd = {.fd = torc_fd(torc), .events = POLLIN};
+        error = torc_async(torc, note_result, &called, "GET %s", "a");
+        while (error == 0 && called == 1) {
+            (void)poll(&poll_fd, 1, -1);
+            (void)torc_process(torc);
+        }
+        error = error != 0 ? error : called;
+    }
+    error = error != 0 ? error : torc_get_or_load(torc, torc_text("a"), &from, &value);
+    torc_value_free(&value);
+    return error;
+}
+
 /* Everything that a program does with the library. 0, or the first error. */
 static int use(const struct peer *peer)
 {
@@ -201,6 +241,7 @@ static int use(const struct peer *peer)
     error = error != 0 ? error : torc_pipeline_append(pipeline, "GET %b", "a", (size_t)1);
     error = error != 0 ? error : torc_pipeline_execute(pipeline);
     torc_pipeline_destroy(pipeline);
+    error = error != 0 ? error : use_asynchronously(torc);
     /* However it failed: with memory the same handle works. */
     allocations_left = SIZE_MAX;
     if (torc != NULL) {
