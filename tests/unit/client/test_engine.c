@@ -34,6 +34,7 @@ struct script {
     unsigned topology_questions;
     unsigned close_every; /* INCR: the connection is closed, before or after */
     bool silent;
+    unsigned silent_below; /* connections of smaller numbers are not answered */
 };
 
 static struct script script;
@@ -79,11 +80,10 @@ static bool answer(struct fake *fake, unsigned connection, const struct argument
 {
     bool open = true;
     (void)fake;
-    (void)connection;
     pthread_mutex_lock(&script.lock);
     script.topology_questions += fake_said(arguments, 0, "cluster");
     if (fake_introduce(arguments, script.cluster ? script.ports : NULL, out)) {
-    } else if (script.silent) {
+    } else if (script.silent || connection < script.silent_below) {
     } else if (fake_said(arguments, 0, "asking")) {
         script.asked++;
         buf_append_text(out, "+OK\r\n");
@@ -299,6 +299,39 @@ START_TEST(a_command_has_its_own_deadline)
 }
 END_TEST
 
+START_TEST(a_connection_that_is_silent_is_given_up)
+{
+    struct fake node;
+    const struct torc_options options = {.attempt_timeout_ms = 100, .timeout_ms = 10000};
+    begin_script(false);
+    fake_start(&node, answer, NULL);
+    struct torc *torc = connect_to(&node, &options);
+    const uint64_t begun_ms = now_ms();
+    /* What only reads is asked again, on another one. */
+    script.silent_below = 1;
+    redisReply *reply = torc_command(torc, "GET " KEY);
+    ck_assert_msg(reply != NULL, "%s", torc_error(torc));
+    torc_reply_free(reply);
+    ck_assert_uint_eq(node.connections, 2);
+    /* What writes is not, for it may have been executed; unless the call says that it may. */
+    script.silent_below = 2;
+    ck_assert_ptr_null(torc_command(torc, "SET " KEY " x"));
+    ck_assert_int_eq(torc_error_code(torc), TORC_ETIMEOUT);
+    ck_assert_ptr_nonnull(strstr(torc_error(torc), "may or may not"));
+    const struct torc_call_options repeatable = {.repeatable = 1};
+    const char *argv[] = {"SET", KEY, "x"};
+    reply = torc_command(torc, "GET " KEY);
+    torc_reply_free(reply);
+    script.silent_below = 3;
+    reply = torc_command_with(torc, &repeatable, 3, argv, NULL);
+    ck_assert_msg(reply != NULL, "%s", torc_error(torc));
+    torc_reply_free(reply);
+    ck_assert_uint_lt(now_ms() - begun_ms, 8000);
+    torc_close(torc);
+    fake_stop(&node);
+}
+END_TEST
+
 static redisReply *fall_back(struct torc *torc, int error, const struct torc_bytes *arguments,
                              size_t count, void *context)
 {
@@ -377,8 +410,9 @@ static void *count_up(void *context)
     return NULL;
 }
 
-static void count_in_threads(unsigned close_every, unsigned turns)
+static void count_in_threads(unsigned close_every, unsigned turns, int connections)
 {
+    const struct torc_options options = {.connections_per_node = connections};
     enum { THREADS = 8 };
     struct fake node;
     struct counting counting[THREADS];
@@ -387,7 +421,7 @@ static void count_in_threads(unsigned close_every, unsigned turns)
     unsigned unknown = 0;
     begin_script(false);
     fake_start(&node, answer, NULL);
-    struct torc *torc = connect_to(&node, NULL);
+    struct torc *torc = connect_to(&node, &options);
     script.close_every = close_every;
     for (int i = 0; i < THREADS; i++) {
         counting[i] = (struct counting){.torc = torc, .turns = turns};
@@ -409,13 +443,15 @@ static void count_in_threads(unsigned close_every, unsigned turns)
 
 START_TEST(threads_share_a_handle)
 {
-    count_in_threads(0, 500);
+    count_in_threads(0, 500, 1);
+    ck_assert_uint_eq(script.counter, 8 * 500);
 }
 END_TEST
 
 START_TEST(threads_share_connections_that_break)
 {
-    count_in_threads(97, 200);
+    count_in_threads(97, 200, 1);
+    count_in_threads(97, 200, 4);
 }
 END_TEST
 
@@ -622,6 +658,7 @@ int main(void)
     tcase_add_test(tests, a_refusal_to_the_end_is_the_reply);
     tcase_add_test(tests, what_is_too_much_is_refused);
     tcase_add_test(tests, a_command_has_its_own_deadline);
+    tcase_add_test(tests, a_connection_that_is_silent_is_given_up);
     tcase_add_test(tests, a_node_that_is_gone_is_left_alone_and_there_is_a_fallback);
     tcase_add_test(tests, threads_share_a_handle);
     tcase_add_test(tests, threads_share_connections_that_break);
