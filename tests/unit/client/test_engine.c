@@ -33,8 +33,8 @@ struct script {
     unsigned counter; /* INCR */
     unsigned topology_questions;
     unsigned close_every; /* INCR: the connection is closed, before or after */
-    bool silent;
-    unsigned silent_below; /* connections of smaller numbers are not answered */
+    _Atomic(bool) silent;
+    _Atomic(unsigned) silent_below; /* connections of smaller numbers are not answered */
 };
 
 static struct script script;
