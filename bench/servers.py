@@ -69,7 +69,11 @@ class Server:
         return torc_cluster.parse_info(self.command("INFO"))
 
     def used_bytes(self):
-        return int(self.info()["used_memory"])
+        """What counts towards maxmemory. torc-node counts what the process takes besides its data, and
+        says so apart; redis-server has both in one figure."""
+        info = self.info()
+        apart = int(info["used_memory_overhead"]) if "torc_version" in info else 0
+        return int(info["used_memory"]) + apart
 
     def resident_bytes(self):
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()

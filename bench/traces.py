@@ -12,16 +12,18 @@ import json
 import lzma
 import pathlib
 import sys
+import time
 
 import servers
 
 ROOT = servers.ROOT
 TORC_POLICIES = ("s3fifo", "lru", "lfu", "random")
 REDIS_POLICIES = ("allkeys-lru", "allkeys-lfu")
-LIMIT_MIN = 1 << 20     # of the smallest size: buffers and tables are to be small beside it
-VALUE_MAX = 8192
-FLIGHT_SHARE = 256      # of the objects that fit, at most one is in flight: order is what matters
+LIMIT_MIN = 8 << 20     # of the smallest size: buffers and tables are to be small beside it
+VALUE_MAX = 65536
+FLIGHT_SHARE = 64       # of the objects that fit, at most one is in flight: order is what matters
 FLIGHT_MAX = 64
+SETTLE_SECONDS = 0.5    # after which a server knows what it takes when empty
 NEAR = 1.03             # of the simulated figure
 
 # Simulated S3-FIFO (small queue 10 %) by objects of equal size; shares in percent.
@@ -79,6 +81,7 @@ def measure(trace, share, object_bytes, torc_policies):
     for kind, policies in (("torc", torc_policies), ("redis", REDIS_POLICIES)):
         for policy in policies:
             with start(kind, policy) as server:
+                time.sleep(SETTLE_SECONDS)
                 server.command("CONFIG", "SET", "maxmemory",
                                server.used_bytes() + row["data_bytes"])
                 row["miss_ratio"][f"{kind} {policy}"] = replay(server, trace.path,

@@ -24,6 +24,12 @@
 
 #define FILES_BESIDE_CLIENTS 256 /* listeners, the bus, the state file, libraries */
 
+/* jemalloc reads this when it begins. Pages that are free go back to the system after a second (ten
+ * are usual), so that the resident size is what is in use, and a thread of its own gives them back:
+ * madvise of a large run takes longer than a command may wait. Figures: docs/architecture.md. */
+extern const char *malloc_conf;
+const char *malloc_conf = "background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0";
+
 enum exit_code { EXIT_RUNTIME_FAILURE = 1, EXIT_BAD_USAGE = 2 };
 
 static int create_parts(struct node *node)

@@ -1,12 +1,36 @@
 #include "node/memory.h"
 
+#include "node/allocator.h"
+#include "node/clock.h"
 #include "node/maintenance.h"
 #include "node/worker.h"
+
+#include <stdio.h>
+#include <unistd.h>
 
 /* For one write, so that its client does not feel it: evictions, and steps of some hundred
  * nanoseconds each. */
 #define EVICTIONS_PER_WRITE 64
 #define STEPS_PER_WRITE 1024
+
+/* Of --memory, what keys and values have in any case, whatever the rest of the process takes. */
+#define DATA_SHARE_MIN 8 /* an eighth */
+/* What the process takes besides is averaged over so many looks, some two seconds: what is freed
+ * goes back to the system within that time, and must not look like something that more evictions
+ * help against. */
+#define OVERHEAD_LOOKS 16
+#define OVERHEAD_LOOKS_OVER 4 /* while it takes more than so many percent of what it may */
+#define OVER_PERCENT 104
+
+/* Unused bytes in the allocator's pages, in percent of the used ones, from which keys are moved
+ * together; and a number of bytes that is not worth it. */
+#define COMPACT_PERCENT 8
+#define COMPACT_BYTES_MIN (8u * 1024 * 1024)
+#define COMPACT_LOOKS 10          /* between two looks at the allocator's statistics */
+#define COMPACT_PAUSE 300         /* looks, after a round that has not helped */
+#define COMPACT_BUDGET_US 500     /* of a tick's 10 ms */
+#define COMPACT_URGENT_PERCENT 20 /* unused, from which on it may take more */
+#define COMPACT_URGENT_US 900
 
 enum progress {
     PROGRESS_EVICTED,
@@ -70,6 +94,14 @@ static enum progress take(struct worker *worker)
     return victim != NULL ? PROGRESS_EVICTED : PROGRESS_STEP;
 }
 
+/* Of --memory, what is left for keys and values. */
+static uint64_t data_limit(const struct node *node, uint64_t limit)
+{
+    uint64_t overhead = atomic_load_explicit(&node->memory_overhead, memory_order_relaxed);
+    uint64_t least = limit / DATA_SHARE_MIN;
+    return limit > least + overhead ? limit - overhead : least;
+}
+
 /* True while what this node leads fits its share of --memory: as of the last look at all slots, and
  * what has changed since but for the copies. */
 static bool within_share(struct node *node, uint64_t limit)
@@ -79,7 +111,7 @@ static bool within_share(struct node *node, uint64_t limit)
     int64_t copied = atomic_load_explicit(&node->copied_since_bytes, memory_order_relaxed);
     int64_t led = (int64_t)atomic_load_explicit(&node->led_bytes, memory_order_relaxed);
     uint64_t share = atomic_load_explicit(&node->led_share_permille, memory_order_relaxed);
-    return led + memory - then - copied < (int64_t)(limit / 1000 * share);
+    return led + memory - then - copied < (int64_t)(data_limit(node, limit) / 1000 * share);
 }
 
 bool memory_make_room(struct worker *worker)
@@ -115,6 +147,13 @@ bool memory_make_room(struct worker *worker)
     return true;
 }
 
+void memory_keep_within(struct worker *worker)
+{
+    if (!memory_make_room(worker)) {
+        return; /* there is nothing to evict: writes are refused */
+    }
+}
+
 void memory_take_stock(struct node *node)
 {
     uint64_t led = 0;
@@ -135,6 +174,108 @@ void memory_take_stock(struct node *node)
     atomic_store_explicit(&node->led_seen_at_bytes, memory, memory_order_relaxed);
     atomic_store_explicit(&node->led_share_permille, all == 0 ? 1000 : led_slots * 1000 / all,
                           memory_order_relaxed);
+}
+
+uint64_t memory_resident_bytes(void)
+{
+    unsigned long long total = 0;
+    unsigned long long resident = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (file == NULL) {
+        return 0;
+    }
+    if (fscanf(file, "%llu %llu", &total, &resident) != 2) {
+        resident = 0;
+    }
+    fclose(file);
+    long page = sysconf(_SC_PAGESIZE);
+    return page < 0 ? 0 : resident * (uint64_t)page;
+}
+
+static void watch_overhead(struct node *node)
+{
+    int64_t resident = (int64_t)memory_resident_bytes();
+    int64_t above = resident - (int64_t)node_memory(node);
+    int64_t overhead = (int64_t)atomic_load_explicit(&node->memory_overhead, memory_order_relaxed);
+    above = above < 0 ? 0 : above;
+    int64_t limit =
+        (int64_t)atomic_load_explicit(&node->config.memory_bytes_max, memory_order_relaxed);
+    int64_t looks =
+        limit != 0 && resident > limit / 100 * OVER_PERCENT ? OVERHEAD_LOOKS_OVER : OVERHEAD_LOOKS;
+    overhead += overhead == 0 ? above : (above - overhead) / looks;
+    atomic_store_explicit(&node->memory_overhead, (uint64_t)overhead, memory_order_relaxed);
+}
+
+/* Begins a round of moving keys when that may help, and the last one did. */
+static void watch_fragmentation(struct node *node)
+{
+    struct memory_watch *watch = &node->memory_watch;
+    struct allocator_stats stats;
+    if (++watch->looks < COMPACT_LOOKS || !allocator_stats(&stats)) {
+        return;
+    }
+    watch->looks = 0;
+    watch->pause = watch->pause > COMPACT_LOOKS ? watch->pause - COMPACT_LOOKS : 0;
+    uint64_t unused = stats.active > stats.allocated ? stats.active - stats.allocated : 0;
+    bool wanted = unused > COMPACT_BYTES_MIN && unused * 100 > stats.allocated * COMPACT_PERCENT;
+    for (unsigned i = 0; i < node->worker_count; i++) {
+        wanted =
+            wanted && !atomic_load_explicit(&node->workers[i]->compacting, memory_order_relaxed);
+    }
+    if (!wanted || watch->pause > 0) {
+        return;
+    }
+    /* What is unused grows for other reasons while keys are moved: whether that is of use shows in
+     * how many there were to move. */
+    uint64_t moved = NODE_STAT(node, compacted);
+    bool useful =
+        watch->rounds++ == 0 || (moved - watch->moved_before) * 100 > node_key_count(node);
+    watch->moved_before = moved;
+    if (!useful) {
+        watch->pause = COMPACT_PAUSE;
+        watch->rounds = 0;
+        return;
+    }
+    bool urgent = unused * 100 > stats.allocated * COMPACT_URGENT_PERCENT;
+    atomic_store_explicit(&node->compact_budget_us, urgent ? COMPACT_URGENT_US : COMPACT_BUDGET_US,
+                          memory_order_relaxed);
+    for (unsigned i = 0; i < node->worker_count; i++) {
+        atomic_store_explicit(&node->workers[i]->compacting, true, memory_order_relaxed);
+    }
+}
+
+void memory_watch(struct node *node)
+{
+    if (allocator_is_known()) {
+        watch_overhead(node);
+        watch_fragmentation(node);
+    }
+}
+
+void memory_compact(struct worker *worker)
+{
+    struct node *node = worker->node;
+    if (!atomic_load_explicit(&worker->compacting, memory_order_relaxed)) {
+        return;
+    }
+    uint64_t started = clock_monotonic_us();
+    uint64_t budget_us = atomic_load_explicit(&node->compact_budget_us, memory_order_relaxed);
+    do {
+        struct slot *slot = &node->slots[worker->compact_slot];
+        size_t moved = 0;
+        slot_lock(slot);
+        worker->compact_cursor = keyspace_compact(slot_keys(slot), worker->compact_cursor, &moved);
+        slot_unlock(slot);
+        stat_add(&worker->stats.compacted, moved);
+        if (worker->compact_cursor == 0) {
+            worker->compact_slot += node->worker_count;
+        }
+        if (worker->compact_slot >= SLOT_COUNT) {
+            worker->compact_slot = worker->index;
+            atomic_store_explicit(&worker->compacting, false, memory_order_relaxed);
+            return;
+        }
+    } while (clock_monotonic_us() - started < budget_us);
 }
 
 void memory_follow_config(struct node *node)

@@ -7,6 +7,7 @@
 #include "base/attributes.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct node;
 struct worker;
@@ -21,8 +22,20 @@ struct worker;
  * of other nodes' copies would have to drop all of its own keys.
  */
 bool memory_make_room(struct worker *worker) TORC_MUST_USE;
+/* The same where nobody writes: what is left for keys and values may have shrunk. Call often. */
+void memory_keep_within(struct worker *worker);
 /* Takes stock of what the node leads; call every tenth of a second when there is a limit. */
 void memory_take_stock(struct node *node);
+/* Bytes of the process that are in memory, 0 where /proc is missing. Any thread. */
+uint64_t memory_resident_bytes(void);
+/*
+ * Looks how much the process takes besides keys and values, so that --memory holds for all of it,
+ * and whether so much of the allocator's pages is unused that keys should be moved together. Call
+ * every tenth of a second. Worker 0.
+ */
+void memory_watch(struct node *node);
+/* Moves some of the keys in this worker's share of the slots, while that is wanted. */
+void memory_compact(struct worker *worker);
 /* Follows changes of --memory and --eviction. Call often: it costs some loads. */
 void memory_follow_config(struct node *node);
 

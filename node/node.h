@@ -31,7 +31,7 @@ struct worker_stats {
     _Atomic uint64_t commands, commands_proxied, commands_from_peers;
     _Atomic uint64_t bytes_in, bytes_out;
     _Atomic uint64_t hits, misses;
-    _Atomic uint64_t expired, evicted;
+    _Atomic uint64_t expired, evicted, compacted;
     _Atomic uint64_t error_replies, protocol_errors, moved_replies;
     _Atomic uint64_t effects_sent, effects_applied, effects_refused;
     _Atomic uint64_t refill_bytes, refill_keys; /* sent of slots that move or are refilled */
@@ -48,6 +48,12 @@ static inline uint64_t stat_read(const _Atomic uint64_t *counter)
 {
     return atomic_load_explicit(counter, memory_order_relaxed);
 }
+
+/* See memory_watch. */
+struct memory_watch {
+    uint64_t moved_before; /* keys, at the beginning of the round of compaction under way */
+    unsigned looks, pause, rounds;
+};
 
 struct node {
     /* constant after start */
@@ -72,6 +78,9 @@ struct node {
     struct check check;
     struct cluster_text *cluster_text; /* see commands/cluster_text.h */
 
+    /* worker 0 */
+    struct memory_watch memory_watch;
+
     /* view_lock for the pointer; the view itself is immutable */
     pthread_mutex_t view_lock;
     const struct view *view; /* NULL until the node has joined or founded */
@@ -89,6 +98,8 @@ struct node {
     _Atomic uint64_t led_seen_at_bytes;     /* store_memory at that look */
     _Atomic int64_t copied_since_bytes;     /* growth since then of the slots it keeps copies of */
     _Atomic uint64_t led_share_permille;    /* of --memory, for the slots it leads */
+    _Atomic uint64_t compact_budget_us;     /* of a worker's tick */
+    _Atomic uint64_t memory_overhead;       /* resident bytes besides keys and values, averaged */
     _Atomic uint32_t operations_per_second; /* commands in the last second */
     _Atomic size_t unserved_slots;          /* that this node leads and has not taken over yet */
     /* The control thread writes these two. A reply leaves only before the lease ends, and only if

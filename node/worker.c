@@ -325,6 +325,7 @@ static void set_tick(struct worker *worker)
 {
     bool busy = worker->held_first != NULL || atomic_load(&worker->refills_due) ||
                 worker->waiting != NULL || worker->bus_held > 0 || worker->freeing ||
+                atomic_load_explicit(&worker->compacting, memory_order_relaxed) ||
                 check_is_due(worker) || node_has_expiries(worker->node);
     double wanted = busy ? TICK_SECONDS : IDLE_TICK_SECONDS;
     if (worker->tick.repeat != wanted) {
@@ -392,10 +393,15 @@ static void on_tick(struct ev_loop *loop, ev_timer *watcher, int events)
         worker->freeing = maintenance_free_some(worker->node);
         memory_follow_config(worker->node);
     }
-    if (worker->index == 0 && now_ms >= worker->memory_look_at_ms &&
-        atomic_load_explicit(&worker->node->config.memory_bytes_max, memory_order_relaxed) != 0) {
+    memory_keep_within(worker);
+    memory_compact(worker);
+    if (worker->index == 0 && now_ms >= worker->memory_look_at_ms) {
         worker->memory_look_at_ms = now_ms + MEMORY_LOOK_MS;
-        memory_take_stock(worker->node);
+        memory_watch(worker->node);
+        if (atomic_load_explicit(&worker->node->config.memory_bytes_max, memory_order_relaxed) !=
+            0) {
+            memory_take_stock(worker->node);
+        }
     }
     operations_tick(worker, now_ms);
     bus_connections_tick(worker, now_ms);
@@ -449,6 +455,7 @@ struct worker *worker_create(struct node *node, unsigned index)
     }
     prng_init(&worker->prng, clock_ms(CLOCK_REALTIME) ^ ((uint64_t)index << 56));
     evictor_init(&worker->evictor, prng_next(&worker->prng));
+    worker->compact_slot = index;
     argument_list_init(&worker->arguments);
     argument_list_init(&worker->replayed);
     argument_list_init(&worker->looked_at);

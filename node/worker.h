@@ -51,6 +51,7 @@ struct worker {
     _Atomic bool look_at_clients; /* some are to be killed, or a pause has ended */
     _Atomic bool streams_dirty;   /* a stream that it sends has something new */
     _Atomic bool refills_due;     /* some slot of its share has members to attach */
+    _Atomic bool compacting;      /* goes round its slots, moving keys out of sparse pages */
     _Atomic bool view_came;       /* what is held may find its way now */
     _Atomic size_t waiting_count; /* operations in `waiting`; the worker writes it */
 
@@ -101,6 +102,8 @@ struct worker {
     uint32_t sent_total; /* the sum of it: mostly 0, and then the table is not looked at */
     uint16_t sweep_slot; /* where the expiry sweep goes on */
     struct evictor evictor;
+    unsigned compact_slot; /* where moving keys goes on */
+    uint64_t compact_cursor;
     uint64_t accept_paused_until_ms;
     bool freeing;               /* worker 0: what was discarded is not all freed */
     uint64_t memory_look_at_ms; /* worker 0: when it next takes stock; monotonic */

@@ -6,6 +6,7 @@
 #include "node/clock.h"
 #include "node/commands/cluster.h"
 #include "node/commands/handlers.h"
+#include "node/memory.h"
 #include "node/node.h"
 #include "node/peers.h"
 #include "node/session.h"
@@ -76,23 +77,6 @@ static const char *human(char out[32], uint64_t bytes)
     return out;
 }
 
-/* Resident bytes of the process, 0 where /proc is missing. */
-static uint64_t resident_bytes(void)
-{
-    unsigned long long total = 0;
-    unsigned long long resident = 0;
-    FILE *file = fopen("/proc/self/statm", "re");
-    if (file == NULL) {
-        return 0;
-    }
-    if (fscanf(file, "%llu %llu", &total, &resident) != 2) {
-        resident = 0;
-    }
-    fclose(file);
-    long page = sysconf(_SC_PAGESIZE);
-    return page < 0 ? 0 : resident * (uint64_t)page;
-}
-
 static const char *policy_name(int policy)
 {
     switch ((enum eviction_policy)policy) {
@@ -116,8 +100,9 @@ static void write_memory(struct buf *out, struct node *node, uint64_t now_ms)
     char resident_text[32];
     char limit_text[32];
     uint64_t used = node_memory(node);
-    uint64_t resident = resident_bytes();
+    uint64_t resident = memory_resident_bytes();
     uint64_t limit = stat_read(&node->config.memory_bytes_max);
+    uint64_t overhead = atomic_load_explicit(&node->memory_overhead, memory_order_relaxed);
     int policy = atomic_load_explicit(&node->config.eviction, memory_order_relaxed);
     buf_append_format(out,
                       "used_memory:%llu\r\n"
@@ -125,14 +110,16 @@ static void write_memory(struct buf *out, struct node *node, uint64_t now_ms)
                       "used_memory_rss:%llu\r\n"
                       "used_memory_rss_human:%s\r\n"
                       "used_memory_dataset:%llu\r\n"
+                      "used_memory_overhead:%llu\r\n"
                       "maxmemory:%llu\r\n"
                       "maxmemory_human:%s\r\n"
                       "maxmemory_policy:%s\r\n"
                       "mem_fragmentation_ratio:%.2f\r\n",
                       (unsigned long long)used, human(used_text, used),
                       (unsigned long long)resident, human(resident_text, resident),
-                      (unsigned long long)used, (unsigned long long)limit, human(limit_text, limit),
-                      policy_name(policy), used == 0 ? 0.0 : (double)resident / (double)used);
+                      (unsigned long long)used, (unsigned long long)overhead,
+                      (unsigned long long)limit, human(limit_text, limit), policy_name(policy),
+                      used == 0 ? 0.0 : (double)resident / (double)used);
 }
 
 /* Nothing is kept on disk; clients look here to see that the node is not busy loading. */
@@ -160,6 +147,7 @@ static void write_stats(struct buf *out, struct node *node, uint64_t now_ms)
                       "rejected_connections:%llu\r\n"
                       "expired_keys:%llu\r\n"
                       "evicted_keys:%llu\r\n"
+                      "active_defrag_key_hits:%llu\r\n"
                       "keyspace_hits:%llu\r\n"
                       "keyspace_misses:%llu\r\n"
                       "pubsub_channels:0\r\n"
@@ -168,8 +156,8 @@ static void write_stats(struct buf *out, struct node *node, uint64_t now_ms)
                       STAT(node, connections_accepted), STAT(node, commands),
                       atomic_load(&node->operations_per_second), STAT(node, bytes_in),
                       STAT(node, bytes_out), STAT(node, connections_rejected), STAT(node, expired),
-                      STAT(node, evicted), STAT(node, hits), STAT(node, misses),
-                      STAT(node, error_replies));
+                      STAT(node, evicted), STAT(node, compacted), STAT(node, hits),
+                      STAT(node, misses), STAT(node, error_replies));
 }
 
 /* How many bytes of what this node sent each of the others it has not acknowledged. */

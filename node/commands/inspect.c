@@ -1,14 +1,9 @@
 /*
  * OBJECT and MEMORY: how a value is held. They look at keys without counting as use of them.
  */
+#include "node/allocator.h"
 #include "node/commands/common.h"
 #include "node/commands/handlers.h"
-
-#include <malloc.h>
-
-/* jemalloc's control, when that is what the program was linked with. */
-extern int mallctl(const char *name, void *old, size_t *old_size, void *new, size_t new_size)
-    __attribute__((weak));
 
 /* The object of argument 2; without one it replies null. */
 static struct object *find_inspected(struct call *call)
@@ -121,12 +116,7 @@ void memory_usage_command(struct call *call)
 
 void memory_purge_command(struct call *call)
 {
-    if (mallctl != NULL) {
-        /* 4096 stands for all arenas (MALLCTL_ARENAS_ALL); there is no harm when it fails. */
-        (void)mallctl("arena.4096.purge", NULL, NULL, NULL, 0);
-    } else {
-        malloc_trim(0);
-    }
+    allocator_purge();
     reply_ok(call->reply);
 }
 

@@ -192,6 +192,11 @@ typedef void keyspace_expirer(void *context, struct keyspace *keys, struct objec
 size_t keyspace_expired(struct keyspace *keys, uint64_t now_ms, size_t budget,
                         keyspace_expirer *visit, void *context);
 
+/* Moves what lies in nearly empty pages, of about a thousand keys from a place on (a cursor as
+ * above), and adds to *moved how many keys that were. Returns where to go on, 0 = that was all.
+ * Does nothing with an allocator that cannot say what lies where. */
+uint64_t keyspace_compact(struct keyspace *keys, uint64_t cursor, size_t *moved);
+
 /*
  * One versioned, self-checking format for DUMP, RESTORE, slot transfer and snapshots: the value
  * without key and expiry. docs/protocol.md.
