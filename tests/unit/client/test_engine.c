@@ -49,7 +49,19 @@ static void begin_script(bool cluster)
 
 static void refuse_next(const char *reply)
 {
+    pthread_mutex_lock(&script.lock);
     script.refusals[script.refusal_count++] = reply;
+    pthread_mutex_unlock(&script.lock);
+}
+
+/* How often CLUSTER SLOTS was asked for since the last time. */
+static unsigned take_topology_questions(void)
+{
+    pthread_mutex_lock(&script.lock);
+    const unsigned count = script.topology_questions;
+    script.topology_questions = 0;
+    pthread_mutex_unlock(&script.lock);
+    return count;
 }
 
 static bool execute(const struct arguments *arguments, struct buf *out)
@@ -607,7 +619,7 @@ END_TEST
 /* ----------------------------------------------------------------------------------------- storms
  */
 
-START_TEST(many_clients_that_are_redirected_ask_once_each)
+START_TEST(many_clients_that_are_redirected_make_no_storm)
 {
     enum { CLIENTS = 100 };
     struct fake nodes[2];
@@ -621,15 +633,16 @@ START_TEST(many_clients_that_are_redirected_ask_once_each)
     for (int i = 0; i < CLIENTS; i++) {
         clients[i] = connect_to(&nodes[i % 2], NULL);
     }
-    ck_assert_uint_eq(script.topology_questions, CLIENTS);
-    script.topology_questions = 0;
+    ck_assert_uint_eq(take_topology_questions(), CLIENTS);
     (void)snprintf(moved, sizeof(moved), "-MOVED 7629 %s\r\n", nodes[1].address);
     const uint64_t until_ms = now_ms() + REFRESH_SPREAD_MS + 200;
     for (unsigned turn = 0; turn < 3 || now_ms() < until_ms; turn++) {
         for (int i = 0; i < CLIENTS; i++) {
             if (turn == 0) {
+                pthread_mutex_lock(&script.lock);
                 script.refusal_next = 0;
                 script.refusal_count = 0;
+                pthread_mutex_unlock(&script.lock);
                 refuse_next(moved);
             }
             redisReply *reply = torc_command(clients[i], "GET " KEY);
@@ -638,8 +651,10 @@ START_TEST(many_clients_that_are_redirected_ask_once_each)
             torc_reply_free(reply);
         }
     }
-    ck_assert_uint_ge(script.topology_questions, CLIENTS / 2);
-    ck_assert_uint_le(script.topology_questions, CLIENTS);
+    const unsigned asked = take_topology_questions();
+    /* On a busy machine some node may take too long to answer, and another be asked. */
+    ck_assert_uint_ge(asked, CLIENTS / 2);
+    ck_assert_uint_le(asked, 2 * CLIENTS);
     for (int i = 0; i < CLIENTS; i++) {
         torc_close(clients[i]);
     }
@@ -666,7 +681,7 @@ int main(void)
     tcase_add_test(tests, callbacks_come_on_a_thread_of_the_library);
     tcase_add_test(tests, callbacks_come_in_the_programs_loop);
     tcase_add_test(tests, closing_calls_what_is_on_its_way);
-    tcase_add_test(tests, many_clients_that_are_redirected_ask_once_each);
+    tcase_add_test(tests, many_clients_that_are_redirected_make_no_storm);
     Suite *suite = suite_create("client/engine");
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
