@@ -37,14 +37,15 @@ static void send_key(void *context, const struct copy_key *key)
         return;
     }
     buf_reset(&feed->payload, SIZE_MAX);
-    op_encode_refill_key(&feed->payload, key->key, key->expire_at_ms, key->dump);
+    op_encode_refill_key(&feed->payload, key->key, key->expire_at_ms, key->dump.size);
     if (feed->payload.failed) {
         abort(); /* a copy with a key missing would look whole */
     }
     append(feed->rim, feed->copy, feed->member,
            (struct op){.kind = feed->piece ? OP_REFILL_PIECE : OP_REFILL_KEY,
                        .flags = feed->first ? OP_FLAG_FIRST : 0,
-                       .payload = buf_bytes(&feed->payload)});
+                       .payload = buf_bytes(&feed->payload),
+                       .more = key->dump});
     feed->sent = true;
 }
 
@@ -195,12 +196,9 @@ void copy_publish_once(struct copy *copy, const struct copy_rim *rim, struct byt
     }
     if (once != NULL && copy->member_count > 0) {
         encode_outcome(&payload, once, reply);
-        buf_append(&payload, effects.data, effects.size);
-        if (payload.failed) {
-            abort(); /* the effect is made and cannot be told */
-        }
         op.flags = OP_FLAG_ONCE;
         op.payload = buf_bytes(&payload);
+        op.more = effects;
     }
     for (size_t i = 0; i < copy->member_count; i++) {
         struct copy_member *member = &copy->members[i];

@@ -8,10 +8,15 @@
 
 #define OP_SIZE_MIN (OP_HEADER_SIZE - sizeof(uint32_t))
 
+size_t op_size(const struct op *op)
+{
+    return OP_HEADER_SIZE + op->payload.size + op->more.size;
+}
+
 void op_encode(struct buf *out, const struct op *op)
 {
-    assert(op->payload.size <= BUS_FRAME_SIZE_MAX);
-    write_u32(out, (uint32_t)(OP_SIZE_MIN + op->payload.size));
+    assert(op->payload.size + op->more.size <= BUS_FRAME_SIZE_MAX);
+    write_u32(out, (uint32_t)(op_size(op) - sizeof(uint32_t)));
     write_u8(out, op->kind);
     write_u8(out, op->flags);
     write_u16(out, op->slot);
@@ -19,6 +24,7 @@ void op_encode(struct buf *out, const struct op *op)
     write_u64(out, op->epoch);
     write_u64(out, op->sequence);
     buf_append(out, op->payload.data, op->payload.size);
+    buf_append(out, op->more.data, op->more.size);
 }
 
 int op_decode(struct bytes input, struct op *out, size_t *consumed)
@@ -46,16 +52,17 @@ int op_decode(struct bytes input, struct op *out, size_t *consumed)
         return TORC_EAGAIN;
     }
     out->payload = (struct bytes){input.data + OP_HEADER_SIZE, size - OP_SIZE_MIN};
+    out->more = (struct bytes){NULL, 0};
     *consumed = sizeof(uint32_t) + size;
     return TORC_OK;
 }
 
 void op_encode_refill_key(struct buf *out, struct bytes key, uint64_t expire_at_ms,
-                          struct bytes dump)
+                          size_t dump_size)
 {
     write_bytes32(out, key);
     write_u64(out, expire_at_ms);
-    write_bytes32(out, dump);
+    write_u32(out, (uint32_t)dump_size);
 }
 
 int op_decode_refill_key(struct bytes payload, struct bytes *key, uint64_t *expire_at_ms,

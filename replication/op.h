@@ -48,8 +48,12 @@ struct op {
     uint64_t epoch;      /* effect: under which it was made; end: of the last effect in the copy */
     uint64_t sequence;
     struct bytes payload; /* borrowed from the input */
+    struct bytes more; /* to encode: what follows the payload, so that nobody has to join the two;
+                          decoded: empty */
 };
 
+/* Encoded. */
+size_t op_size(const struct op *op);
 /* Appends one operation. */
 void op_encode(struct buf *out, const struct op *op);
 
@@ -57,10 +61,10 @@ void op_encode(struct buf *out, const struct op *op);
  * there yet), TORC_ECORRUPT (unknown kind, bad slot, a size over the limit). */
 int op_decode(struct bytes input, struct op *out, size_t *consumed) TORC_MUST_USE;
 
-/* The payload of OP_REFILL_KEY, and of OP_REFILL_PIECE. Decode: 0 or TORC_ECORRUPT; results borrow
- * from the payload. */
+/* The payload of OP_REFILL_KEY, and of OP_REFILL_PIECE; encoded is all but the dump, which must
+ * follow. Decode: 0 or TORC_ECORRUPT; results borrow from the payload. */
 void op_encode_refill_key(struct buf *out, struct bytes key, uint64_t expire_at_ms,
-                          struct bytes dump);
+                          size_t dump_size);
 int op_decode_refill_key(struct bytes payload, struct bytes *key, uint64_t *expire_at_ms,
                          struct bytes *dump) TORC_MUST_USE;
 

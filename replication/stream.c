@@ -20,7 +20,7 @@ void stream_deinit(struct stream *stream)
 
 int stream_append(struct stream *stream, const struct op *op, uint64_t *position)
 {
-    size_t size = OP_HEADER_SIZE + op->payload.size;
+    size_t size = op_size(op);
     if (buf_reserve(&stream->backlog, size) != TORC_OK) {
         stream->backlog.failed = false; /* nothing was written: the stream is still whole */
         return TORC_ENOMEM;

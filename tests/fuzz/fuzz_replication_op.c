@@ -21,7 +21,8 @@ static void check_refill_key(struct bytes payload)
     uint64_t expire_at_ms;
     if (op_decode_refill_key(payload, &key, &expire_at_ms, &dump) == TORC_OK) {
         struct buf out = {0};
-        op_encode_refill_key(&out, key, expire_at_ms, dump);
+        op_encode_refill_key(&out, key, expire_at_ms, dump.size);
+        buf_append(&out, dump.data, dump.size);
         assert(bytes_equal(buf_bytes(&out), payload));
         buf_deinit(&out);
     }

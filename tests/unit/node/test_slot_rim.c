@@ -140,7 +140,8 @@ static enum copy_verdict receive_key(const char *key, const char *value, uint64_
     ck_assert_int_eq(
         keyspace_set_string(elsewhere, name, key_hash(name), bytes_of(value), 0, &object), TORC_OK);
     object_dump(object, &dump);
-    op_encode_refill_key(&payload, name, expire_at_ms, buf_bytes(&dump));
+    op_encode_refill_key(&payload, name, expire_at_ms, buf_size(&dump));
+    buf_append(&payload, buf_head(&dump), buf_size(&dump));
     enum copy_verdict verdict = receive(OP_REFILL_KEY, 0, buf_bytes(&payload));
     buf_deinit(&dump);
     buf_deinit(&payload);
@@ -212,7 +213,8 @@ START_TEST(test_refill_with_damaged_keys)
     struct buf payload = {0};
     follow();
     ck_assert_int_eq(receive(OP_REFILL_BEGIN, 0, nothing), COPY_APPLIED);
-    op_encode_refill_key(&payload, bytes_of("key"), 0, bytes_of("no dump at all"));
+    op_encode_refill_key(&payload, bytes_of("key"), 0, strlen("no dump at all"));
+    buf_append_text(&payload, "no dump at all");
     ck_assert_int_eq(receive(OP_REFILL_KEY, 0, buf_bytes(&payload)), COPY_BROKEN);
     ck_assert_int_eq(receive(OP_REFILL_KEY, 0, bytes_of("x")), COPY_BROKEN);
     ck_assert_uint_eq(keyspace_count(slot->incoming), 0);

@@ -56,12 +56,16 @@ static void stream_append(void *context, struct replica_stream *stream, const st
     }
     struct fake_op *made = &stream->ops[stream->count++];
     *made = (struct fake_op){.op = *op};
-    char *payload = malloc(op->payload.size + 1);
+    char *payload = malloc(op->payload.size + op->more.size + 1);
     if (op->payload.size > 0) {
         memcpy(payload, op->payload.data, op->payload.size);
     }
-    made->op.payload.data = payload;
-    stream->appended += OP_HEADER_SIZE + op->payload.size;
+    if (op->more.size > 0) {
+        memcpy(payload + op->payload.size, op->more.data, op->more.size);
+    }
+    made->op.payload = (struct bytes){payload, op->payload.size + op->more.size};
+    made->op.more = (struct bytes){NULL, 0};
+    stream->appended += op_size(op);
     made->end = *position = stream->appended;
 }
 
