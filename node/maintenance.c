@@ -9,7 +9,7 @@
 #define FREE_OBJECTS 10000        /* at a time: about a millisecond */
 #define SWEEP_KEYS_PER_SLOT 64    /* deleted under one slot's lock */
 #define SWEEP_SLOTS_PER_TICK 4096 /* looked at; a look at a slot without work costs some 20 ns */
-#define SWEEP_BUDGET_NS 1000000   /* of a tick's 10 ms: expiry takes at most a tenth of a core */
+#define SWEEP_BUDGET_NS 700000    /* of a tick: so long a command may have to wait for it */
 
 bool maintenance_may_delete(const struct worker *worker, const struct slot *slot)
 {
@@ -63,11 +63,11 @@ static uint64_t now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-void maintenance_sweep(struct worker *worker)
+bool maintenance_sweep(struct worker *worker)
 {
     struct node *node = worker->node;
     if (!node_has_expiries(node)) {
-        return;
+        return false;
     }
     uint64_t started = now_ns();
     for (unsigned looked = 0; looked < SWEEP_SLOTS_PER_TICK; looked++) {
@@ -91,7 +91,8 @@ void maintenance_sweep(struct worker *worker)
         }
         slot_unlock(slot);
         if (soonest != 0 && now_ns() - started > SWEEP_BUDGET_NS) {
-            return;
+            return true;
         }
     }
+    return false;
 }

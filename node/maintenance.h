@@ -23,7 +23,8 @@ void maintenance_delete(struct worker *worker, struct slot *slot, const struct o
 /* Frees some of what giant slots held that have left this node or were emptied. True if there is
  * more. Worker 0. */
 bool maintenance_free_some(struct node *node);
-/* Deletes expired keys in this worker's share of the slots, within a budget. */
-void maintenance_sweep(struct worker *worker);
+/* Deletes expired keys in this worker's share of the slots, within a budget. True if that was used
+ * up: then there is most likely more. */
+bool maintenance_sweep(struct worker *worker);
 
 #endif

@@ -98,6 +98,7 @@ struct worker {
     uint32_t sent_count[SLOT_COUNT]; /* requests under way to the slot's leader */
     uint32_t sent_total; /* the sum of it: mostly 0, and then the table is not looked at */
     uint16_t sweep_slot; /* where the expiry sweep goes on */
+    bool sweep_behind;   /* it has more to do than its budget allowed */
     struct evictor evictor;
     unsigned compact_slot; /* where moving keys goes on */
     uint64_t compact_cursor;
