@@ -296,9 +296,10 @@ struct torc_load_options {
     uint64_t ttl_ms;        /* of what is loaded, up to a tenth less by chance; 0 = for ever */
     uint64_t absent_ttl_ms; /* how long it is remembered that there is none; 0 = not at all. It
                                stands in the cache as a value of 12 bytes, "\0torc.absent". */
-    uint64_t early_ms;      /* about how long loading takes: some call, chosen by chance, loads anew
-                               about so      long before the value expires, so that there is never a crowd
-                               that misses      it; the others have the cached one meanwhile. 0 = never */
+    /* About how long loading takes: some call, chosen by chance, loads anew about so long before
+     * the value expires, so that there is never a crowd that misses it; the others have the cached
+     * one meanwhile. 0 = never. */
+    uint64_t early_ms;
 };
 
 /* 0: *value is the caller's. TORC_ENOTFOUND: there is none. Else what the loader returned,
