@@ -261,7 +261,7 @@ static bool accept_acks(struct stream_sender *sender)
     spin_unlock(&stream->lock);
     buf_consume(&sender->in, used < all.size ? used : all.size);
     wake_waiting(sender);
-    if (refills_wanted(&sender->worker->refills)) {
+    if (atomic_load_explicit(&sender->worker->refills_due, memory_order_relaxed)) {
         sender->worker->acks_arrived = true; /* there is room for more of a refill */
     }
     return result == TORC_EAGAIN;
