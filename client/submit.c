@@ -122,8 +122,35 @@ int submit_bytes(struct torc *handle, const struct bytes *argv, size_t argc, red
 
 /* ------------------------------------------------------------------------------------ blocking */
 
+/* The call of a command, for a function that returns NULL when it cannot be made: last_error says
+ * why. */
+static struct call *call_of_format(struct torc *handle, const char *format, va_list arguments)
+{
+    struct call *call;
+    if (handle == NULL) {
+        return NULL;
+    }
+    last_error_begin(handle);
+    return command_line_format(handle, &call, format, arguments) == TORC_OK ? call : NULL;
+}
+
+static struct call *call_of_array(struct torc *handle, const struct torc_call_options *options,
+                                  int argc, const char **argv, const size_t *sizes)
+{
+    struct call *call;
+    if (handle == NULL) {
+        return NULL;
+    }
+    last_error_begin(handle);
+    return command_line_array(handle, &call, options, argc, argv, sizes) == TORC_OK ? call : NULL;
+}
+
+/* NULL is allowed: there is no reply then. */
 static redisReply *run(struct torc *handle, struct call *call)
 {
+    if (call == NULL) {
+        return NULL;
+    }
     redisReply *reply = submit_and_wait(handle, call) == TORC_OK ? take_reply(call) : NULL;
     call_release(call);
     return reply;
@@ -131,29 +158,17 @@ static redisReply *run(struct torc *handle, struct call *call)
 
 redisReply *torc_command(struct torc *handle, const char *format, ...)
 {
-    struct call *call;
-    if (handle == NULL) {
-        return NULL;
-    }
-    last_error_begin(handle);
     va_list arguments;
     va_start(arguments, format);
-    int result = command_line_format(handle, &call, format, arguments);
+    struct call *call = call_of_format(handle, format, arguments);
     va_end(arguments);
-    return result == TORC_OK ? run(handle, call) : NULL;
+    return run(handle, call);
 }
 
 redisReply *torc_command_with(struct torc *handle, const struct torc_call_options *options,
                               int argc, const char **argv, const size_t *sizes)
 {
-    struct call *call;
-    if (handle == NULL) {
-        return NULL;
-    }
-    last_error_begin(handle);
-    return command_line_array(handle, &call, options, argc, argv, sizes) == TORC_OK
-               ? run(handle, call)
-               : NULL;
+    return run(handle, call_of_array(handle, options, argc, argv, sizes));
 }
 
 redisReply *torc_command_argv(struct torc *handle, int argc, const char **argv, const size_t *sizes)
@@ -192,29 +207,18 @@ static struct torc_future *submit_future(struct torc *handle, struct call *call)
 
 struct torc_future *torc_submit(struct torc *handle, const char *format, ...)
 {
-    struct call *call;
-    if (handle == NULL) {
-        return NULL;
-    }
-    last_error_begin(handle);
     va_list arguments;
     va_start(arguments, format);
-    int result = command_line_format(handle, &call, format, arguments);
+    struct call *call = call_of_format(handle, format, arguments);
     va_end(arguments);
-    return result == TORC_OK ? submit_future(handle, call) : NULL;
+    return call == NULL ? NULL : submit_future(handle, call);
 }
 
 struct torc_future *torc_submit_with(struct torc *handle, const struct torc_call_options *options,
                                      int argc, const char **argv, const size_t *sizes)
 {
-    struct call *call;
-    if (handle == NULL) {
-        return NULL;
-    }
-    last_error_begin(handle);
-    return command_line_array(handle, &call, options, argc, argv, sizes) == TORC_OK
-               ? submit_future(handle, call)
-               : NULL;
+    struct call *call = call_of_array(handle, options, argc, argv, sizes);
+    return call == NULL ? NULL : submit_future(handle, call);
 }
 
 int torc_wait(struct torc_future *future, int timeout_ms, redisReply **reply)

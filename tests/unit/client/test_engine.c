@@ -122,6 +122,16 @@ static struct torc *connect_to(const struct fake *fake, const struct torc_option
     return torc;
 }
 
+/* A cluster of two nodes. */
+static void begin_two(struct fake nodes[2])
+{
+    begin_script(true);
+    for (int i = 0; i < 2; i++) {
+        fake_start(&nodes[i], answer, NULL);
+        script.ports[i] = nodes[i].port;
+    }
+}
+
 static uint64_t now_ms(void)
 {
     struct timespec now;
@@ -161,11 +171,7 @@ START_TEST(moved_in_a_pipeline_is_followed_in_order)
 {
     struct fake nodes[2];
     char moved[64];
-    begin_script(true);
-    fake_start(&nodes[0], answer, NULL);
-    fake_start(&nodes[1], answer, NULL);
-    script.ports[0] = nodes[0].port;
-    script.ports[1] = nodes[1].port;
+    begin_two(nodes);
     (void)snprintf(moved, sizeof(moved), "-MOVED 7629 %s\r\n", nodes[1].address);
     struct torc *torc = connect_to(&nodes[0], NULL);
     for (int i = 0; i < 20; i++) {
@@ -184,11 +190,7 @@ START_TEST(ask_is_followed_once_and_in_order)
 {
     struct fake nodes[2];
     char ask[64];
-    begin_script(true);
-    fake_start(&nodes[0], answer, NULL);
-    fake_start(&nodes[1], answer, NULL);
-    script.ports[0] = nodes[0].port;
-    script.ports[1] = nodes[1].port;
+    begin_two(nodes);
     (void)snprintf(ask, sizeof(ask), "-ASK 7629 %s\r\n", nodes[1].address);
     struct torc *torc = connect_to(&nodes[0], NULL);
     for (int i = 0; i < 5; i++) {
@@ -625,11 +627,7 @@ START_TEST(many_clients_that_are_redirected_make_no_storm)
     struct fake nodes[2];
     struct torc *clients[CLIENTS];
     char moved[64];
-    begin_script(true);
-    fake_start(&nodes[0], answer, NULL);
-    fake_start(&nodes[1], answer, NULL);
-    script.ports[0] = nodes[0].port;
-    script.ports[1] = nodes[1].port;
+    begin_two(nodes);
     for (int i = 0; i < CLIENTS; i++) {
         clients[i] = connect_to(&nodes[i % 2], NULL);
     }
