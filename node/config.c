@@ -26,18 +26,7 @@ struct config_fixed {
     const char *value;
 };
 
-static const struct config_choice redis_policies[] = {
-    {"noeviction", EVICTION_NONE},
-    {"allkeys-s3fifo", EVICTION_S3FIFO},
-    {"allkeys-lru", EVICTION_LRU},
-    {"allkeys-lfu", EVICTION_LFU},
-    {"allkeys-random", EVICTION_RANDOM},
-    {"volatile-ttl", EVICTION_TTL},
-    {"volatile-lru", EVICTION_VOLATILE_LRU},
-    {"volatile-lfu", EVICTION_VOLATILE_LFU},
-    {"volatile-random", EVICTION_VOLATILE_RANDOM},
-    {NULL, 0},
-};
+#define REDIS_POLICIES (&config_eviction_choices[CONFIG_OWN_POLICIES])
 
 static const struct config_choice redis_log_levels[] = {
     {"debug", LOG_DEBUG},     {"notice", LOG_INFO},   {"verbose", LOG_INFO},
@@ -46,7 +35,7 @@ static const struct config_choice redis_log_levels[] = {
 
 static const struct config_alias aliases[] = {
     {"maxmemory", "memory", NULL},
-    {"maxmemory-policy", "eviction", redis_policies},
+    {"maxmemory-policy", "eviction", REDIS_POLICIES},
     {"maxclients", "clients-max", NULL},
     {"timeout", "idle-timeout", NULL},
     {"loglevel", "log-level", redis_log_levels},
@@ -128,6 +117,17 @@ static const struct config_alias *alias_find(struct bytes name)
         }
     }
     return NULL;
+}
+
+const char *config_redis_policy(const struct config *config)
+{
+    int policy = atomic_load_explicit(&config->eviction, memory_order_relaxed);
+    const struct config_choice *choice = REDIS_POLICIES;
+    while (choice->name != NULL && choice->value != policy) {
+        choice++;
+    }
+    assert(choice->name != NULL);
+    return choice->name;
 }
 
 static void tell(const struct config *config, const char *name, const struct config_option *option,

@@ -66,6 +66,8 @@ enum config_outcome { CONFIG_RUN, CONFIG_EXIT_OK, CONFIG_EXIT_USAGE };
  * --help, --version and errors itself (stdout, stdout, stderr). */
 enum config_outcome config_parse(struct config *config, int argc, char **argv) TORC_MUST_USE;
 
+/* Redis's name of the eviction policy as it is now; static storage. */
+const char *config_redis_policy(const struct config *config);
 /* CONFIG GET: calls `each` with name and value for every parameter that a glob matches, both Torc's
  * names and the Redis names that mean the same. */
 void config_get(const struct config *config, struct bytes glob,

@@ -49,6 +49,10 @@ struct config_choice {
     int value;        /* of several names for one value the first is the one that is shown */
 };
 
+#define CONFIG_OWN_POLICIES 6
+/* Names of eviction policies: first Torc's own, so many; then Redis's, one for each policy. */
+extern const struct config_choice config_eviction_choices[];
+
 struct config_option {
     const char *name;     /* without the dashes; lower case */
     const char *argument; /* for --help, e.g. "PORT" */

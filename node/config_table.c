@@ -18,13 +18,14 @@ static const struct config_choice acks_choices[] = {
 
 static const struct config_choice yes_choices[] = {{"yes", 1}, {"no", 0}, {NULL, 0}};
 
-static const struct config_choice eviction_choices[] = {
+const struct config_choice config_eviction_choices[] = {
     {"none", EVICTION_NONE},
     {"s3fifo", EVICTION_S3FIFO},
     {"lru", EVICTION_LRU},
     {"lfu", EVICTION_LFU},
     {"ttl", EVICTION_TTL},
     {"random", EVICTION_RANDOM},
+    /* CONFIG_OWN_POLICIES so far; Redis's, each policy by one name */
     {"noeviction", EVICTION_NONE},
     {"allkeys-s3fifo", EVICTION_S3FIFO},
     {"allkeys-lru", EVICTION_LRU},
@@ -306,7 +307,7 @@ static const struct config_option options[] = {
      .kind = CONFIG_CHOICE,
      .storage = STORE_ATOMIC_INT,
      AT(eviction),
-     .choices = eviction_choices,
+     .choices = config_eviction_choices,
      .changeable = true,
      .initial = "s3fifo",
      .help =

@@ -77,22 +77,6 @@ static const char *human(char out[32], uint64_t bytes)
     return out;
 }
 
-static const char *policy_name(int policy)
-{
-    switch ((enum eviction_policy)policy) {
-    case EVICTION_NONE: return "noeviction";
-    case EVICTION_S3FIFO: return "allkeys-s3fifo";
-    case EVICTION_LRU: return "allkeys-lru";
-    case EVICTION_LFU: return "allkeys-lfu";
-    case EVICTION_TTL: return "volatile-ttl";
-    case EVICTION_RANDOM: return "allkeys-random";
-    case EVICTION_VOLATILE_LRU: return "volatile-lru";
-    case EVICTION_VOLATILE_LFU: return "volatile-lfu";
-    case EVICTION_VOLATILE_RANDOM: return "volatile-random";
-    }
-    return "noeviction";
-}
-
 static void write_memory(struct buf *out, struct node *node, uint64_t now_ms)
 {
     (void)now_ms;
@@ -103,7 +87,7 @@ static void write_memory(struct buf *out, struct node *node, uint64_t now_ms)
     uint64_t resident = memory_resident_bytes();
     uint64_t limit = stat_read(&node->config.memory_bytes_max);
     uint64_t overhead = atomic_load_explicit(&node->memory_overhead, memory_order_relaxed);
-    int policy = atomic_load_explicit(&node->config.eviction, memory_order_relaxed);
+    const char *policy = config_redis_policy(&node->config);
     buf_append_format(out,
                       "used_memory:%llu\r\n"
                       "used_memory_human:%s\r\n"
@@ -118,7 +102,7 @@ static void write_memory(struct buf *out, struct node *node, uint64_t now_ms)
                       (unsigned long long)used, human(used_text, used),
                       (unsigned long long)resident, human(resident_text, resident),
                       (unsigned long long)used, (unsigned long long)overhead,
-                      (unsigned long long)limit, human(limit_text, limit), policy_name(policy),
+                      (unsigned long long)limit, human(limit_text, limit), policy,
                       used == 0 ? 0.0 : (double)resident / (double)used);
 }
 
