@@ -23,6 +23,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "cluster"))
 
 import recovery  # noqa: E402 (found by the line above)
+import servers  # noqa: E402
 import torc_cluster  # noqa: E402
 
 LIMIT_SECONDS = 60.0  # for a change to end
@@ -61,11 +62,7 @@ class Change:
 
 
 def cpu_seconds(node):
-    """Processor time of all threads, user and system."""
-    total = 0
-    for path in pathlib.Path(f"/proc/{node.process.pid}/task").glob("*/schedstat"):
-        total += int(path.read_text().split()[0])
-    return total / 1e9
+    return servers.cpu_ns(node.process) / 1e9
 
 
 def holdings(node):

@@ -26,6 +26,14 @@ def pinned(core, words):
     return ["taskset", "-c", str(core), *map(str, words)]
 
 
+def cpu_ns(process):
+    """Processor time of all its threads so far, user and system."""
+    total = 0
+    for task in pathlib.Path(f"/proc/{process.pid}/task").iterdir():
+        total += int((task / "schedstat").read_text().split()[0])
+    return total
+
+
 class Server:
     """One process. `with` stops it and removes its folder."""
 
@@ -81,11 +89,7 @@ class Server:
                                if line.startswith("VmRSS:")))
 
     def cpu_ns(self):
-        """Processor time of all its threads so far, user and system."""
-        total = 0
-        for task in pathlib.Path(f"/proc/{self.process.pid}/task").iterdir():
-            total += int((task / "schedstat").read_text().split()[0])
-        return total
+        return cpu_ns(self.process)
 
 
 def start_torc(*arguments):

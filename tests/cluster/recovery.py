@@ -4,9 +4,9 @@ import functools
 import json
 import subprocess
 
-from torc_cluster import BUILD, PATIENCE, SLOT_COUNT, run_node, slot_of, wait_until
+from ring_tool import RING
+from torc_cluster import PATIENCE, SLOT_COUNT, run_node, slot_of, wait_until
 
-RING = BUILD / "client" / "torc-ring"
 ASK_SECONDS = 3.0
 
 

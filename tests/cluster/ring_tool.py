@@ -5,7 +5,7 @@ import subprocess
 from torc_cluster import BUILD, PATIENCE
 
 RING = BUILD / "client" / "torc-ring"
-WELL, USAGE, REFUSED, UNCONFIRMED = 0, 2, 4, 5
+WELL, PROBLEM, USAGE, UNREACHABLE, REFUSED, UNCONFIRMED = range(6)
 
 
 def begin(cluster, *arguments, **options):

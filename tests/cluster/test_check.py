@@ -9,7 +9,8 @@ import threading
 import pytest
 import redis
 
-from torc_cluster import BUILD, PATIENCE, SLOT_COUNT, slot_of, wait_until
+from ring_tool import RING
+from torc_cluster import PATIENCE, SLOT_COUNT, slot_of, wait_until
 
 
 def status(node):
@@ -19,7 +20,7 @@ def status(node):
 
 def ring_check(node, *options):
     """torc-ring check: its exit code and what it prints."""
-    done = subprocess.run([BUILD / "client" / "torc-ring", "-s", f"127.0.0.1:{node.port}", "check",
+    done = subprocess.run([RING, "-s", f"127.0.0.1:{node.port}", "check",
                            *options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True, timeout=60 * PATIENCE, check=False)
     assert done.stderr == ""

@@ -7,10 +7,8 @@ import subprocess
 
 import pytest
 
-from torc_cluster import BUILD, PATIENCE, ROOT, listening_socket, slot_of, wait_until
-
-RING = BUILD / "client" / "torc-ring"
-WELL, PROBLEM, USAGE, UNREACHABLE = 0, 1, 2, 3
+from ring_tool import PROBLEM, RING, UNREACHABLE, USAGE, WELL
+from torc_cluster import PATIENCE, ROOT, listening_socket, slot_of, wait_until
 
 
 def run(*arguments, **options):
