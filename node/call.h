@@ -72,9 +72,9 @@ void call_reply_syntax_error(struct call *call); /* ERR syntax error */
 void call_reply_wrong_type(struct call *call);   /* WRONGTYPE ... */
 void call_reply_not_integer(struct call *call);  /* ERR value is not an integer or out of range */
 void call_reply_no_memory(struct call *call);    /* OOM ... */
-/* True if argument `index`, in any case, is this lower-case word. */
 #define CALL_NOT_JOINED "CLUSTERDOWN the node has not joined a cluster yet"
 
+/* True if argument `index`, in any case, is this lower-case word. */
 bool call_argument_is(const struct call *call, size_t index, const char *word);
 /* Parses argument `index`; on failure replies "ERR value is not an integer or out of range". */
 bool call_argument_int64(struct call *call, size_t index, int64_t *out) TORC_MUST_USE;

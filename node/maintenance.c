@@ -1,15 +1,15 @@
 #include "node/maintenance.h"
 
+#include "node/clock.h"
 #include "node/execute.h"
 #include "node/worker.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 #define FREE_OBJECTS 10000        /* at a time: about a millisecond */
 #define SWEEP_KEYS_PER_SLOT 64    /* deleted under one slot's lock */
 #define SWEEP_SLOTS_PER_TICK 4096 /* looked at; a look at a slot without work costs some 20 ns */
-#define SWEEP_BUDGET_NS 700000    /* of a tick: so long a command may have to wait for it */
+#define SWEEP_BUDGET_US 700       /* of a tick: so long a command may have to wait for it */
 
 bool maintenance_may_delete(const struct worker *worker, const struct slot *slot)
 {
@@ -56,20 +56,13 @@ static void sweep_object(void *context, struct keyspace *keys, struct object *ob
     stat_add(&sweep->worker->stats.expired, 1);
 }
 
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 bool maintenance_sweep(struct worker *worker)
 {
     struct node *node = worker->node;
     if (!node_has_expiries(node)) {
         return false;
     }
-    uint64_t started = now_ns();
+    uint64_t started = clock_monotonic_us();
     for (unsigned looked = 0; looked < SWEEP_SLOTS_PER_TICK; looked++) {
         unsigned slot_index = (worker->sweep_slot + node->worker_count) % SLOT_COUNT;
         /* Each worker keeps to the slots that are its own modulo the number of workers. */
@@ -90,7 +83,7 @@ bool maintenance_sweep(struct worker *worker)
             }
         }
         slot_unlock(slot);
-        if (soonest != 0 && now_ns() - started > SWEEP_BUDGET_NS) {
+        if (soonest != 0 && clock_monotonic_us() - started > SWEEP_BUDGET_US) {
             return true;
         }
     }

@@ -149,9 +149,7 @@ bool memory_make_room(struct worker *worker)
 
 void memory_keep_within(struct worker *worker)
 {
-    if (!memory_make_room(worker)) {
-        return; /* there is nothing to evict: writes are refused */
-    }
+    (void)!memory_make_room(worker); /* where nothing may be evicted, writes are refused */
 }
 
 void memory_take_stock(struct node *node)

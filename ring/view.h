@@ -94,9 +94,7 @@ void view_finish_change(struct view *view);
 /* The target ring becomes the current one and the other way round, and so do the moved bits: every
  * slot stays where it is, and those that have moved are to go back. Before sealing. */
 void view_turn_back(struct view *view);
-/* Before sealing, once: placements are taken from `known`, which is sealed, where they are the
- * same.
- */
+/* Before sealing, once: placements are taken from `known`, a sealed view, where they are equal. */
 void view_expect_like(struct view *view, const struct view *known);
 /*
  * Checks the whole and computes the placements (about 40 ms with 1 000 nodes). From here on
