@@ -153,6 +153,27 @@ static void keep_answered(struct quorum *quorum, const struct view *before, cons
     memcpy(quorum->answered_ms, answered_ms, sizeof(answered_ms));
 }
 
+/* The view has what was wished for. */
+static bool wish_granted(const struct quorum *quorum)
+{
+    int preferred = view_find(quorum->view, &quorum->prefer);
+    int forgotten = view_find(quorum->view, &quorum->forget);
+    return (preferred < 0 || quorum->view->nodes[preferred].preferred) &&
+           (forgotten < 0 || view_node_is_given_up(&quorum->view->nodes[forgotten])) &&
+           (quorum->ring.tag == 0 || quorum->ring.tag != view_ring_tag(quorum->view));
+}
+
+/* Looked at in each view: the next one may grant what somebody else wishes since, and a wish that
+ * was granted is not made again.
+ */
+static void drop_granted_wish(struct quorum *quorum)
+{
+    if (quorum->wish_until_ms != 0 && wish_granted(quorum)) {
+        quorum->wish_until_ms = 0;
+        ring_wish_deinit(&quorum->ring);
+    }
+}
+
 static void install(struct quorum *quorum, const struct view *view)
 {
     const struct view *before = quorum->view;
@@ -173,6 +194,7 @@ static void install(struct quorum *quorum, const struct view *view)
     quorum->pending_since_ms = 0;
     quorum->asked_prefer = (struct node_id){0};
     quorum->asked_forget = (struct node_id){0};
+    drop_granted_wish(quorum);
     quorum->has_ready = false; /* that was of the view before */
     quorum->lease_at_ms = quorum->now_ms;
 }
@@ -361,7 +383,8 @@ int quorum_set_report(struct quorum *quorum, const struct quorum_report *report)
 
 static int handle_wish(struct quorum *quorum, const struct quorum_wire *wire)
 {
-    if (!node_id_is_zero(&wire->prefer)) {
+    /* A view that the asker does not know yet may have granted it. */
+    if (!node_id_is_zero(&wire->prefer) && wire->epoch >= quorum->view->epoch) {
         quorum->asked_prefer = wire->prefer;
     }
     if (!node_id_is_zero(&wire->forget)) {
@@ -387,22 +410,14 @@ int quorum_wish(struct quorum *quorum, const struct quorum_wish *wish, uint64_t 
     quorum->forget = wish->forget == NULL ? (struct node_id){0} : *wish->forget;
     quorum->wish_until_ms = until_ms;
     quorum->wish_at_ms = 0;
-    return wish->ring == NULL ? TORC_OK : ring_wish_copy(&quorum->ring, wish->ring);
-}
-
-/* The view has what was wished for. */
-static bool wish_granted(const struct quorum *quorum)
-{
-    int preferred = view_find(quorum->view, &quorum->prefer);
-    int forgotten = view_find(quorum->view, &quorum->forget);
-    return (preferred < 0 || quorum->view->nodes[preferred].preferred) &&
-           (forgotten < 0 || view_node_is_given_up(&quorum->view->nodes[forgotten])) &&
-           (quorum->ring.tag == 0 || quorum->ring.tag != view_ring_tag(quorum->view));
+    int result = wish->ring == NULL ? TORC_OK : ring_wish_copy(&quorum->ring, wish->ring);
+    drop_granted_wish(quorum);
+    return result;
 }
 
 static void repeat_wish(struct quorum *quorum)
 {
-    if (quorum->now_ms >= quorum->wish_until_ms || wish_granted(quorum)) {
+    if (quorum->now_ms >= quorum->wish_until_ms) {
         quorum->wish_until_ms = 0;
         ring_wish_deinit(&quorum->ring);
         return;

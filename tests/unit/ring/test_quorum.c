@@ -459,6 +459,25 @@ START_TEST(wishes_are_heard)
 }
 END_TEST
 
+/* Each is granted once, though the next comes before the one who made it asks again. */
+START_TEST(wishes_of_two_nodes_follow_each_other)
+{
+    struct net net;
+    net_init(&net, 3, 3);
+    run(&net, LEASE);
+    for (size_t i = 0; i < 4; i++) {
+        struct node_id id = id_of(i % 2);
+        wish(&net, i % 2, &(struct quorum_wish){.prefer = &id});
+        run(&net, 110);
+        ck_assert_uint_eq(view_of(&net, 2)->epoch, 6 + i);
+        ck_assert(view_of(&net, 2)->nodes[i % 2].preferred);
+    }
+    run(&net, 3000);
+    ck_assert_uint_eq(view_of(&net, 2)->epoch, 9);
+    net_deinit(&net);
+}
+END_TEST
+
 START_TEST(a_farewell_spares_the_wait)
 {
     struct net net;
@@ -660,6 +679,7 @@ int main(void)
     tcase_add_test(tcase, of_two_that_accuse_each_other_one_gives_way);
     tcase_add_test(tcase, an_accusation_that_is_withdrawn_leads_to_nothing);
     tcase_add_test(tcase, wishes_are_heard);
+    tcase_add_test(tcase, wishes_of_two_nodes_follow_each_other);
     tcase_add_test(tcase, a_farewell_spares_the_wait);
     tcase_add_test(tcase, a_newer_view_is_taken_over_and_an_older_is_not);
     tcase_add_test(tcase, a_voter_renews_nothing_under_an_epoch_it_has_voted_to_end);
