@@ -83,6 +83,7 @@ static json_t *latency_json(const struct histogram *latency)
     put_real(&writer, "p90_us", (double)histogram_quantile(latency, 0.9) / 1e3);
     put_real(&writer, "p99_us", (double)histogram_quantile(latency, 0.99) / 1e3);
     put_real(&writer, "p999_us", (double)histogram_quantile(latency, 0.999) / 1e3);
+    put_real(&writer, "p9999_us", (double)histogram_quantile(latency, 0.9999) / 1e3);
     put_real(&writer, "max_us", (double)latency->max / 1e3);
     return writer_end(&writer);
 }

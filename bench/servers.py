@@ -15,6 +15,7 @@ sys.path.insert(0, str(ROOT / "tests" / "cluster"))
 import torc_cluster  # noqa: E402 (found by the line above)
 
 SERVER_CORE, LOAD_CORE = 0, 1
+ALL_CORES = "0,1"
 BENCH = torc_cluster.BENCH
 
 
@@ -22,8 +23,8 @@ class Failed(Exception):
     """A measurement that could not be made; the text says why."""
 
 
-def pinned(core, words):
-    return ["taskset", "-c", str(core), *map(str, words)]
+def pinned(cores, words):
+    return ["taskset", "-c", str(cores), *map(str, words)]
 
 
 def cpu_ns(process):
@@ -39,13 +40,13 @@ class Server:
 
     speaks_resp = True
 
-    def __init__(self, words, port, folder):
+    def __init__(self, words, port, folder, cores=SERVER_CORE):
         self.port = port
         self.folder = folder
         self.log = folder / "log"
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(pinned(SERVER_CORE, words), cwd=folder, stdout=log,
-                                            stderr=log, stdin=subprocess.DEVNULL)
+            self.process = subprocess.Popen(pinned(cores, words), cwd=folder, stdout=log, stderr=log,
+                                            stdin=subprocess.DEVNULL)
         try:
             torc_cluster.wait_until(self.answers, 20, "the server answers")
         except AssertionError:
@@ -92,11 +93,11 @@ class Server:
         return cpu_ns(self.process)
 
 
-def start_torc(*arguments):
+def start_torc(*arguments, threads=1, cores=SERVER_CORE):
     folder = pathlib.Path(tempfile.mkdtemp(prefix="torc-bench."))
     port = torc_cluster.free_port_base(1)
-    return Server([torc_cluster.NODE, "--port", port, "--state-dir", folder / "state", "--threads", 1,
-                   *arguments], port, folder)
+    return Server([torc_cluster.NODE, "--port", port, "--state-dir", folder / "state", "--threads",
+                   threads, *arguments], port, folder, cores)
 
 
 def start_redis(*arguments):
@@ -123,10 +124,11 @@ def start_memcached(*arguments):
                      folder)
 
 
-def run_bench(server, *arguments):
-    """Runs torc-bench at the server; its report, and its own processor time in seconds."""
+def run_bench(server, *arguments, beside=()):
+    """Runs torc-bench at the server, and at those beside it in turn; its report."""
     with tempfile.NamedTemporaryFile() as report:
-        words = [BENCH, "-s", f"127.0.0.1:{server.port}", "--quiet", "--json", report.name, *arguments]
+        addresses = ",".join(f"127.0.0.1:{each.port}" for each in (server, *beside))
+        words = [BENCH, "-s", addresses, "--quiet", "--json", report.name, *arguments]
         done = subprocess.run(pinned(LOAD_CORE, words), stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, check=False)
         if done.returncode != 0:
@@ -136,7 +138,8 @@ def run_bench(server, *arguments):
 
 def machine():
     """What a table of figures is worth nothing without."""
-    version = subprocess.run(["redis-server", "--version"], capture_output=True, text=True,
-                             check=False).stdout.split(" sha")[0]
+    versions = [subprocess.run([name, "--version"], capture_output=True, text=True,
+                               check=False).stdout.split(" sha")[0].strip()
+                for name in ("redis-server", "memcached") if shutil.which(name)]
     system = os.uname()
-    return f"{version}; {system.sysname} {system.release} {system.machine}, {os.cpu_count()} cores"
+    return f"{'; '.join(versions)}; {system.sysname} {system.release} {system.machine}, {os.cpu_count()} cores"

@@ -4,6 +4,7 @@ import json
 import lzma
 import subprocess
 import sys
+import xml.etree.ElementTree
 
 import pytest
 
@@ -59,3 +60,23 @@ def test_replay_of_a_trace_under_a_memory_limit_still_hits(new_cluster, tmp_path
                              "--threads", 1, "--pipeline", 1)
     # About 3 000 of 13 756 objects fit: LRU hits some 75 % there, random noise could not.
     assert 0.60 < report["hit_ratio"] < 0.85, text
+
+
+def test_each_row_of_the_comparison_has_its_target_and_verdict(tmp_path):
+    done = subprocess.run(
+        [sys.executable, ROOT / "bench" / "compare.py", "--quick", "--only", "cpu", "memory", "growth",
+         "--json", tmp_path / "all.json", "--chart", tmp_path / "all.svg"],
+        capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stderr
+    assert all(len(line) <= 80 for line in done.stdout.splitlines()), done.stdout
+    rows = {row["row"]: row for row in json.loads((tmp_path / "all.json").read_text())["rows"]}
+    assert list(rows) == ["cpu-64", "cpu-16", "cpu-1", "memory", "memory-ttl", "memory-16", "growth"]
+    summary = done.stdout[done.stdout.index("\n---"):]
+    drawn = "".join(xml.etree.ElementTree.parse(tmp_path / "all.svg").getroot().itertext())
+    for row in rows.values():
+        assert row["verdict"] == ("pass" if row["value"] <= row["target_at_most"] else "falls short")
+        line = next(line for line in summary.splitlines() if line.startswith(row["what"]))
+        assert f"target <= {row['target_at_most']:.2f}"[:14] in line and line.endswith(row["verdict"])
+        assert row["what"] in drawn
+    assert rows["cpu-1"]["figures"]["torc"]["cpu_ns"] > 0 < rows["cpu-1"]["figures"]["redis"]["ops"]
+    assert rows["memory"]["figures"]["redis"] > rows["memory"]["figures"]["torc"] > 0
