@@ -80,14 +80,14 @@ def print_group(name, rows):
 
 def verdict_line(head, row):
     figure = f"{row.value:{row.form}}{row.unit}"
-    target = f"target <= {row.target:{row.form}}" if row.target is not None else ""
+    target = f"<= {row.target:{row.form}}" if row.target is not None else ""
     if row.at_least is not None:
-        target = f"target >= {row.at_least:{row.form}}"
-    return f"{head:<46} {figure:>9}  {target:<16} {row.verdict()}".rstrip()
+        target = f">= {row.at_least:{row.form}}"
+    return f"{head:<46} {figure:>9}  {target:<9} {row.verdict()}".rstrip()
 
 
 def print_all(rows):
-    print("\n" + "-" * WIDTH)
+    print("\n" + "-" * WIDTH + f"\n{'':<46} {'figure':>9}  target")
     for row in rows:
         print(verdict_line(row.what, row))
     for verdict in ("pass", "falls short", "reported"):

@@ -2,6 +2,7 @@
 
 import json
 import lzma
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree
@@ -75,8 +76,9 @@ def test_each_row_of_the_comparison_has_its_target_and_verdict(tmp_path):
     drawn = "".join(xml.etree.ElementTree.parse(tmp_path / "all.svg").getroot().itertext())
     for row in rows.values():
         assert row["verdict"] == ("pass" if row["value"] <= row["target_at_most"] else "falls short")
-        line = next(line for line in summary.splitlines() if line.startswith(row["what"]))
-        assert f"target <= {row['target_at_most']:.2f}"[:14] in line and line.endswith(row["verdict"])
+        line = next(line for line in summary.splitlines() if line.startswith(row["what"] + "  "))
+        target = re.search(r"<= ([0-9.]+)  ", line).group(1)
+        assert float(target) == row["target_at_most"] and line.endswith(row["verdict"])
         assert row["what"] in drawn
     assert rows["cpu-1"]["figures"]["torc"]["cpu_ns"] > 0 < rows["cpu-1"]["figures"]["redis"]["ops"]
     assert rows["memory"]["figures"]["redis"] > rows["memory"]["figures"]["torc"] > 0
