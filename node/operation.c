@@ -25,6 +25,7 @@ struct operation *operation_create(struct worker *worker, enum asker asker)
     if (operation != NULL) {
         operation->worker = worker;
         operation->asker = asker;
+        operation->sequence = ++worker->last_sequence;
         operation->slot = FRAME_NO_SLOT;
         operation->target = PEER_NONE;
         operation->reply_count = 1;
@@ -235,6 +236,8 @@ static void hold(struct operation *operation)
     struct worker *worker = operation->worker;
     operation->held_next = NULL;
     if (worker->held_last != NULL) {
+        worker->held_unsorted =
+            worker->held_unsorted || worker->held_last->sequence > operation->sequence;
         worker->held_last->held_next = operation;
     } else {
         worker->held_first = operation;
@@ -275,16 +278,43 @@ static void give_up(struct operation *operation)
     }
 }
 
+static void count_sent(const struct operation *operation)
+{
+    struct worker *worker = operation->worker;
+    if (operation->slot != FRAME_NO_SLOT) {
+        worker->sent_count[operation->slot]++;
+        worker->sent_total++;
+    }
+}
+
+static void count_returned(const struct operation *operation)
+{
+    struct worker *worker = operation->worker;
+    if (operation->slot != FRAME_NO_SLOT) {
+        worker->sent_total--;
+        if (--worker->sent_count[operation->slot] == 0) {
+            worker->recalled[operation->slot] = false;
+        }
+    }
+}
+
+/* To be sent again, in its place among those that were begun before and after it. */
+static void recall(struct operation *operation)
+{
+    struct worker *worker = operation->worker;
+    if (operation->slot != FRAME_NO_SLOT) {
+        worker->recalled[operation->slot] = worker->sent_count[operation->slot] > 0;
+    }
+    hold(operation);
+}
+
 static void on_response(struct link_request *request, int result, const struct frame *frame)
 {
     struct operation *operation =
         (struct operation *)((char *)request - offsetof(struct operation, link_request));
     const bool readonly = (operation->command->flags & COMMAND_WRITE) == 0;
     uint64_t now_ms = clock_monotonic_ms();
-    if (operation->slot != FRAME_NO_SLOT) {
-        operation->worker->sent_count[operation->slot]--;
-        operation->worker->sent_total--;
-    }
+    count_returned(operation);
     if (result == TORC_OK && frame->flags == RESPONSE_DONE) {
         buf_append(&operation->reply, frame->payload.data, frame->payload.size);
         operation_finish(operation);
@@ -298,7 +328,7 @@ static void on_response(struct link_request *request, int result, const struct f
     if (now_ms >= operation->deadline_ms || (operation->uncertain && !may_repeat)) {
         give_up(operation);
     } else {
-        hold(operation);
+        recall(operation);
     }
 }
 
@@ -323,10 +353,7 @@ static void send_to_peer(struct operation *operation, struct peer *peer)
         hold(operation);
     } else {
         stat_add(&worker->stats.commands_proxied, 1);
-        if (operation->slot != FRAME_NO_SLOT) {
-            worker->sent_count[operation->slot]++;
-            worker->sent_total++;
-        }
+        count_sent(operation);
     }
     buf_deinit(&name);
 }
@@ -450,7 +477,8 @@ void operation_start(struct operation *operation)
 {
     struct worker *worker = operation->worker;
     if (operation->slot != FRAME_NO_SLOT &&
-        operations_must_hold(worker, operation->command, operation->slot)) {
+        (worker->recalled[operation->slot] ||
+         operations_must_hold(worker, operation->command, operation->slot))) {
         uint64_t paused = paused_ms(worker, operation->command);
         if (paused > 0) { /* that time does not count */
             operation->deadline_ms =
@@ -462,11 +490,47 @@ void operation_start(struct operation *operation)
     attempt(operation);
 }
 
-void operations_tick(struct worker *worker, uint64_t now_ms)
+/* Sorts a list of held ones, linked by held_next, by the order in which they were begun. */
+static struct operation *sort_held(struct operation *list)
 {
-    struct operation *held = worker->held_first;
+    if (list == NULL || list->held_next == NULL) {
+        return list;
+    }
+    struct operation *halves[2] = {NULL, NULL};
+    for (size_t i = 0; list != NULL; i++) {
+        struct operation *next = list->held_next;
+        list->held_next = halves[i % 2];
+        halves[i % 2] = list;
+        list = next;
+    }
+    halves[0] = sort_held(halves[0]);
+    halves[1] = sort_held(halves[1]);
+    struct operation *sorted = NULL;
+    struct operation **end = &sorted;
+    while (halves[0] != NULL || halves[1] != NULL) {
+        bool second =
+            halves[0] == NULL || (halves[1] != NULL && halves[1]->sequence < halves[0]->sequence);
+        *end = halves[second];
+        halves[second] = halves[second]->held_next;
+        end = &(*end)->held_next;
+    }
+    return sorted;
+}
+
+/* Takes all held ones out, in the order in which they were begun. */
+static struct operation *take_held(struct worker *worker)
+{
+    struct operation *held =
+        worker->held_unsorted ? sort_held(worker->held_first) : worker->held_first;
     worker->held_first = NULL;
     worker->held_last = NULL;
+    worker->held_unsorted = false;
+    return held;
+}
+
+void operations_tick(struct worker *worker, uint64_t now_ms)
+{
+    struct operation *held = take_held(worker);
     for (struct operation *at = held; at != NULL; at = at->held_next) {
         if (at->slot != FRAME_NO_SLOT) {
             worker->held_count[at->slot]--;

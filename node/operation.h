@@ -38,6 +38,7 @@ struct operation {
     struct bus_connection *bus;    /* ASKER_PEER; NULL once the peer is gone */
     uint64_t peer_request_id;      /* ASKER_PEER */
     size_t part;                   /* ASKER_GATHER: which part of it */
+    uint64_t sequence;             /* the worker's: the order in which they were begun */
     struct operation *next;        /* in the asker's queue */
     struct operation *previous;    /* ASKER_PEER */
 

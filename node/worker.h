@@ -98,7 +98,13 @@ struct worker {
     uint64_t once_origin, once_last_id;
     uint64_t age_at_ms; /* when outcomes are aged next; monotonic */
     uint16_t held_count[SLOT_COUNT];
+    bool held_unsorted;              /* not in the order in which they were begun */
+    uint64_t last_sequence;          /* of operations */
     uint32_t sent_count[SLOT_COUNT]; /* requests under way to the slot's leader */
+    /* One has come back that was not made, and others are still under way, which may have been:
+     * those that are held for the slot wait until these are answered too, and go out in order then.
+     */
+    bool recalled[SLOT_COUNT];
     uint32_t sent_total; /* the sum of it: mostly 0, and then the table is not looked at */
     uint16_t sweep_slot; /* where the expiry sweep goes on */
     bool sweep_behind;   /* it has more to do than its budget allowed */

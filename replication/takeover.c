@@ -9,7 +9,8 @@
 #define ASK_AGAIN_MS 2     /* after an answer that was no answer */
 #define BEHIND_AGAIN_MS 1  /* after one that said that more was on its way */
 #define SEND_AGAIN_MS 3000 /* a slot that was promised and did not come */
-#define CATCH_UP_MS 300    /* for what the old primary had under way; then the slot is sent for */
+/* For what the old primary had under way, in a stream that lives; then the slot is sent for. */
+#define CATCH_UP_MS 1000
 #define STANDING_SIZE 17
 
 enum request_kind { REQUEST_QUERY = 1, REQUEST_SEND = 2 };

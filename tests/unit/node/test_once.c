@@ -3,7 +3,9 @@
 #include "base/error.h"
 #include "node/bus_server.h"
 #include "node/clock.h"
+#include "node/link.h"
 #include "node/operation.h"
+#include "node/request_text.h"
 #include "node/streams.h"
 #include "ring/slot.h"
 #include "support/fake_node.h"
@@ -61,6 +63,13 @@ static void setup(void)
 
 static void teardown(void)
 {
+    for (size_t i = 0; i < FAKE_NODES; i++) {
+        if (worker->links[i] != NULL) {
+            link_deinit(worker->links[i]);
+            free(worker->links[i]);
+            worker->links[i] = NULL;
+        }
+    }
     operations_abandon(worker);
     if (worker->bus_connections != NULL) {
         bus_connection_close(bus);
@@ -328,6 +337,66 @@ START_TEST(test_names_that_are_refused)
 }
 END_TEST
 
+/* ---- the asking side ---- */
+
+/* A write of a client that is gone meanwhile. */
+static struct operation *begin_write(void)
+{
+    struct operation *operation = operation_create(worker, ASKER_CLIENT);
+    ck_assert_ptr_nonnull(operation);
+    operation->command = command_find(fake->node.commands, BYTES_LITERAL("incr"));
+    operation->slot = slot_of_key(bytes_of(key));
+    struct bytes argv[] = {BYTES_LITERAL("INCR"), bytes_of(key)};
+    request_append(&operation->request, 2, argv);
+    operation_start(operation);
+    return operation;
+}
+
+/* To whom the slot's writes are sent; nothing leaves it. */
+static struct link *open_link(size_t node)
+{
+    struct link *link = worker_link(worker, fake_peer(fake, node));
+    ck_assert_ptr_nonnull(link);
+    link->state = LINK_CONNECTING;
+    link->opened_ms = clock_monotonic_ms();
+    return link;
+}
+
+static bool is_this(void *context, const struct link_request *request)
+{
+    return request == context;
+}
+
+/* The leader has answered the later one first, that it cannot vouch for it. */
+START_TEST(test_sent_again_in_order)
+{
+    struct fake_view down = {.epoch = 6, .copies = 3, .status = {NODE_SYNCING, NODE_UP, NODE_DOWN}};
+    lead(NODE_UP);
+    ck_assert(fake_node_install(fake, &down));
+    worker_follow_view(worker);
+    struct link *link = open_link(1);
+    struct operation *operations[] = {begin_write(), begin_write(), begin_write()};
+    ck_assert_ptr_eq(link->first, &operations[0]->link_request);
+    ck_assert_ptr_eq(link->last, &operations[2]->link_request);
+
+    link_give_up(link, is_this, &operations[2]->link_request);
+    link_give_up(link, is_this, &operations[1]->link_request);
+    operations_tick(worker, clock_monotonic_ms());
+    struct operation *late = begin_write();
+    ck_assert_ptr_eq(link->last, &operations[0]->link_request); /* the others wait for it */
+
+    link_give_up(link, is_this, &operations[0]->link_request);
+    operations_tick(worker, clock_monotonic_ms());
+    const struct link_request *sent = link->first;
+    for (size_t i = 0; i < 3; i++, sent = sent->next) {
+        ck_assert_ptr_eq(sent, &operations[i]->link_request);
+        ck_assert_uint_eq(operations[i]->once.id, i + 1); /* the same name */
+    }
+    ck_assert_ptr_eq(sent, &late->link_request);
+    ck_assert_ptr_null(sent->next);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("once");
@@ -342,6 +411,7 @@ int main(void)
     tcase_add_test(tests, test_held_and_made_later);
     tcase_add_test(tests, test_not_the_owner);
     tcase_add_test(tests, test_names_that_are_refused);
+    tcase_add_test(tests, test_sent_again_in_order);
     tcase_set_timeout(tests, 60);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
