@@ -80,6 +80,7 @@ void engine_complete(struct torc *handle, struct call *call)
 {
     assert(!call->completed);
     call->completed = true;
+    names_settle(handle, call);
     if (call->live_previous != NULL) {
         call->live_previous->live_next = call->live_next;
     } else {
@@ -327,8 +328,10 @@ static void take_event(struct torc *handle, const struct epoll_event *event)
         return;
     }
     if (event->data.ptr == &handle->timer_fd) {
+        /* The clock of deadlines may still be before it: then it is due again at once. */
         drain_counter(handle->timer_fd);
         handle->armed_ms = UINT64_MAX;
+        arm(handle);
         return;
     }
     struct connection *connection = event->data.ptr;
