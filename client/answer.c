@@ -50,7 +50,12 @@ void answer_read(struct answer *out, const redisReply *reply, const char *host)
                begins(text, BYTES_LITERAL("CLUSTERDOWN")) ||
                begins(text, BYTES_LITERAL("LOADING "))) {
         out->kind = ANSWER_LATER;
+    } else if (begins(text, BYTES_LITERAL("UNCERTAIN the write "))) {
+        /* It has a name, and the node has looked for it: to ask again is of no use. */
     } else if (begins(text, BYTES_LITERAL("UNCERTAIN"))) {
         out->kind = ANSWER_UNKNOWN;
+    } else if (begins(text, BYTES_LITERAL("ONCEFULL ")) ||
+               begins(text, BYTES_LITERAL("ERR unknown command 'TORC.ONCE'"))) {
+        out->kind = ANSWER_NO_NAMES;
     }
 }

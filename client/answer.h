@@ -10,11 +10,12 @@
 #include <stdbool.h>
 
 enum answer_kind {
-    ANSWER_FINAL,   /* for the caller, errors included */
-    ANSWER_MOVED,   /* another node owns the slot; nothing was executed */
-    ANSWER_ASK,     /* another node has it, this once; nothing was executed */
-    ANSWER_LATER,   /* try again in a moment; nothing was executed */
-    ANSWER_UNKNOWN, /* the same, but a write may have been executed */
+    ANSWER_FINAL,    /* for the caller, errors included */
+    ANSWER_MOVED,    /* another node owns the slot; nothing was executed */
+    ANSWER_ASK,      /* another node has it, this once; nothing was executed */
+    ANSWER_LATER,    /* try again in a moment; nothing was executed */
+    ANSWER_UNKNOWN,  /* the same, but a write may have been executed */
+    ANSWER_NO_NAMES, /* the node takes no name for a write; nothing was executed */
 };
 
 struct answer {

@@ -20,7 +20,7 @@ int ask_each(struct torc *handle, const struct endpoint *endpoints, size_t count
     for (size_t i = 0; i < count; i++) {
         struct node *node =
             nodes_get(&handle->nodes, &endpoints[i], handle->options.connections_per_node);
-        calls[i] = node == NULL ? NULL : call_create(argv, argc);
+        calls[i] = node == NULL ? NULL : call_create(argv, argc, 0);
         if (calls[i] == NULL) {
             continue;
         }

@@ -9,30 +9,31 @@
 #define NAME_SHOWN_MAX 32
 #define TEXT_SIZE_MAX 400
 
-static struct call *create(size_t size)
+static struct call *create(size_t size, size_t room)
 {
-    struct call *call = malloc(sizeof(*call) + size);
+    struct call *call = malloc(sizeof(*call) + size + room);
     if (call != NULL) {
         memset(call, 0, sizeof(*call));
         atomic_init(&call->references, 1);
         call->size = size;
+        call->room = room;
         call->route.slot = REQUEST_NO_SLOT;
     }
     return call;
 }
 
-struct call *call_create(const struct bytes *argv, size_t argc)
+struct call *call_create(const struct bytes *argv, size_t argc, size_t room)
 {
-    struct call *call = create(request_size(argv, argc));
+    struct call *call = create(request_size(argv, argc), room);
     if (call != NULL) {
         request_write(call->request, argv, argc);
     }
     return call;
 }
 
-struct call *call_create_encoded(struct bytes request)
+struct call *call_create_encoded(struct bytes request, size_t room)
 {
-    struct call *call = create(request.size);
+    struct call *call = create(request.size, room);
     if (call != NULL && request.size > 0) {
         memcpy(call->request, request.data, request.size);
     }

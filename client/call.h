@@ -53,7 +53,16 @@ struct call {
     bool retried;
     bool redirected; /* the last attempt was answered with MOVED or ASK */
     bool completed;
-    bool engaged; /* the engine has a reference */
+    bool engaged;           /* the engine has a reference */
+    bool named;             /* it is sent with a name: see names.h */
+    bool nameless;          /* the node has no room for its name */
+    bool doubtful;          /* an attempt may have been executed */
+    uint16_t head_size;     /* what is sent before its bytes, a name ... */
+    uint16_t head_replaces; /* ... in place of so many of them */
+    uint64_t once_id;       /* 0: it has no name yet */
+    uint64_t first_sent_ms; /* with a name */
+    struct call *once_next; /* among those with names */
+    struct call *once_previous;
 
     /* set before it is submitted */
     struct node *target; /* asked there and nowhere else, once; NULL: by its keys */
@@ -74,6 +83,7 @@ struct call {
 
     _Atomic(unsigned) references;
     size_t size;
+    size_t room; /* behind the request, for a head */
     char request[];
 };
 
@@ -83,10 +93,11 @@ struct call_list {
     size_t count;
 };
 
-/* Of arguments that request_check has passed; one reference. NULL without memory. */
-struct call *call_create(const struct bytes *argv, size_t argc);
+/* Of arguments that request_check has passed; one reference. `room` for a head. NULL without
+ * memory. */
+struct call *call_create(const struct bytes *argv, size_t argc, size_t room);
 /* Of a request that is encoded already. */
-struct call *call_create_encoded(struct bytes request);
+struct call *call_create_encoded(struct bytes request, size_t room);
 /* Any thread. */
 void call_release(struct call *call);
 void call_retain(struct call *call);
@@ -95,6 +106,16 @@ void call_retain(struct call *call);
 void call_unpin(struct call *call);
 void call_let_go(struct call *call);
 
+/* Where its head is written. */
+static inline char *call_head(struct call *call)
+{
+    return call->request + call->size;
+}
+/* The bytes that are sent, after an ASKING. */
+static inline size_t call_sent_size(const struct call *call)
+{
+    return call->head_size + call->size - call->head_replaces;
+}
 /* The command's name as it was given; borrowed. */
 struct bytes call_name(const struct call *call);
 /* Notes why it has failed, for now or for good: "<endpoint>: <command>: <reason>"; the endpoint may

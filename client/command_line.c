@@ -59,16 +59,20 @@ static int make(struct torc *handle, struct call **out, const struct torc_call_o
                               "timeout_ms: %d is not accepted; accepted: 0 to %d",
                               options->timeout_ms, TIMEOUT_MS_MAX);
     }
-    struct call *call = encoded == NULL ? call_create(argv, argc) : call_create_encoded(*encoded);
-    if (call == NULL) {
-        return refuse_call(handle, TORC_ENOMEM, argv, argc);
-    }
+    struct request_route route = {.slot = REQUEST_NO_SLOT};
     const struct command_table *table =
         atomic_load_explicit(&handle->commands, memory_order_acquire);
     if (table != NULL) {
-        call->route = request_route(table, argv, argc);
-        call->routed = true;
+        route = request_route(table, argv, argc);
     }
+    const size_t room = route.readonly ? 0 : NAME_HEAD_SIZE_MAX;
+    struct call *call =
+        encoded == NULL ? call_create(argv, argc, room) : call_create_encoded(*encoded, room);
+    if (call == NULL) {
+        return refuse_call(handle, TORC_ENOMEM, argv, argc);
+    }
+    call->route = route;
+    call->routed = table != NULL;
     call->origin = (const void *)(uintptr_t)pthread_self();
     call->repeatable = options != NULL && options->repeatable != 0;
     command_line_set_deadline(handle, call, options == NULL ? 0 : options->timeout_ms);

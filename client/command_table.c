@@ -65,6 +65,7 @@ static bool read_row(struct command_keys *row, const redisReply *reply)
     }
     row->readonly = has_flag(field[FIELD_FLAGS], "readonly");
     row->movable = has_flag(field[FIELD_FLAGS], "movablekeys");
+    row->blocking = has_flag(field[FIELD_FLAGS], "blocking");
     return row->first_key >= 0 && (row->first_key == 0 || row->key_step > 0);
 }
 
@@ -207,6 +208,7 @@ int command_table_read(struct command_table *out, const redisReply *reply)
         command_table_deinit(out);
         return result;
     }
+    out->once = find(out, BYTES_LITERAL("torc.once"), (struct bytes){NULL, 0}) != NULL;
     return TORC_OK;
 }
 

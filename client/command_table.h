@@ -19,7 +19,8 @@ struct command_keys {
     int32_t last_key;                     /* the same, or negative: counted from the end */
     int32_t key_step;                     /* at least 1 when there are keys */
     bool readonly;
-    bool movable; /* the numbers above do not tell all keys */
+    bool movable;  /* the numbers above do not tell all keys */
+    bool blocking; /* it may wait at the server */
 };
 
 struct command_table {
@@ -27,6 +28,7 @@ struct command_table {
     size_t count;
     uint16_t *buckets;   /* a hash table of the names: 1 + index of a row, 0 = empty */
     size_t bucket_count; /* a power of two, at least twice `count` */
+    bool once;           /* the server knows names of writes: see names.h */
 };
 
 /* Fills *out, which is the caller's to deinit, from the reply to COMMAND. 0, TORC_EPROTOCOL (not

@@ -230,7 +230,7 @@ void connection_check_idle(struct connection *connection)
 
 /* What one writev takes, and the calls whose bytes it reads. */
 struct parcel {
-    struct iovec parts[2 * FLUSH_CALLS_MAX];
+    struct iovec parts[3 * FLUSH_CALLS_MAX]; /* of a call: ASKING, head, bytes */
     struct call *calls[FLUSH_CALLS_MAX];
     size_t part_count;
     size_t call_count;
@@ -240,29 +240,37 @@ struct parcel {
 static const char asking[] = "*1\r\n$6\r\nASKING\r\n";
 #define ASKING_SIZE (sizeof(asking) - 1)
 
+/* Adds the bytes, but for the first *skip, which is lowered by what was left out. */
+static void pack_part(struct parcel *parcel, const char *data, size_t size, size_t *skip)
+{
+    const size_t left_out = *skip < size ? *skip : size;
+    *skip -= left_out;
+    if (left_out < size) {
+        parcel->parts[parcel->part_count++] =
+            (struct iovec){(char *)(uintptr_t)data + left_out, size - left_out};
+        parcel->size += size - left_out;
+    }
+}
+
 /* Adds the bytes of the call from `skip` on. */
 static void pack(struct parcel *parcel, struct call *call, size_t skip)
 {
-    if (call->asking && skip < ASKING_SIZE) {
-        parcel->parts[parcel->part_count++] =
-            (struct iovec){(char *)asking + skip, ASKING_SIZE - skip};
-        parcel->size += ASKING_SIZE - skip;
-        skip = ASKING_SIZE;
+    if (call->asking) {
+        pack_part(parcel, asking, ASKING_SIZE, &skip);
     }
-    skip -= call->asking ? ASKING_SIZE : 0;
-    parcel->parts[parcel->part_count++] = (struct iovec){call->request + skip, call->size - skip};
-    parcel->size += call->size - skip;
+    pack_part(parcel, call_head(call), call->head_size, &skip);
+    pack_part(parcel, call->request + call->head_replaces, call->size - call->head_replaces, &skip);
     parcel->calls[parcel->call_count++] = call;
     call->pins++;
 }
 
-static uint64_t call_start(const struct call *call)
+static size_t whole_size(const struct call *call)
 {
-    return call->end - call->size - (call->asking ? ASKING_SIZE : 0);
+    return call_sent_size(call) + (call->asking ? ASKING_SIZE : 0);
 }
 
 /* Moves calls from the queue to the flights, and packs what is to be sent. */
-static void fill(struct connection *connection, struct parcel *parcel)
+static void fill(struct torc *handle, struct connection *connection, struct parcel *parcel)
 {
     parcel->part_count = 0;
     parcel->call_count = 0;
@@ -271,14 +279,17 @@ static void fill(struct connection *connection, struct parcel *parcel)
     while (parcel->call_count < FLUSH_CALLS_MAX && parcel->size < FLUSH_SIZE_MAX) {
         size_t skip = 0;
         if (call != NULL) {
-            const uint64_t start = call_start(call);
+            const uint64_t start = call->end - whole_size(call);
             skip = connection->sent > start ? (size_t)(connection->sent - start) : 0;
         } else {
             call = call_list_take(&connection->queue);
             if (call == NULL) {
                 return;
             }
-            connection->queued += call->size + (call->asking ? ASKING_SIZE : 0);
+            if (call->named) {
+                names_write_head(handle, call);
+            }
+            connection->queued += whole_size(call);
             call->end = connection->queued;
             call->place = CALL_IN_FLIGHT;
             call_list_append(&connection->flights, call);
@@ -308,7 +319,7 @@ void connection_flush(struct torc *handle, struct connection *connection)
     }
     connection->flushing = true;
     for (;;) {
-        fill(connection, &parcel);
+        fill(handle, connection, &parcel);
         if (parcel.call_count == 0) {
             break;
         }

@@ -28,7 +28,7 @@ static int ask(struct torc *handle, const struct endpoint *endpoint, const struc
                size_t argc, uint64_t deadline_ms, call_finish *finish)
 {
     struct node *node = nodes_get(&handle->nodes, endpoint, handle->options.connections_per_node);
-    struct call *call = node == NULL ? NULL : call_create(argv, argc);
+    struct call *call = node == NULL ? NULL : call_create(argv, argc, 0);
     if (call == NULL) {
         return TORC_ENOMEM;
     }

@@ -141,6 +141,9 @@ static void enqueue(struct torc *handle, struct node *node, struct call *call)
                              : call->route.slot % node->connection_count;
     struct connection *connection = node->connections[index];
     prepare(handle, connection, now_ms);
+    call->named = names_wanted(handle, call);
+    call->head_size = 0;
+    call->head_replaces = 0;
     call->connection = connection;
     call->place = CALL_QUEUED;
     call->attempt_deadline_ms = UINT64_MAX;

@@ -7,6 +7,7 @@
  *        engine     one turn: timers, writing, epoll, reading
  *        dispatch   where a call goes          settle   what a reply or a failure means for it
  *        order      calls of one slot that must not overtake each other
+ *        names      by which a write that is sent again is executed once
  *        discover   views and the table of commands
  *        routing, topology, answer, retry, breaker, refresh, split    pure
  *        node, connection, resolver            sockets
@@ -23,6 +24,7 @@
 #include "client/discover.h"
 #include "client/load.h"
 #include "client/loop.h"
+#include "client/names.h"
 #include "client/node.h"
 #include "client/options.h"
 #include "client/order.h"
@@ -71,6 +73,7 @@ struct torc {
     struct refresh refresh;
     struct discover discover;
     struct order order;
+    struct names names;
 
     struct call *live_first; /* all that are not completed, oldest first */
     struct call *live_last;

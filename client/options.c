@@ -44,6 +44,7 @@ static int read_numbers(struct client_options *out, const struct torc_options *o
     }
     out->outstanding_max = outstanding_max;
     out->fail_fast = options->fail_fast != 0;
+    out->unnamed_writes = options->unnamed_writes != 0;
     out->fallback = options->fallback;
     out->fallback_context = options->fallback_context;
     return TORC_OK;

@@ -20,6 +20,7 @@ struct client_options {
     unsigned breaker_failures;
     unsigned breaker_open_ms;
     bool fail_fast;
+    bool unnamed_writes;
     torc_fallback *fallback; /* NULL = none */
     void *fallback_context;
 };

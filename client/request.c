@@ -168,6 +168,7 @@ struct request_route request_route(const struct command_table *table, const stru
         return route;
     }
     route.readonly = keys->readonly;
+    route.blocking = keys->blocking;
     if (keys->movable || keys->first_key == 0 || (size_t)keys->first_key >= argc) {
         return route;
     }

@@ -69,6 +69,32 @@ static void redirect(struct torc *handle, struct call *call, const struct answer
     }
 }
 
+/* True if executing it again does no harm, or does not happen. */
+static bool may_repeat(const struct call *call)
+{
+    return call->route.readonly || call->repeatable || names_protect(call, clock_now_ms());
+}
+
+/* The node does not take the call's name: it goes without one, unless that could be its second
+ * execution. False: it has ended. */
+static bool refuse_name(struct torc *handle, struct call *call, const struct connection *connection)
+{
+    if (!call->named) {
+        end(handle, call, ORDER_EXECUTED);
+        return false;
+    }
+    /* A node that lacks the room has looked for the name. One that knows no names has not. */
+    if (call->doubtful && strncmp(call->reply->str, "ONCEFULL", 8) != 0) {
+        call_note(call, TORC_ECLOSED, &connection->node->endpoint,
+                  "the node knows no names of writes; it may or may not have been executed");
+        end(handle, call, ORDER_PERHAPS);
+        return false;
+    }
+    names_refused(handle, call);
+    call->redirected = true; /* it costs no wait */
+    return true;
+}
+
 /* A reply that has come back to a call which is still waited for. */
 static void settle_answer(struct torc *handle, const struct connection *connection,
                           struct call *call, redisReply *reply)
@@ -86,13 +112,19 @@ static void settle_answer(struct torc *handle, const struct connection *connecti
     switch (answer.kind) {
     case ANSWER_FINAL: end(handle, call, ORDER_EXECUTED); return;
     case ANSWER_UNKNOWN:
-        if (!call->route.readonly && !call->repeatable) {
+        if (!may_repeat(call)) {
             end(handle, call, ORDER_EXECUTED);
             return;
         }
+        call->doubtful = true;
         want_view(handle, true);
         break;
     case ANSWER_LATER: want_view(handle, true); break;
+    case ANSWER_NO_NAMES:
+        if (!refuse_name(handle, call, connection)) {
+            return;
+        }
+        break;
     case ANSWER_ASK:
     case ANSWER_MOVED: redirect(handle, call, &answer, connection); break;
     }
@@ -151,7 +183,7 @@ static void settle_lost(struct torc *handle, struct connection *connection, stru
                         bool unsent)
 {
     const int error = connection->error == TORC_OK ? TORC_ECLOSED : connection->error;
-    const bool harmless = call->route.readonly || call->repeatable || unsent;
+    const bool harmless = unsent || may_repeat(call);
     const bool of_node = is_failure_of_node(connection->error);
     char text[CONNECTION_ERROR_SIZE + 64];
     if (call->completed) {
@@ -164,6 +196,7 @@ static void settle_lost(struct torc *handle, struct connection *connection, stru
                    of_node && !harmless ? "; it may or may not have been executed" : "");
     call_note(call, error, &connection->node->endpoint, text);
     call->redirected = false;
+    call->doubtful = call->doubtful || !unsent;
     if (of_node && harmless && call->target == NULL) {
         again(handle, call);
     } else {

@@ -50,7 +50,7 @@ static int open_descriptors(struct torc *handle)
 /* Waits until the cluster is known, or no seed knows it. */
 static int join(struct torc *handle)
 {
-    struct call *call = call_create_encoded((struct bytes){NULL, 0});
+    struct call *call = call_create_encoded((struct bytes){NULL, 0}, 0);
     if (call == NULL) {
         return last_error_plain(handle, TORC_ENOMEM);
     }
@@ -92,6 +92,9 @@ int torc_connect(const struct torc_options *options, struct torc **out)
     result = open_descriptors(handle);
     if (result != TORC_OK) {
         return result;
+    }
+    if (names_init(&handle->names) != TORC_OK) {
+        return last_error_set(handle, TORC_EIO, "there are no random bytes for the handle: %m");
     }
     handle->options_valid = true;
     return join(handle);

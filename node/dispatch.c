@@ -2,9 +2,11 @@
 
 #include "base/error.h"
 #include "node/command_errors.h"
+#include "node/commands/handlers.h"
 #include "node/connection.h"
 #include "node/execute.h"
 #include "node/gather.h"
+#include "node/once.h"
 #include "node/operation.h"
 #include "node/peers.h"
 #include "node/request_text.h"
@@ -17,9 +19,13 @@ void dispatch_prepare(struct worker *worker, struct prepared *prepared)
     const struct node *node = worker->node;
     prepared->argv = worker->arguments.items + prepared->request.first;
     prepared->slot = FRAME_NO_SLOT;
+    prepared->named = false;
     prepared->command = command_find(node->commands, prepared->argv[0]);
     if (prepared->command == NULL) {
         return;
+    }
+    if (TORC_UNLIKELY(prepared->command->handler == torc_once_command)) {
+        once_unwrap(node->commands, prepared);
     }
     if (prepared->command->subcommands != NULL) {
         const struct command *resolved =
@@ -128,6 +134,9 @@ static void begin_operation(struct connection *connection, const struct executio
     operation->command = execution->command;
     operation->slot = execution->slot;
     operation->protocol = execution->protocol;
+    if (execution->once != NULL) {
+        operation_set_name(operation, execution->once, execution->once_age_ms);
+    }
     operation->silent = connection->session.reply_mode != REPLY_ON;
     request_append(&operation->request, execution->argc, execution->argv);
     connection_push(connection, operation);
@@ -193,7 +202,8 @@ static void carry_out(struct connection *connection, struct execution *execution
     bool single_key = execution->command->last_key == execution->command->first_key;
     if (!single_key && (is_split(route) || route == ROUTE_SLOT) &&
         !keys_in_one_slot(execution->command, execution->argv, execution->argc, execution->slot)) {
-        if (is_split(route) && connection->session.access == ACCESS_ANY) {
+        if (is_split(route) && connection->session.access == ACCESS_ANY &&
+            execution->once == NULL) {
             gather_keys(connection, execution);
         } else {
             reply_error(&writer, "CROSSSLOT Keys in request don't hash to the same slot");
@@ -229,6 +239,11 @@ void dispatch(struct connection *connection, const struct prepared *prepared)
                                       .protocol = session->protocol,
                                       .out = &worker->chunk,
                                       .acks = &worker->chunk_acks};
+        struct once once;
+        if (TORC_UNLIKELY(prepared->named)) {
+            once_read(prepared, &once, &execution.once_age_ms);
+            execution.once = &once;
+        }
         atomic_store_explicit(&session->last_command, prepared->command, memory_order_relaxed);
         carry_out(connection, &execution);
     }

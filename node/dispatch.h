@@ -20,6 +20,7 @@ struct prepared {
     const struct bytes *argv;
     uint64_t hash; /* of the first key */
     uint16_t slot; /* of the first key; FRAME_NO_SLOT without keys */
+    bool named;    /* it came in a TORC.ONCE, whose arguments stand before argv: see once.h */
 };
 
 /* Finds the command and the slot, and starts pulling the slot's memory. */

@@ -47,8 +47,8 @@ void slot_collect_acks(const struct worker *worker, const struct slot *slot, str
     }
 }
 
-/* A forwarded write that was made already is answered as it was then. Slot lock held. True if so.
- */
+/* A write with a name that was made already is answered as it was then; one for whose name there is
+ * no room is refused. Slot lock held. True if so. */
 static bool answer_again(const struct slot *slot, const struct execution *execution,
                          struct reply_writer *writer)
 {
@@ -61,7 +61,12 @@ static bool answer_again(const struct slot *slot, const struct execution *execut
     }
     struct bytes reply = outcomes_find(slot->copy.outcomes, execution->once);
     if (reply.data == NULL) {
-        return false;
+        if (TORC_LIKELY(!outcomes_full(slot->copy.outcomes, execution->once))) {
+            return false;
+        }
+        reply_error(writer, "ONCEFULL slot %u keeps the outcomes of %u clients already",
+                    execution->slot, (unsigned)OUTCOME_CLIENTS_MAX);
+        return true;
     }
     if (reply.size == 0) {
         reply_error(writer, "UNCERTAIN the write was made, and its reply was too long to keep");

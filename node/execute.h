@@ -25,7 +25,8 @@ struct execution {
     uint64_t hash;           /* of the first key */
     struct session *session; /* who asks */
     int protocol;
-    const struct once *once; /* of a write that was forwarded; NULL = none */
+    const struct once *once; /* of a write that has a name; NULL = none */
+    uint64_t once_age_ms;    /* of a client's: since it was first sent */
     struct buf *out;         /* the reply is appended */
     struct ack_set *acks;    /* what the reply must wait for is added */
 };

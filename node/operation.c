@@ -56,10 +56,11 @@ static void name_write(struct operation *operation)
         origin.id = worker->node->id;
         origin.worker = worker->index;
         origin.incarnation = worker->node->incarnation;
-        worker->once_origin = XXH3_64bits(&origin, sizeof(origin));
+        worker->once_origin = XXH3_64bits(&origin, sizeof(origin)) & ~ONCE_ORIGIN_CLIENT;
     }
     operation->once = (struct once){.origin = worker->once_origin, .id = ++worker->once_last_id};
     operation->named_ms = clock_monotonic_ms();
+    operation->listed = true;
     operation->once_previous = worker->once_last;
     if (worker->once_last != NULL) {
         worker->once_last->once_next = operation;
@@ -69,11 +70,18 @@ static void name_write(struct operation *operation)
     worker->once_last = operation;
 }
 
+void operation_set_name(struct operation *operation, const struct once *once, uint64_t age_ms)
+{
+    const uint64_t now_ms = clock_monotonic_ms();
+    operation->once = *once;
+    operation->named_ms = now_ms > age_ms ? now_ms - age_ms : 0;
+}
+
 static void forget_name(struct operation *operation)
 {
     struct worker *worker = operation->worker;
-    if (operation->named_ms == 0) {
-        return; /* none, or another node's */
+    if (!operation->listed) {
+        return; /* none, or another node's or a client's */
     }
     if (operation->once_previous != NULL) {
         operation->once_previous->once_next = operation->once_next;
@@ -341,8 +349,10 @@ static void send_to_peer(struct operation *operation, struct peer *peer)
     operation->link_request.done = on_response;
     uint8_t flags = operation->protocol == 3 ? FRAME_FLAG_RESP3 : 0;
     name_write(operation);
-    if (operation->once.id != 0) {
+    if (operation->listed) {
         operation->once.settled = worker->once_first->once.id;
+    }
+    if (operation->once.id != 0) {
         once_encode(&name, &operation->once);
         flags |= FRAME_FLAG_ONCE;
     }

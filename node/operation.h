@@ -64,6 +64,7 @@ struct operation {
 
     /* A write on its way to another node has a name, so that it can be asked for again: */
     struct once once;                            /* id 0 = none */
+    bool listed;                                 /* the name is one of the worker's own */
     bool uncertain;                              /* it may have been made */
     uint16_t target_sent;                        /* peer that was asked */
     uint64_t named_ms;                           /* since when; monotonic */
@@ -82,6 +83,8 @@ void operation_destroy(struct operation *operation);
  * afterwards.
  */
 void operation_start(struct operation *operation);
+/* Before it is started: the client has named the write itself, and sent it first so long ago. */
+void operation_set_name(struct operation *operation, const struct once *once, uint64_t age_ms);
 /* The reply bytes are in: deliver now or when the acknowledgements are. */
 void operation_finish(struct operation *operation);
 /* Finishes with this error in place of all of its replies. */

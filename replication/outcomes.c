@@ -26,6 +26,7 @@ struct outcome_list {
 struct outcomes {
     struct outcome_list *lists;
     size_t list_count;
+    size_t client_count; /* of these, clients' */
 };
 
 void once_encode(struct buf *out, const struct once *once)
@@ -116,6 +117,18 @@ bool outcomes_settled(const struct outcomes *outcomes, const struct once *once)
     return list != NULL && once->id < list->settled;
 }
 
+static bool is_client(uint64_t origin)
+{
+    return (origin & ONCE_ORIGIN_CLIENT) != 0;
+}
+
+bool outcomes_full(const struct outcomes *outcomes, const struct once *once)
+{
+    return outcomes != NULL && is_client(once->origin) &&
+           outcomes->client_count >= OUTCOME_CLIENTS_MAX &&
+           find_list(outcomes, once->origin) == NULL;
+}
+
 static struct outcome_list *add_list(struct outcomes *outcomes, uint64_t origin)
 {
     struct outcome_list *lists =
@@ -125,6 +138,7 @@ static struct outcome_list *add_list(struct outcomes *outcomes, uint64_t origin)
     }
     outcomes->lists = lists;
     lists[outcomes->list_count] = (struct outcome_list){.origin = origin};
+    outcomes->client_count += is_client(origin) ? 1 : 0;
     return &lists[outcomes->list_count++];
 }
 
@@ -218,6 +232,7 @@ void outcomes_age(struct outcomes *outcomes)
         list.end = kept;
         if (list.start == list.end) {
             free(list.items);
+            outcomes->client_count -= is_client(list.origin) ? 1 : 0;
         } else {
             outcomes->lists[kept_lists++] = list;
         }

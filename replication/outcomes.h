@@ -1,10 +1,12 @@
 /*
- * What became of writes that other nodes forwarded: so that one whose answer was lost, because a
- * connection or a primary went away, can be asked for again and is not made twice. Kept with each
- * copy of a slot, and replicated with the effects. Pure; the slot's lock.
+ * What became of writes that have a name, because other nodes forwarded them or a client named them
+ * itself: so that one whose answer was lost, because a connection or a primary went away, can be
+ * asked for again and is not made twice. Kept with each copy of a slot, and replicated with the
+ * effects. Pure; the slot's lock.
  *
- *      origin   one thread of one run of one node     id   its writes, in order     settled   ids
- * below that forwards                              it have been answered for good
+ *      origin    one thread of one run of one node that forwards, or one client (TORC.ONCE)
+ *      id        its writes, in order
+ *      settled   ids below it have been answered for good
  */
 #ifndef TORC_REPLICATION_OUTCOMES_H
 #define TORC_REPLICATION_OUTCOMES_H
@@ -20,6 +22,15 @@
 /* A longer reply is not kept: the write is still made once, and who asks again is told so. */
 #define OUTCOME_REPLY_SIZE_MAX 1024
 #define ONCE_SIZE 24
+/* In the origin of every client, and of no node. */
+#define ONCE_ORIGIN_CLIENT (UINT64_C(1) << 63)
+/* Clients whose outcomes a slot keeps; nodes are few, clients may be any number. Some 150 bytes
+ * each. */
+#ifdef TORC_TINY_LIMITS
+#define OUTCOME_CLIENTS_MAX 8
+#else
+#define OUTCOME_CLIENTS_MAX 256
+#endif
 
 /* Names a write for good. */
 struct once {
@@ -44,6 +55,9 @@ struct bytes outcomes_find(const struct outcomes *outcomes, const struct once *o
 /* True: by a later write of the same origin this one has been answered for good. A request for it
  * that comes now was long on its way, through another connection, and must not be made again. */
 bool outcomes_settled(const struct outcomes *outcomes, const struct once *once);
+/* True: the origin is a client's whose outcomes are not kept, and there is no room for another's
+ * until some have aged. Only who admits writes asks: a copy keeps whatever it is told. */
+bool outcomes_full(const struct outcomes *outcomes, const struct once *once);
 /* Notes the reply to a write, and forgets what is settled. 0 or TORC_ENOMEM. */
 int outcomes_note(struct outcomes *outcomes, const struct once *once,
                   struct bytes reply) TORC_MUST_USE;

@@ -214,6 +214,7 @@
     X(torc_check_start)                                                                            \
     X(torc_check_status)                                                                           \
     X(torc_gossip)                                                                                 \
+    X(torc_once)                                                                                   \
     X(torc_quorum)                                                                                 \
     X(torc_ring_cancel)                                                                            \
     X(torc_ring_change)                                                                            \

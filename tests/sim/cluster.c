@@ -31,6 +31,8 @@ static const char *const variant_names[VARIANT_COUNT] = {
     [VARIANT_INCARNATION_REUSED] = "incarnation-reused",
     [VARIANT_EMPTY_IS_COMPLETE] = "empty-is-complete",
     [VARIANT_EXPIRY_AT_REPLICA] = "expiry-at-replica",
+    [VARIANT_MADE_AGAIN] = "made-again",
+    [VARIANT_NAMES_STAY] = "names-stay",
 };
 
 const char *variant_name(enum variant variant)

@@ -48,6 +48,8 @@ enum variant {
     VARIANT_INCARNATION_REUSED, /* a restarted process says that it is the one before */
     VARIANT_EMPTY_IS_COMPLETE,  /* a restarted process claims to hold what it held */
     VARIANT_EXPIRY_AT_REPLICA,  /* a replica deletes what has expired by itself */
+    VARIANT_MADE_AGAIN,         /* a write that is sent again is made again */
+    VARIANT_NAMES_STAY,         /* a refill does not tell what became of writes */
     VARIANT_COUNT,
 };
 const char *variant_name(enum variant variant);

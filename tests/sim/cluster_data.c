@@ -429,6 +429,12 @@ static void write_value(struct sim_node *node, struct buf *effects, unsigned key
     buf_deinit(&padded);
 }
 
+/* Each client names all its writes itself, and asks for one at a time. */
+static struct once name_of(const struct sim_request *asked)
+{
+    return (struct once){(asked->client + 1) | ONCE_ORIGIN_CLIENT, asked->number, asked->number};
+}
+
 static void execute(struct sim_node *node, const struct sim_request *asked)
 {
     uint16_t slot = cluster_slot(asked->key);
@@ -451,7 +457,7 @@ static void execute(struct sim_node *node, const struct sim_request *asked)
             abort();
         }
         bool any = network_chance(&node->cluster->network, 0.02);
-        struct once once = {asked->client + 1, asked->number, asked->number};
+        struct once once = name_of(asked);
         struct bytes reply = {(char *)&result, sizeof(result)};
         copy_publish_once(copy, &node->rim, buf_bytes(&effects), any ? NULL : keys,
                           asked->key_count, &once, reply);
@@ -463,7 +469,7 @@ static void execute(struct sim_node *node, const struct sim_request *asked)
 /* True if an earlier attempt was executed: it is answered as that was. */
 static bool was_made(struct sim_node *node, const struct sim_request *asked)
 {
-    struct once once = {asked->client + 1, asked->number, asked->number};
+    struct once once = name_of(asked);
     struct bytes reply = outcomes_find(node->copies[cluster_slot(asked->key)].outcomes, &once);
     int64_t result = 0;
     if (reply.data == NULL) {
@@ -487,7 +493,7 @@ void sim_request(struct sim_node *node, const struct packet *packet)
         node->cluster->seen.refused++;
         return;
     }
-    if (!was_made(node, asked)) {
+    if (node->cluster->variant == VARIANT_MADE_AGAIN || !was_made(node, asked)) {
         execute(node, asked);
     }
 }

@@ -320,6 +320,13 @@ static void apply_all(struct sim_node *node, uint16_t from)
         if (result == TORC_EAGAIN) {
             break;
         }
+        if (result == TORC_OK && op.kind == OP_REFILL_OUTCOME &&
+            node->cluster->variant == VARIANT_NAMES_STAY) {
+            receiver->position += consumed;
+            buf_consume(&receiver->in, consumed);
+            any = true;
+            continue;
+        }
         enum copy_verdict verdict =
             result != TORC_OK ? COPY_BROKEN
                               : copy_receive(&node->copies[op.slot], &node->rim, &op, from,

@@ -88,13 +88,16 @@ struct torc_options {
     int attempt_timeout_ms; /* without an answer for so long a connection is given up, and what may
                                be repeated is tried again; default: timeout_ms */
     int connections_per_node; /* default 1, at most 16 */
-    int outstanding_max;     /* commands on their way; more are refused with TORC_EOVERLOAD. Default
-                                65536 */
-    int breaker_failures;    /* in a row, after which a node is left alone for a while; default 5 */
-    int breaker_open_ms;     /* how long, at first; doubled up to four times; default 500 */
-    int fail_fast;           /* 1: what a node that is left alone should do fails at once with
-                                TORC_EUNAVAILABLE, or what its last attempt failed with; 0: it waits,
-                                within timeout_ms, until another node leads or this one is back */
+    int outstanding_max;  /* commands on their way; more are refused with TORC_EOVERLOAD. Default
+                             65536 */
+    int breaker_failures; /* in a row, after which a node is left alone for a while; default 5 */
+    int breaker_open_ms;  /* how long, at first; doubled up to four times; default 500 */
+    int fail_fast;        /* 1: what a node that is left alone should do fails at once with
+                             TORC_EUNAVAILABLE, or what its last attempt failed with; 0: it waits,
+                             within timeout_ms, until another node leads or this one is back */
+    int unnamed_writes;   /* 1: writes carry no names, which spares 110 bytes for each, and are not
+                             sent again when it is not known whether they have been executed; 0:
+                             on Torc they have names, and count once */
     torc_fallback *fallback; /* may be NULL */
     void *fallback_context;  /* borrowed until torc_close */
 };
@@ -103,7 +106,7 @@ struct torc_options {
 struct torc_call_options {
     int timeout_ms; /* default: that of the handle */
     int repeatable; /* 1: executing it twice does no harm, so it is sent again also when it may have
-                       been executed; 0: only commands that read are */
+                       been executed; 0: only commands that read are, and writes with a name */
 };
 
 struct torc_set_options {
@@ -151,8 +154,10 @@ TORC_API int torc_error_code(const struct torc *handle);
  *
  * MOVED and ASK are followed. TRYAGAIN and CLUSTERDOWN are retried, each time a little later, until
  * timeout_ms has passed; then that error is the reply. If the connection breaks, a command that
- * only reads is sent again, and so is any that was not sent completely; any other fails with
- * TORC_ECLOSED, and then it may or may not have been executed. The same holds for TORC_ETIMEOUT.
+ * only reads is sent again, and so is any that was not sent completely. Torc's nodes remember
+ * writes by names that the library gives them, so there a write whose keys are in one slot is sent
+ * again as well, and counts once. Any other fails with TORC_ECLOSED, and then it may or may not
+ * have been executed. The same holds for TORC_ETIMEOUT.
  *
  * Commands that change what a connection means (MULTI, SUBSCRIBE, MONITOR, SELECT, AUTH, HELLO,
  * CLIENT REPLY ...) are refused with TORC_EINVAL.
@@ -273,8 +278,8 @@ TORC_API int torc_get(struct torc *handle, struct torc_bytes key, struct torc_va
 TORC_API int torc_set(struct torc *handle, struct torc_bytes key, struct torc_bytes value,
                       const struct torc_set_options *options);
 
-/* Adds to a number, which begins with 0: INCRBY. *sum may be NULL. Not sent again when it may have
- * been executed: TORC_ECLOSED and TORC_ETIMEOUT. */
+/* Adds to a number, which begins with 0: INCRBY. *sum may be NULL. Where writes have no names, it
+ * is not sent again when it may have been executed: TORC_ECLOSED and TORC_ETIMEOUT. */
 TORC_API int torc_add(struct torc *handle, struct torc_bytes key, int64_t delta, int64_t *sum);
 
 /*

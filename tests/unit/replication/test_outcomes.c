@@ -323,6 +323,28 @@ static void see(void *context, const struct once *once, struct bytes reply)
     seen->count++;
 }
 
+START_TEST(test_there_is_room_for_so_many_clients)
+{
+    struct once once = {.id = 1, .settled = 1};
+    ck_assert(!outcomes_full(NULL, &once));
+    for (uint64_t i = 0; i < OUTCOME_CLIENTS_MAX; i++) {
+        once.origin = i | ONCE_ORIGIN_CLIENT;
+        ck_assert(!outcomes_full(outcomes, &once));
+        ck_assert_int_eq(outcomes_note(outcomes, &once, BYTES_LITERAL(":1\r\n")), 0);
+        ck_assert_int_eq(outcomes_note(outcomes, &once, BYTES_LITERAL(":1\r\n")), 0);
+    }
+    ck_assert(!outcomes_full(outcomes, &once)); /* it is kept already */
+    once.origin = OUTCOME_CLIENTS_MAX;
+    ck_assert(!outcomes_full(outcomes, &once)); /* a node's */
+    once.origin |= ONCE_ORIGIN_CLIENT;
+    ck_assert(outcomes_full(outcomes, &once));
+    outcomes_age(outcomes);
+    ck_assert(outcomes_full(outcomes, &once));
+    outcomes_age(outcomes);
+    ck_assert(!outcomes_full(outcomes, &once));
+}
+END_TEST
+
 START_TEST(test_each_is_visited_once)
 {
     struct seen seen = {0};
@@ -457,6 +479,7 @@ int main(void)
     tcase_add_test(tests, test_many_origins);
     tcase_add_test(tests, test_replies_over_the_limit);
     tcase_add_test(tests, test_age);
+    tcase_add_test(tests, test_there_is_room_for_so_many_clients);
     tcase_add_test(tests, test_each_is_visited_once);
     tcase_add_test(tests, test_against_a_model);
     suite_add_tcase(suite, tests);
