@@ -24,7 +24,8 @@
     X(TORC_ETYPE, -16, "the key holds another kind of value")                                      \
     X(TORC_EREPLY, -17, "the server answered with an error")                                       \
     X(TORC_EOVERLOAD, -18, "too much outstanding work")                                            \
-    X(TORC_EUNAVAILABLE, -19, "the node is left alone after failures")
+    X(TORC_EUNAVAILABLE, -19, "the node is left alone after failures")                             \
+    X(TORC_EUNSUPPORTED, -20, "the server does not know how to do that")
 
 enum torc_error {
     TORC_OK = 0,

@@ -208,7 +208,9 @@ int command_table_read(struct command_table *out, const redisReply *reply)
         command_table_deinit(out);
         return result;
     }
-    out->once = find(out, BYTES_LITERAL("torc.once"), (struct bytes){NULL, 0}) != NULL;
+    const struct bytes none = {NULL, 0};
+    out->once = find(out, BYTES_LITERAL("torc.once"), none) != NULL;
+    out->locks = find(out, BYTES_LITERAL("torc.lock"), none) != NULL;
     return TORC_OK;
 }
 

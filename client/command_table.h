@@ -29,6 +29,7 @@ struct command_table {
     uint16_t *buckets;   /* a hash table of the names: 1 + index of a row, 0 = empty */
     size_t bucket_count; /* a power of two, at least twice `count` */
     bool once;           /* the server knows names of writes: see names.h */
+    bool locks;          /* ... and TORC.LOCK */
 };
 
 /* Fills *out, which is the caller's to deinit, from the reply to COMMAND. 0, TORC_EPROTOCOL (not

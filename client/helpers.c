@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "client/command_line.h"
+#include "client/helper.h"
 #include "client/last_error.h"
 #include "client/split.h"
 #include "client/submit.h"
@@ -12,71 +13,27 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static struct bytes internal(struct torc_bytes bytes)
-{
-    return (struct bytes){bytes.data, bytes.size};
-}
-
-static bool is_valid(struct torc_bytes bytes)
-{
-    return bytes.data != NULL || bytes.size == 0;
-}
-
-/* Begins a call. `valid`: the arguments are. */
-static int begin(struct torc *handle, bool valid)
-{
-    if (handle == NULL) {
-        return TORC_EINVAL;
-    }
-    last_error_begin(handle);
-    if (!valid) {
-        return last_error_set(handle, TORC_EINVAL, "an argument is NULL");
-    }
-    return TORC_OK;
-}
-
-/* The error of an error reply, with its text; TORC_EPROTOCOL for a reply that is of no expected
- * type. */
-static int refuse_reply(struct torc *handle, const char *name, const redisReply *reply)
-{
-    if (reply->type != REDIS_REPLY_ERROR) {
-        return last_error_set(handle, TORC_EPROTOCOL, "%s: a reply of unexpected type %d", name,
-                              reply->type);
-    }
-    const bool wrong_type = strncmp(reply->str, "WRONGTYPE", 9) == 0;
-    return last_error_set(handle, wrong_type ? TORC_ETYPE : TORC_EREPLY, "%s: %.300s", name,
-                          reply->str);
-}
-
-/* Moves the text of a string reply into *value. */
-static void take_value(struct torc_value *value, redisReply *reply)
-{
-    value->data = reply->str;
-    value->size = reply->len;
-    reply->str = NULL;
-}
-
 int torc_get(struct torc *handle, struct torc_bytes key, struct torc_value *value)
 {
     redisReply *reply = NULL;
     if (value != NULL) {
         *value = (struct torc_value){NULL, 0};
     }
-    int result = begin(handle, value != NULL && is_valid(key));
+    int result = helper_begin(handle, value != NULL && helper_is_valid(key));
     if (result != TORC_OK) {
         return result;
     }
-    const struct bytes argv[] = {BYTES_LITERAL("GET"), internal(key)};
+    const struct bytes argv[] = {BYTES_LITERAL("GET"), helper_bytes(key)};
     result = submit_bytes(handle, argv, 2, &reply);
     if (result != TORC_OK) {
         return result;
     }
     if (reply->type == REDIS_REPLY_STRING) {
-        take_value(value, reply);
+        helper_take(value, reply);
     } else if (reply->type == REDIS_REPLY_NIL) {
         result = last_error_set(handle, TORC_ENOTFOUND, "GET: %s", torc_strerror(TORC_ENOTFOUND));
     } else {
-        result = refuse_reply(handle, "GET", reply);
+        result = helper_refuse(handle, "GET", reply);
     }
     torc_reply_free(reply);
     return result;
@@ -88,7 +45,7 @@ int torc_set(struct torc *handle, struct torc_bytes key, struct torc_bytes value
     static const struct torc_set_options none = {0};
     redisReply *reply = NULL;
     char ttl[24];
-    int result = begin(handle, is_valid(key) && is_valid(value));
+    int result = helper_begin(handle, helper_is_valid(key) && helper_is_valid(value));
     if (result != TORC_OK) {
         return result;
     }
@@ -97,7 +54,7 @@ int torc_set(struct torc *handle, struct torc_bytes key, struct torc_bytes value
         return last_error_set(handle, TORC_EINVAL,
                               "SET: only_if_absent and only_if_present exclude each other");
     }
-    struct bytes argv[6] = {BYTES_LITERAL("SET"), internal(key), internal(value)};
+    struct bytes argv[6] = {BYTES_LITERAL("SET"), helper_bytes(key), helper_bytes(value)};
     size_t argc = 3;
     if (options->ttl_ms > 0) {
         (void)snprintf(ttl, sizeof(ttl), "%" PRIu64, options->ttl_ms);
@@ -115,7 +72,7 @@ int torc_set(struct torc *handle, struct torc_bytes key, struct torc_bytes value
         result = options->only_if_absent ? TORC_EEXIST : TORC_ENOTFOUND;
         (void)last_error_set(handle, result, "SET: %s", torc_strerror(result));
     } else if (reply->type != REDIS_REPLY_STATUS) {
-        result = refuse_reply(handle, "SET", reply);
+        result = helper_refuse(handle, "SET", reply);
     }
     torc_reply_free(reply);
     return result;
@@ -157,10 +114,10 @@ static int add_group(struct spread *spread, size_t first, size_t end)
     argv[0] = bytes_of(spread->name);
     for (size_t i = first; i < end; i++) {
         const struct torc_bytes *key = key_at(spread, spread->split.items[i].index);
-        argv[argc++] = internal(key[0]);
+        argv[argc++] = helper_bytes(key[0]);
         if (spread->pairs) {
             const struct torc_pair *pair = (const struct torc_pair *)(const void *)key;
-            argv[argc++] = internal(pair->value);
+            argv[argc++] = helper_bytes(pair->value);
         }
     }
     int result = command_line_bytes(handle, &spread->calls[spread->call_count], argv, argc);
@@ -173,9 +130,9 @@ static int spread_run(struct spread *spread)
 {
     for (size_t i = 0; i < spread->count; i++) {
         const struct torc_bytes *key = key_at(spread, i);
-        bool valid = is_valid(key[0]);
+        bool valid = helper_is_valid(key[0]);
         if (valid && spread->pairs) {
-            valid = is_valid(((const struct torc_pair *)(const void *)key)->value);
+            valid = helper_is_valid(((const struct torc_pair *)(const void *)key)->value);
         }
         if (!valid) {
             return last_error_set(spread->handle, TORC_EINVAL, "%s: key or value %zu is NULL",
@@ -215,7 +172,7 @@ static int sum_over_keys(struct torc *handle, const char *name, const struct tor
     if (out != NULL) {
         *out = 0;
     }
-    int result = begin(handle, keys != NULL || count == 0);
+    int result = helper_begin(handle, keys != NULL || count == 0);
     if (result != TORC_OK) {
         return result;
     }
@@ -230,7 +187,7 @@ static int sum_over_keys(struct torc *handle, const char *name, const struct tor
         if (reply != NULL && reply->type == REDIS_REPLY_INTEGER) {
             sum += (size_t)reply->integer;
         } else if (reply != NULL && result == TORC_OK) {
-            result = refuse_reply(handle, name, reply);
+            result = helper_refuse(handle, name, reply);
         }
     }
     spread_deinit(&spread);
@@ -260,32 +217,31 @@ int torc_touch(struct torc *handle, const struct torc_bytes *keys, size_t count,
     return sum_over_keys(handle, "TOUCH", keys, count, found);
 }
 
+int torc_incr(struct torc *handle, struct torc_bytes key, int64_t *sum)
+{
+    return torc_add(handle, key, 1, sum);
+}
+
+int torc_decr(struct torc *handle, struct torc_bytes key, int64_t *sum)
+{
+    return torc_add(handle, key, -1, sum);
+}
+
 int torc_add(struct torc *handle, struct torc_bytes key, int64_t delta, int64_t *sum)
 {
-    redisReply *reply = NULL;
     char number[24];
-    int result = begin(handle, is_valid(key));
+    int result = helper_begin(handle, helper_is_valid(key));
     if (result != TORC_OK) {
         return result;
     }
     (void)snprintf(number, sizeof(number), "%" PRId64, delta);
-    const struct bytes argv[] = {BYTES_LITERAL("INCRBY"), internal(key), bytes_of(number)};
-    result = submit_bytes(handle, argv, 3, &reply);
-    if (result != TORC_OK) {
-        return result;
-    }
-    if (reply->type != REDIS_REPLY_INTEGER) {
-        result = refuse_reply(handle, "INCRBY", reply);
-    } else if (sum != NULL) {
-        *sum = reply->integer;
-    }
-    torc_reply_free(reply);
-    return result;
+    const struct bytes argv[] = {BYTES_LITERAL("INCRBY"), helper_bytes(key), bytes_of(number)};
+    return helper_integer(handle, argv, 3, sum);
 }
 
 int torc_mset(struct torc *handle, const struct torc_pair *pairs, size_t count)
 {
-    int result = begin(handle, pairs != NULL || count == 0);
+    int result = helper_begin(handle, pairs != NULL || count == 0);
     if (result != TORC_OK) {
         return result;
     }
@@ -299,7 +255,7 @@ int torc_mset(struct torc *handle, const struct torc_pair *pairs, size_t count)
     for (size_t i = 0; i < spread.call_count && result == TORC_OK; i++) {
         const redisReply *reply = spread.calls[i]->reply;
         if (reply->type != REDIS_REPLY_STATUS) {
-            result = refuse_reply(handle, "MSET", reply);
+            result = helper_refuse(handle, "MSET", reply);
         }
     }
     spread_deinit(&spread);
@@ -312,14 +268,14 @@ static int merge_group(const struct spread *spread, size_t first, size_t end,
 {
     assert(values != NULL);
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements != end - first) {
-        return refuse_reply(spread->handle, spread->name, reply);
+        return helper_refuse(spread->handle, spread->name, reply);
     }
     for (size_t i = first; i < end; i++) {
         redisReply *element = reply->element[i - first];
         if (element->type == REDIS_REPLY_STRING) {
-            take_value(&values[spread->split.items[i].index], element);
+            helper_take(&values[spread->split.items[i].index], element);
         } else if (element->type != REDIS_REPLY_NIL) {
-            return refuse_reply(spread->handle, spread->name, element);
+            return helper_refuse(spread->handle, spread->name, element);
         }
     }
     return TORC_OK;
@@ -331,7 +287,7 @@ int torc_mget(struct torc *handle, const struct torc_bytes *keys, size_t count,
     for (size_t i = 0; values != NULL && i < count; i++) {
         values[i] = (struct torc_value){NULL, 0};
     }
-    int result = begin(handle, (keys != NULL && values != NULL) || count == 0);
+    int result = helper_begin(handle, (keys != NULL && values != NULL) || count == 0);
     if (result != TORC_OK) {
         return result;
     }

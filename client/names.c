@@ -9,19 +9,24 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-int names_init(struct names *names)
+int name_draw(char out[NAME_ORIGIN_SIZE])
 {
     static const char digits[] = "0123456789abcdef";
     unsigned char drawn[NAME_ORIGIN_SIZE / 2];
-    *names = (struct names){0};
     if (getrandom(drawn, sizeof(drawn), 0) != (ssize_t)sizeof(drawn)) {
         return TORC_EIO;
     }
     for (size_t i = 0; i < sizeof(drawn); i++) {
-        names->origin[2 * i] = digits[drawn[i] >> 4];
-        names->origin[2 * i + 1] = digits[drawn[i] & 15];
+        out[2 * i] = digits[drawn[i] >> 4];
+        out[2 * i + 1] = digits[drawn[i] & 15];
     }
     return TORC_OK;
+}
+
+int names_init(struct names *names)
+{
+    *names = (struct names){0};
+    return name_draw(names->origin);
 }
 
 bool names_wanted(const struct torc *handle, const struct call *call)

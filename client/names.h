@@ -26,7 +26,9 @@ struct names {
     struct call *newest;
 };
 
-/* 0, or TORC_EIO: the system has no random bytes. */
+/* Draws so many digits at random. 0, or TORC_EIO: the system has no random bytes. */
+int name_draw(char out[NAME_ORIGIN_SIZE]) TORC_MUST_USE;
+/* The same. */
 int names_init(struct names *names) TORC_MUST_USE;
 /* Whether the call, whose route is known, is to have a name. */
 bool names_wanted(const struct torc *handle, const struct call *call);

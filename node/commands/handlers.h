@@ -111,7 +111,9 @@
     X(sunion)                                                                                      \
     X(sunionstore)                                                                                 \
     X(torc_flushslot)                                                                              \
+    X(torc_lock)                                                                                   \
     X(torc_scan)                                                                                   \
+    X(torc_unlock)                                                                                 \
     X(touch)                                                                                       \
     X(ttl)                                                                                         \
     X(type)                                                                                        \

@@ -65,11 +65,16 @@ def test_threads_count_while_slots_move(new_cluster):
     assert sum(unknown for _, _, unknown, _ in counters) == 0
 
 
+HASHES = ("3 fields, Ada has 42 logins\nLondon, no phone, Ada\n3 deleted, 1 left: logins=42\n"
+          "10 visits\n")
+
+
 def test_examples_run(cluster):
     for name, said in (("async_libev", "100 answered, 0 failed\n"), ("futures", "4 threads, 4 visits\n"),
                        ("from_hiredis", "user:1 is Ada\n10 numbers\n"),
                        ("get_or_load", "user:1: all about user:1\nuser:7: nobody\n" * 2 +
-                        "user:1: all about user:1\nloaded 2 times\n")):
+                        "user:1: all about user:1\nloaded 2 times\n"),
+                       ("hashes", HASHES), ("lock", "20 of 20 additions\nan old token is refused\n")):
         done = subprocess.run([EXAMPLES / name, f"127.0.0.1:{cluster[0].port}"], stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, timeout=20 * PATIENCE, check=False)
         assert (done.returncode, done.stdout) == (0, said)
@@ -143,6 +148,12 @@ def test_a_plain_redis_is_served(tmp_path):
             moved = subprocess.run([EXAMPLES / "from_hiredis", f"127.0.0.1:{ports[0]}"], stdout=subprocess.PIPE,
                                    text=True, timeout=20 * PATIENCE, check=True)
             assert moved.stdout == "user:1 is Ada\n10 numbers\n"
+            hashes = subprocess.run([EXAMPLES / "hashes", f"127.0.0.1:{ports[0]}"], stdout=subprocess.PIPE,
+                                    text=True, timeout=20 * PATIENCE, check=True)
+            assert hashes.stdout == HASHES
+            lock = subprocess.run([EXAMPLES / "lock", f"127.0.0.1:{ports[0]}"], stderr=subprocess.PIPE,
+                                  stdout=subprocess.PIPE, text=True, timeout=20 * PATIENCE, check=True)
+            assert "lock: TORC.LOCK: the server does not know how to do that" in lock.stderr
             load = Load(f"127.0.0.1:{ports[0]}")
             time.sleep(1)
             counters = load.finish()

@@ -282,6 +282,84 @@ TORC_API int torc_set(struct torc *handle, struct torc_bytes key, struct torc_by
  * is not sent again when it may have been executed: TORC_ECLOSED and TORC_ETIMEOUT. */
 TORC_API int torc_add(struct torc *handle, struct torc_bytes key, int64_t delta, int64_t *sum);
 
+/* The same with 1 and with -1. */
+TORC_API int torc_incr(struct torc *handle, struct torc_bytes key, int64_t *sum);
+TORC_API int torc_decr(struct torc *handle, struct torc_bytes key, int64_t *sum);
+
+/*
+ * Hashes.
+ */
+
+/* 0: *value is the caller's. TORC_ENOTFOUND: there is no such field, or no such key. */
+TORC_API int torc_hget(struct torc *handle, struct torc_bytes key, struct torc_bytes field,
+                       struct torc_value *value);
+/* Sets one field, or `count` of them (1 at least): their names are the keys of the pairs. *added
+ * (may be NULL) is how many there were not before. */
+TORC_API int torc_hset(struct torc *handle, struct torc_bytes key, struct torc_bytes field,
+                       struct torc_bytes value);
+TORC_API int torc_hmset(struct torc *handle, struct torc_bytes key, const struct torc_pair *pairs,
+                        size_t count, size_t *added);
+/* values[count], of the caller: values[i] is that of fields[i], data NULL where there is none.
+ * After an error all data are NULL. Free each with torc_value_free. With count 0 nothing is sent.
+ */
+TORC_API int torc_hmget(struct torc *handle, struct torc_bytes key, const struct torc_bytes *fields,
+                        size_t count, struct torc_value *values);
+/* Deletes fields; *deleted (may be NULL) is how many there were. With count 0 nothing is sent. */
+TORC_API int torc_hdel(struct torc *handle, struct torc_bytes key, const struct torc_bytes *fields,
+                       size_t count, size_t *deleted);
+/* torc_add of a field. */
+TORC_API int torc_hadd(struct torc *handle, struct torc_bytes key, struct torc_bytes field,
+                       int64_t delta, int64_t *sum);
+
+struct torc_field {
+    struct torc_value name;
+    struct torc_value value;
+};
+
+/* A whole hash, in no order. */
+struct torc_fields {
+    struct torc_field *items; /* NULL when there are none */
+    size_t count;
+};
+
+/* 0: *fields is the caller's, to be freed with torc_fields_free; it is empty if there is no such
+ * key, and after an error. */
+TORC_API int torc_hgetall(struct torc *handle, struct torc_bytes key, struct torc_fields *fields);
+/* Frees them and sets both to zero. NULL is allowed. */
+TORC_API void torc_fields_free(struct torc_fields *fields);
+
+/*
+ * Locks that expire, with fencing tokens, on Torc's nodes; others lead to TORC_EUNSUPPORTED.
+ *
+ * A lock is lost when its time is over, whether or not its holder has noticed: because it was
+ * stopped, or because the network was. So what the lock protects must be told the token with each
+ * change, and refuse a token that is lower than one it has seen. Tokens of one key grow, whatever
+ * happens to the cluster. A lock is a key like any other: DEL takes it away, and so does eviction
+ * if --eviction takes keys that expire. The token then protects all the same.
+ */
+struct torc_held_lock {
+    int64_t token;  /* greater than those of all holders before */
+    char owner[33]; /* drawn by torc_lock at random; zero-terminated */
+};
+
+struct torc_lock_options {
+    uint64_t ttl_ms; /* required; how long the lock lasts. By the program's clock it ends ttl_ms
+                        after torc_lock or torc_lock_extend was called */
+    int wait_ms;     /* how long to try while another one holds it; 0 = not at all */
+};
+
+/* 0: *lock holds it. TORC_EEXIST: another one did, until wait_ms was over. TORC_ETYPE: the key
+ * holds something that is no lock. TORC_EUNSUPPORTED. After TORC_ETIMEOUT nobody may hold it until
+ * it expires. */
+TORC_API int torc_lock(struct torc *handle, struct torc_bytes key,
+                       const struct torc_lock_options *options, struct torc_held_lock *lock);
+/* It lasts for ttl_ms from now. 0; TORC_ENOTFOUND: it is not held any more. */
+TORC_API int torc_lock_extend(struct torc *handle, struct torc_bytes key, uint64_t ttl_ms,
+                              const struct torc_held_lock *lock);
+/* Gives it back. 0; TORC_ENOTFOUND: it was not held any more. */
+TORC_API int torc_unlock(struct torc *handle, struct torc_bytes key,
+                         const struct torc_held_lock *lock);
+
 /*
  * From the cache, or from where the program has it: torc_get_or_load asks the cache; if the key is
  * not there, or the cache cannot be asked, it calls the program's loader, puts what that returns

@@ -57,6 +57,51 @@ START_TEST(null_handles)
 }
 END_TEST
 
+START_TEST(null_arguments_of_hashes_and_locks)
+{
+    int held;
+    struct torc *torc = unconnected(&held);
+    const struct torc_bytes key = torc_text("k");
+    const struct torc_bytes none = {NULL, 3};
+    const struct torc_lock_options forever = {0};
+    const struct torc_lock_options second = {.ttl_ms = 1000};
+    struct torc_held_lock lock = {0};
+    struct torc_value value = {(char *)&held, 1};
+    struct torc_fields fields = {(struct torc_field *)&held, 1};
+    int64_t sum;
+    ck_assert_int_eq(torc_hget(NULL, key, key, &value), TORC_EINVAL);
+    ck_assert_ptr_null(value.data);
+    ck_assert_int_eq(torc_hgetall(NULL, key, &fields), TORC_EINVAL);
+    ck_assert_ptr_null(fields.items);
+    ck_assert_int_eq(torc_hget(torc, key, key, NULL), TORC_EINVAL);
+    ck_assert_int_eq(torc_hget(torc, key, none, &value), TORC_EINVAL);
+    ck_assert_int_eq(torc_hset(torc, key, key, none), TORC_EINVAL);
+    ck_assert_int_eq(torc_hmset(torc, key, NULL, 1, NULL), TORC_EINVAL);
+    ck_assert_int_eq(torc_hmset(torc, key, &(struct torc_pair){key, key}, 0, NULL), TORC_EINVAL);
+    ck_assert_int_eq(torc_hmset(torc, key, &(struct torc_pair){key, none}, 1, NULL), TORC_EINVAL);
+    ck_assert_int_eq(torc_hmget(torc, key, NULL, 1, &value), TORC_EINVAL);
+    ck_assert_int_eq(torc_hmget(torc, key, &none, 1, &value), TORC_EINVAL);
+    ck_assert_int_eq(torc_hmget(torc, key, NULL, 0, NULL), 0);
+    ck_assert_int_eq(torc_hdel(torc, key, NULL, 1, NULL), TORC_EINVAL);
+    ck_assert_int_eq(torc_hdel(torc, key, NULL, 0, NULL), 0);
+    ck_assert_int_eq(torc_hadd(torc, none, key, 1, &sum), TORC_EINVAL);
+    ck_assert_int_eq(torc_incr(NULL, key, &sum), TORC_EINVAL);
+    ck_assert_int_eq(torc_hgetall(torc, none, &fields), TORC_EINVAL);
+    ck_assert_int_eq(torc_hgetall(torc, key, &fields), TORC_ECONNECT);
+    ck_assert_int_eq(torc_lock(NULL, key, &second, &lock), TORC_EINVAL);
+    ck_assert_int_eq(torc_lock(torc, key, NULL, &lock), TORC_EINVAL);
+    ck_assert_int_eq(torc_lock(torc, key, &second, NULL), TORC_EINVAL);
+    ck_assert_int_eq(torc_lock(torc, key, &forever, &lock), TORC_EINVAL);
+    ck_assert_int_eq(torc_lock_extend(torc, key, 0, &lock), TORC_EINVAL);
+    ck_assert_int_eq(torc_unlock(torc, key, NULL), TORC_EINVAL);
+    ck_assert_int_eq(torc_lock(torc, key, &second, &lock), TORC_ECONNECT);
+    torc_fields_free(&fields);
+    torc_fields_free(NULL);
+    torc_close(torc);
+    close(held);
+}
+END_TEST
+
 START_TEST(a_handle_with_wrong_options_says_so)
 {
     struct torc *torc = NULL;
@@ -185,6 +230,7 @@ int main(void)
 {
     TCase *tests = tcase_create("torc");
     tcase_add_test(tests, null_handles);
+    tcase_add_test(tests, null_arguments_of_hashes_and_locks);
     tcase_add_test(tests, a_handle_with_wrong_options_says_so);
     tcase_add_test(tests, wrong_arguments);
     tcase_add_test(tests, over_the_limits);
