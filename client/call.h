@@ -71,6 +71,7 @@ struct call {
     call_finish *finish;
     torc_callback *callback;
     void *context;
+    enum torc_read_from read_from;
     bool repeatable; /* the caller says that executing it twice does no harm */
     bool joins;      /* asks for nothing but to know the cluster */
     bool routed;

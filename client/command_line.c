@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "client/clock.h"
 #include "client/last_error.h"
+#include "client/reading.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,6 +60,12 @@ static int make(struct torc *handle, struct call **out, const struct torc_call_o
                               "timeout_ms: %d is not accepted; accepted: 0 to %d",
                               options->timeout_ms, TIMEOUT_MS_MAX);
     }
+    if (options != NULL &&
+        (options->read_from < TORC_READ_DEFAULT || options->read_from > TORC_READ_ROUND_ROBIN ||
+         (options->read_from == TORC_READ_NEAREST && !handle->options.has_zone))) {
+        return last_error_set(handle, TORC_EINVAL, "read_from: %d is not accepted",
+                              (int)options->read_from);
+    }
     struct request_route route = {.slot = REQUEST_NO_SLOT};
     const struct command_table *table =
         atomic_load_explicit(&handle->commands, memory_order_acquire);
@@ -73,8 +80,10 @@ static int make(struct torc *handle, struct call **out, const struct torc_call_o
     }
     call->route = route;
     call->routed = table != NULL;
-    call->origin = (const void *)(uintptr_t)pthread_self();
     call->repeatable = options != NULL && options->repeatable != 0;
+    call->read_from = options == NULL ? TORC_READ_DEFAULT : options->read_from;
+    call->origin =
+        reading_from_replicas(handle, call) ? NULL : (const void *)(uintptr_t)pthread_self();
     command_line_set_deadline(handle, call, options == NULL ? 0 : options->timeout_ms);
     *out = call;
     return TORC_OK;

@@ -54,6 +54,7 @@ void connection_close(struct connection *connection)
         redisReaderFree(connection->reader);
         connection->reader = NULL;
     }
+    greeting_deinit(&connection->greeting);
     connection->state = CONNECTION_CLOSED;
     connection->failed = false;
     connection->wants_write = false;
@@ -141,15 +142,16 @@ void connection_open(struct torc *handle, struct connection *connection)
 {
     assert(connection->state == CONNECTION_CLOSED);
     connection->error = TORC_OK;
-    connection->queued = 0;
     connection->sent = 0;
     connection->state = CONNECTION_RESOLVING;
     connection->connect_deadline_ms = clock_now_ms() + handle->options.connect_timeout_ms;
     connection->reader = reply_reader_create();
-    if (connection->reader == NULL) {
+    if (connection->reader == NULL || greeting_init(&connection->greeting, &handle->options,
+                                                    connection->node->replica) != TORC_OK) {
         connection_fail(connection, TORC_ENOMEM, NULL);
         return;
     }
+    connection->queued = connection->greeting.size;
     int failed = resolver_numeric(&connection->node->endpoint, &connection->addresses);
     if (failed != EAI_NONAME) {
         resolved(handle, connection, failed);
@@ -230,7 +232,7 @@ void connection_check_idle(struct connection *connection)
 
 /* What one writev takes, and the calls whose bytes it reads. */
 struct parcel {
-    struct iovec parts[3 * FLUSH_CALLS_MAX]; /* of a call: ASKING, head, bytes */
+    struct iovec parts[1 + 3 * FLUSH_CALLS_MAX]; /* greeting; of a call: ASKING, head, bytes */
     struct call *calls[FLUSH_CALLS_MAX];
     size_t part_count;
     size_t call_count;
@@ -275,6 +277,8 @@ static void fill(struct torc *handle, struct connection *connection, struct parc
     parcel->part_count = 0;
     parcel->call_count = 0;
     parcel->size = 0;
+    size_t greeted = (size_t)connection->sent;
+    pack_part(parcel, connection->greeting.bytes, connection->greeting.size, &greeted);
     struct call *call = connection->sending;
     while (parcel->call_count < FLUSH_CALLS_MAX && parcel->size < FLUSH_SIZE_MAX) {
         size_t skip = 0;
@@ -320,7 +324,7 @@ void connection_flush(struct torc *handle, struct connection *connection)
     connection->flushing = true;
     for (;;) {
         fill(handle, connection, &parcel);
-        if (parcel.call_count == 0) {
+        if (parcel.part_count == 0) {
             break;
         }
         const int fd = connection->fd;

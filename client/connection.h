@@ -15,6 +15,7 @@
 #define TORC_CLIENT_CONNECTION_H
 
 #include "client/call.h"
+#include "client/greeting.h"
 #include "client/limits.h"
 #include "client/node.h"
 #include "client/resolver.h"
@@ -36,6 +37,7 @@ struct connection {
     struct addrinfo *addresses;    /* CONNECTING */
     struct addrinfo *address;      /* the one being tried */
     uint64_t connect_deadline_ms;  /* of all of that */
+    struct greeting greeting;      /* its bytes are the first of the stream */
     struct call_list queue;
     struct call_list flights;
     struct call *sending;

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "client/clock.h"
 #include "client/engine.h"
+#include "client/reading.h"
 #include "client/settle.h"
 
 #include <assert.h>
@@ -12,15 +13,19 @@ int dispatch_adopt(struct torc *handle, struct topology *topology)
 {
     struct node **direct = calloc(topology->node_count + 1, sizeof(struct node *));
     struct node **any = calloc(topology->node_count + 1, sizeof(struct node *));
-    if (direct == NULL || any == NULL || !order_guard_all(handle, topology)) {
+    struct node **replicas = calloc(topology->node_count + 1, sizeof(struct node *));
+    if (direct == NULL || any == NULL || replicas == NULL || !order_guard_all(handle, topology)) {
         free(direct);
         free(any);
+        free(replicas);
         return TORC_ENOMEM;
     }
     free(handle->direct);
     free(handle->any);
+    free(handle->replicas);
     handle->direct = direct;
     handle->any = any;
+    handle->replicas = replicas;
     handle->trim_nodes = true;
     routing_adopt(&handle->routing, topology);
     return TORC_OK;
@@ -97,6 +102,12 @@ static struct node *find_node(struct torc *handle, struct call *call, int *error
         call->asking = true;
         call->skip = true;
         return asked;
+    }
+    if (TORC_UNLIKELY(reading_from_replicas(handle, call))) {
+        struct node *node = reading_node(handle, call);
+        if (node != NULL) {
+            return node;
+        }
     }
     return call->route.slot == REQUEST_NO_SLOT ? any_node(handle, error)
                                                : dispatch_owner(handle, call->route.slot, error);

@@ -6,6 +6,7 @@
  *        loop       callbacks; the library's own thread, or the program's loop
  *        engine     one turn: timers, writing, epoll, reading
  *        dispatch   where a call goes          settle   what a reply or a failure means for it
+ *        reading    which copy of a slot is read
  *        order      calls of one slot that must not overtake each other
  *        names      by which a write that is sent again is executed once
  *        discover   views and the table of commands
@@ -65,7 +66,9 @@ struct torc {
     struct routing routing;
     struct node **direct; /* of each node of the topology, for its own slots; NULL: not yet known */
     struct node **any;    /* the same, for commands without keys */
+    struct node **replicas; /* the same, for reading from it as a replica */
     size_t any_turn;
+    size_t read_turn;
     struct nodes nodes;
     bool trim_nodes; /* the topology has changed */
     struct prng prng;

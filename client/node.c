@@ -17,13 +17,14 @@ static void destroy(struct node *node)
     free(node);
 }
 
-static struct node *create(const struct endpoint *endpoint, size_t connections)
+static struct node *create(const struct endpoint *endpoint, bool replica, size_t connections)
 {
     struct node *node = calloc(1, sizeof(*node));
     if (node == NULL) {
         return NULL;
     }
     node->endpoint = *endpoint;
+    node->replica = replica;
     node->connections = calloc(connections, sizeof(*node->connections));
     while (node->connections != NULL && node->connection_count < connections) {
         struct connection *connection = connection_create(node);
@@ -39,14 +40,20 @@ static struct node *create(const struct endpoint *endpoint, size_t connections)
     return node;
 }
 
-/* Where the endpoint is, or where it would go. */
-static size_t lower_bound(const struct nodes *nodes, const struct endpoint *endpoint)
+static int compare(const struct node *node, const struct endpoint *endpoint, bool replica)
+{
+    const int order = endpoint_compare(&node->endpoint, endpoint);
+    return order != 0 ? order : (int)node->replica - (int)replica;
+}
+
+/* Where the node is, or where it would go. */
+static size_t lower_bound(const struct nodes *nodes, const struct endpoint *endpoint, bool replica)
 {
     size_t low = 0;
     size_t high = nodes->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (endpoint_compare(&nodes->items[middle]->endpoint, endpoint) < 0) {
+        if (compare(nodes->items[middle], endpoint, replica) < 0) {
             low = middle + 1;
         } else {
             high = middle;
@@ -55,17 +62,22 @@ static size_t lower_bound(const struct nodes *nodes, const struct endpoint *endp
     return low;
 }
 
-struct node *nodes_find(const struct nodes *nodes, const struct endpoint *endpoint)
+static struct node *find(const struct nodes *nodes, const struct endpoint *endpoint, bool replica)
 {
-    size_t at = lower_bound(nodes, endpoint);
-    return at < nodes->count && endpoint_compare(&nodes->items[at]->endpoint, endpoint) == 0
-               ? nodes->items[at]
-               : NULL;
+    size_t at = lower_bound(nodes, endpoint, replica);
+    return at < nodes->count && compare(nodes->items[at], endpoint, replica) == 0 ? nodes->items[at]
+                                                                                  : NULL;
 }
 
-struct node *nodes_get(struct nodes *nodes, const struct endpoint *endpoint, size_t connections)
+struct node *nodes_find(const struct nodes *nodes, const struct endpoint *endpoint)
 {
-    struct node *node = nodes_find(nodes, endpoint);
+    return find(nodes, endpoint, false);
+}
+
+static struct node *get(struct nodes *nodes, const struct endpoint *endpoint, bool replica,
+                        size_t connections)
+{
+    struct node *node = find(nodes, endpoint, replica);
     if (node != NULL) {
         return node;
     }
@@ -78,15 +90,26 @@ struct node *nodes_get(struct nodes *nodes, const struct endpoint *endpoint, siz
         nodes->items = items;
         nodes->capacity = capacity;
     }
-    node = create(endpoint, connections);
+    node = create(endpoint, replica, connections);
     if (node != NULL) {
-        size_t at = lower_bound(nodes, endpoint);
+        size_t at = lower_bound(nodes, endpoint, replica);
         memmove(&nodes->items[at + 1], &nodes->items[at],
                 (nodes->count - at) * sizeof(struct node *));
         nodes->items[at] = node;
         nodes->count++;
     }
     return node;
+}
+
+struct node *nodes_get(struct nodes *nodes, const struct endpoint *endpoint, size_t connections)
+{
+    return get(nodes, endpoint, false, connections);
+}
+
+struct node *nodes_get_replica(struct nodes *nodes, const struct endpoint *endpoint,
+                               size_t connections)
+{
+    return get(nodes, endpoint, true, connections);
 }
 
 void nodes_trim(struct nodes *nodes, nodes_keep *keep, const void *context)

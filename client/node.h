@@ -14,6 +14,8 @@ struct connection;
 
 struct node {
     struct endpoint endpoint;
+    bool replica; /* its connections read from replicas; beside the node of the same endpoint that
+                     serves all else */
     struct breaker breaker;
     struct connection **connections; /* owned; of options.connections_per_node */
     size_t connection_count;
@@ -21,7 +23,7 @@ struct node {
 };
 
 struct nodes {
-    struct node **items; /* sorted by endpoint; owned */
+    struct node **items; /* sorted by endpoint, those for replicas second; owned */
     size_t count;
     size_t capacity;
 };
@@ -29,7 +31,10 @@ struct nodes {
 /* The node of that endpoint, made if there is none, with so many connections, closed. NULL without
  * memory. */
 struct node *nodes_get(struct nodes *nodes, const struct endpoint *endpoint, size_t connections);
-/* NULL: there is none. */
+/* The same, whose connections are READONLY. */
+struct node *nodes_get_replica(struct nodes *nodes, const struct endpoint *endpoint,
+                               size_t connections);
+/* NULL: there is none. Not one for replicas. */
 struct node *nodes_find(const struct nodes *nodes, const struct endpoint *endpoint);
 /* Destroys those for which keep() is false; nothing of theirs may be in use. */
 typedef bool nodes_keep(const void *context, const struct node *node);

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* A number of the options: 0 = default. */
 struct number {
@@ -50,19 +51,51 @@ static int read_numbers(struct client_options *out, const struct torc_options *o
     return TORC_OK;
 }
 
-int client_options_read(struct client_options *out, const struct torc_options *options,
-                        char error[ERROR_TEXT_SIZE])
+/* Texts, and what goes with them. */
+static int read_texts(struct client_options *out, const struct torc_options *options,
+                      char error[ERROR_TEXT_SIZE])
 {
-    *out = (struct client_options){0};
-    if (options == NULL || options->seeds == NULL) {
-        (void)snprintf(error, ERROR_TEXT_SIZE, "seeds: required; accepted: host:port,host:port");
+    if (options->read_from < TORC_READ_DEFAULT || options->read_from > TORC_READ_ROUND_ROBIN) {
+        (void)snprintf(error, ERROR_TEXT_SIZE, "read_from: %d is no enum torc_read_from",
+                       (int)options->read_from);
         return TORC_EINVAL;
     }
+    if (options->read_from == TORC_READ_NEAREST && options->zone == NULL) {
+        (void)snprintf(error, ERROR_TEXT_SIZE, "zone: required with TORC_READ_NEAREST");
+        return TORC_EINVAL;
+    }
+    if (options->zone != NULL && strlen(options->zone) > ZONE_SIZE_MAX) {
+        (void)snprintf(error, ERROR_TEXT_SIZE, "zone: longer than %d bytes", ZONE_SIZE_MAX);
+        return TORC_EINVAL;
+    }
+    if (options->user != NULL && options->password == NULL) {
+        (void)snprintf(error, ERROR_TEXT_SIZE, "password: required with user");
+        return TORC_EINVAL;
+    }
+    out->read_from = options->read_from;
+    out->has_zone = options->zone != NULL;
+    (void)snprintf(out->zone, sizeof(out->zone), "%s", options->zone == NULL ? "" : options->zone);
+    out->user = options->user == NULL ? NULL : strdup(options->user);
+    out->password = options->password == NULL ? NULL : strdup(options->password);
+    if ((options->user != NULL && out->user == NULL) ||
+        (options->password != NULL && out->password == NULL)) {
+        (void)snprintf(error, ERROR_TEXT_SIZE, "%s", torc_strerror(TORC_ENOMEM));
+        return TORC_ENOMEM;
+    }
+    return TORC_OK;
+}
+
+static int read_all(struct client_options *out, const struct torc_options *options,
+                    char error[ERROR_TEXT_SIZE])
+{
+    struct bytes wrong;
     int result = read_numbers(out, options, error);
+    if (result == TORC_OK) {
+        result = read_texts(out, options, error);
+    }
     if (result != TORC_OK) {
         return result;
     }
-    struct bytes wrong;
     result = endpoint_list_parse(&out->seeds, &out->seed_count, bytes_of(options->seeds), &wrong);
     if (result == TORC_EINVAL) {
         (void)snprintf(
@@ -76,8 +109,28 @@ int client_options_read(struct client_options *out, const struct torc_options *o
     return result;
 }
 
+int client_options_read(struct client_options *out, const struct torc_options *options,
+                        char error[ERROR_TEXT_SIZE])
+{
+    *out = (struct client_options){0};
+    if (options == NULL || options->seeds == NULL) {
+        (void)snprintf(error, ERROR_TEXT_SIZE, "seeds: required; accepted: host:port,host:port");
+        return TORC_EINVAL;
+    }
+    int result = read_all(out, options, error);
+    if (result != TORC_OK) {
+        client_options_deinit(out);
+    }
+    return result;
+}
+
 void client_options_deinit(struct client_options *options)
 {
     free(options->seeds);
+    free(options->user);
+    if (options->password != NULL) {
+        explicit_bzero(options->password, strlen(options->password));
+    }
+    free(options->password);
     *options = (struct client_options){0};
 }

@@ -21,6 +21,11 @@ struct client_options {
     unsigned breaker_open_ms;
     bool fail_fast;
     bool unnamed_writes;
+    char *user;     /* owned; NULL = that of the server's default */
+    char *password; /* owned; NULL = none is said */
+    enum torc_read_from read_from;
+    char zone[ZONE_SIZE_MAX + 1];
+    bool has_zone;           /* it was said */
     torc_fallback *fallback; /* NULL = none */
     void *fallback_context;
 };

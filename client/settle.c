@@ -149,6 +149,16 @@ void settle_reply(struct torc *handle, struct connection *connection, redisReply
         torc_reply_free(reply); /* what failed has been settled, or is about to be */
         return;
     }
+    if (connection->greeting.replies_due > 0) {
+        const char *reason = greeting_reply(&connection->greeting, reply);
+        if (reason != NULL) {
+            char text[CONNECTION_ERROR_SIZE];
+            (void)snprintf(text, sizeof(text), "AUTH: %.140s", reason);
+            connection_fail(connection, TORC_EREPLY, text);
+        }
+        torc_reply_free(reply);
+        return;
+    }
     /* A writer that has not been heard of since may have sent it whole. */
     if (call == NULL || (call->end > connection->sent && !connection->flushing)) {
         torc_reply_free(reply);

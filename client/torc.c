@@ -116,6 +116,7 @@ void torc_close(struct torc *handle)
     routing_deinit(&handle->routing);
     free(handle->direct);
     free(handle->any);
+    free(handle->replicas);
     command_table_deinit(&handle->table);
     arguments_deinit(&handle->scratch);
     client_options_deinit(&handle->options);

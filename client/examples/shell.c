@@ -4,6 +4,9 @@
  *     GET key               any command
  *     .get K                the helpers: .get K, .set K V, .del K..., .mget K..., .mset K V...
  *     .begin  .execute      what is between them is one pipeline
+ *     .read P               who answers single commands that read, by the number in torc_read_from
+ *
+ *     shell [SEEDS [TIMEOUT_MS [PASSWORD [ZONE]]]]      no password: -
  *
  * Each answer is one line; errors of the library begin with "!" and their code.
  */
@@ -37,9 +40,11 @@ static void print_error(const struct torc *torc)
     printf("!%d %s\n", torc_error_code(torc), torc_error(torc));
 }
 
+static struct torc_call_options call_options;
+
 static void run_command(struct torc *torc, int count, const char **words)
 {
-    redisReply *reply = torc_command_argv(torc, count, words, NULL);
+    redisReply *reply = torc_command_with(torc, &call_options, count, words, NULL);
     if (reply == NULL) {
         print_error(torc);
         return;
@@ -132,6 +137,9 @@ static void run_line(struct torc *torc, struct torc_pipeline *pipeline, int *col
         if (torc_pipeline_append_argv(pipeline, count, words, NULL) != 0) {
             print_error(torc);
         }
+    } else if (strcmp(words[0], ".read") == 0 && count == 2) {
+        call_options.read_from = (enum torc_read_from)atoi(words[1]);
+        printf("\n");
     } else if (words[0][0] == '.') {
         run_helper(torc, count, words);
     } else {
@@ -142,12 +150,16 @@ static void run_line(struct torc *torc, struct torc_pipeline *pipeline, int *col
 int main(int argc, char **argv)
 {
     struct torc_options options = {.seeds = argc > 1 ? argv[1] : "127.0.0.1:7001",
-                                   .timeout_ms = argc > 2 ? atoi(argv[2]) : 0};
+                                   .timeout_ms = argc > 2 ? atoi(argv[2]) : 0,
+                                   .zone = argc > 4 ? argv[4] : NULL};
     struct torc *torc;
     struct torc_pipeline *pipeline = NULL;
     char *line = NULL;
     size_t size = 0;
     int collecting = 0;
+    if (argc > 3 && strcmp(argv[3], "-") != 0) {
+        options.password = argv[3];
+    }
     /* A handle that could not connect is usable: its commands try again. */
     if (torc_connect(&options, &torc) != 0) {
         print_error(torc);

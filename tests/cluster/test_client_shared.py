@@ -80,6 +80,19 @@ def test_examples_run(cluster):
         assert (done.returncode, done.stdout) == (0, said)
 
 
+def test_a_program_leaks_nothing(cluster):
+    """Blocking calls, pipelines, futures, threads. A build with a sanitizer finds leaks by itself."""
+    libraries = subprocess.run(["ldd", EXAMPLES / "futures"], stdout=subprocess.PIPE, text=True, check=True)
+    valgrind = ["valgrind", "-q", "--leak-check=full", "--errors-for-leak-kinds=definite,indirect,possible",
+                "--error-exitcode=9"]
+    runner = [] if "san.so" in libraries.stdout else valgrind
+    for name in ("quickstart", "futures"):
+        done = subprocess.run([*runner, EXAMPLES / name, f"127.0.0.1:{cluster[0].port}"],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              timeout=60 * PATIENCE, check=False)
+        assert done.returncode == 0, done.stdout
+
+
 # ------------------------------------------------------------------------------------ Redis
 
 @contextlib.contextmanager

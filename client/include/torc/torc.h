@@ -79,6 +79,20 @@ struct torc_pair {
 typedef redisReply *torc_fallback(struct torc *handle, int error,
                                   const struct torc_bytes *arguments, size_t count, void *context);
 
+/*
+ * Who answers a command that reads keys of one slot. Replicas may be behind the primary: what they
+ * answer was true at some time, and two reads may go back in time. On Torc with --acks in-sync what
+ * was acknowledged before is seen all the same, as long as the cluster is whole; docs/client.md.
+ */
+enum torc_read_from {
+    TORC_READ_DEFAULT, /* in a handle: PRIMARY; in a call: as the handle */
+    TORC_READ_PRIMARY, /* the owner */
+    TORC_READ_REPLICA, /* a replica, the next one each time; the primary if there is none */
+    TORC_READ_NEAREST, /* owner or replica in the zone of the options, the primary if none is */
+    TORC_READ_LEAST_OUTSTANDING, /* whichever has the fewest commands of this handle on their way */
+    TORC_READ_ROUND_ROBIN        /* the next one of all copies each time */
+};
+
 /* Zero in a field means its default. */
 struct torc_options {
     const char *seeds; /* "host:port,host:port": any ports of any nodes; required. An IPv6 address
@@ -98,12 +112,17 @@ struct torc_options {
     int unnamed_writes;   /* 1: writes carry no names, which spares 110 bytes for each, and are not
                              sent again when it is not known whether they have been executed; 0:
                              on Torc they have names, and count once */
+    const char *user;     /* said by AUTH on each connection; NULL: the default user. Copied */
+    const char *password; /* NULL: no AUTH. Copied. If it is refused: TORC_EREPLY */
+    enum torc_read_from read_from;
+    const char *zone; /* of this program, for TORC_READ_NEAREST; as torc-node --zone. Copied */
     torc_fallback *fallback; /* may be NULL */
     void *fallback_context;  /* borrowed until torc_close */
 };
 
 /* Of one command. Zero in a field means its default. */
 struct torc_call_options {
+    enum torc_read_from read_from;
     int timeout_ms; /* default: that of the handle */
     int repeatable; /* 1: executing it twice does no harm, so it is sent again also when it may have
                        been executed; 0: only commands that read are, and writes with a name */

@@ -33,6 +33,9 @@ struct script {
     unsigned counter; /* INCR */
     unsigned topology_questions;
     unsigned close_every; /* INCR: the connection is closed, before or after */
+    bool breaks;          /* every connection is closed at its first command */
+    bool holds_back;      /* GET is not answered until that is over; then all that came are */
+    unsigned held_back;   /* GET that came meanwhile */
     _Atomic(bool) silent;
     _Atomic(unsigned) silent_below; /* connections of smaller numbers are not answered */
 };
@@ -95,6 +98,10 @@ static bool answer(struct fake *fake, unsigned connection, const struct argument
     pthread_mutex_lock(&script.lock);
     script.topology_questions += fake_said(arguments, 0, "cluster");
     if (fake_introduce(arguments, script.cluster ? script.ports : NULL, out)) {
+    } else if (script.breaks) {
+        open = false;
+    } else if (script.holds_back && fake_said(arguments, 0, "get")) {
+        script.held_back++;
     } else if (script.silent || connection < script.silent_below) {
     } else if (fake_said(arguments, 0, "asking")) {
         script.asked++;
@@ -381,6 +388,60 @@ START_TEST(a_node_that_is_gone_is_left_alone_and_there_is_a_fallback)
     ck_assert_uint_lt(now_ms() - begun_ms, 2000);
     ck_assert_int_eq(told, TORC_EUNAVAILABLE);
     torc_close(torc);
+}
+END_TEST
+
+#define WAITING 20
+#define OPEN_MS 300
+
+static unsigned held_back(void)
+{
+    pthread_mutex_lock(&script.lock);
+    const unsigned count = script.held_back;
+    pthread_mutex_unlock(&script.lock);
+    return count;
+}
+
+/* When its time is over, one command tries the node, and all others wait for what becomes of it. */
+START_TEST(a_node_that_may_be_back_is_tried_by_one_command)
+{
+    struct fake node;
+    struct torc_future *futures[WAITING];
+    redisReply *reply;
+    const struct torc_options options = {
+        .timeout_ms = 3000, .breaker_failures = 1, .breaker_open_ms = OPEN_MS};
+    begin_script(false);
+    fake_start(&node, answer, NULL);
+    struct torc *torc = connect_to(&node, &options);
+    script.breaks = true;
+    /* Each in a slot of its own, so that they do not wait for each other anyway. */
+    for (unsigned i = 0; i < WAITING; i++) {
+        futures[i] = torc_submit(torc, "GET key%u", i);
+        ck_assert_ptr_nonnull(futures[i]);
+    }
+    const unsigned before = node.connections;
+    ck_assert_int_eq(torc_wait(futures[0], OPEN_MS / 3, &reply), TORC_EAGAIN);
+    ck_assert_uint_le(node.connections, before + 1);
+    pthread_mutex_lock(&script.lock);
+    script.breaks = false;
+    script.holds_back = true;
+    pthread_mutex_unlock(&script.lock);
+    while (held_back() == 0) {
+        ck_assert_int_eq(torc_wait(futures[0], 1, &reply), TORC_EAGAIN);
+    }
+    /* The others have had their turns by now, many times. */
+    ck_assert_int_eq(torc_wait(futures[0], OPEN_MS / 3, &reply), TORC_EAGAIN);
+    ck_assert_uint_eq(held_back(), 1);
+    /* It is not answered: after as long again another one tries. */
+    while (held_back() == 1) {
+        ck_assert_int_eq(torc_wait(futures[0], 1, &reply), TORC_EAGAIN);
+    }
+    ck_assert_uint_eq(held_back(), 2);
+    for (unsigned i = 0; i < WAITING; i++) {
+        torc_future_free(futures[i]);
+    }
+    torc_close(torc);
+    fake_stop(&node);
 }
 END_TEST
 
@@ -673,6 +734,7 @@ int main(void)
     tcase_add_test(tests, a_command_has_its_own_deadline);
     tcase_add_test(tests, a_connection_that_is_silent_is_given_up);
     tcase_add_test(tests, a_node_that_is_gone_is_left_alone_and_there_is_a_fallback);
+    tcase_add_test(tests, a_node_that_may_be_back_is_tried_by_one_command);
     tcase_add_test(tests, threads_share_a_handle);
     tcase_add_test(tests, threads_share_connections_that_break);
     tcase_add_test(tests, threads_that_come_before_the_cluster_is_known_all_wait_for_it);

@@ -36,11 +36,20 @@ END_TEST
 START_TEST(values)
 {
     struct client_options out;
-    struct torc_options options = {
-        .seeds = "a:1", .connect_timeout_ms = 7, .timeout_ms = TIMEOUT_MS_MAX};
+    struct torc_options options = {.seeds = "a:1",
+                                   .connect_timeout_ms = 7,
+                                   .timeout_ms = TIMEOUT_MS_MAX,
+                                   .user = "u",
+                                   .password = "p",
+                                   .read_from = TORC_READ_NEAREST,
+                                   .zone = "z"};
     ck_assert_int_eq(client_options_read(&out, &options, error), TORC_OK);
     ck_assert_uint_eq(out.connect_timeout_ms, 7);
     ck_assert_uint_eq(out.timeout_ms, TIMEOUT_MS_MAX);
+    ck_assert_str_eq(out.user, "u");
+    ck_assert_str_eq(out.password, "p");
+    ck_assert_int_eq(out.read_from, TORC_READ_NEAREST);
+    ck_assert_str_eq(out.zone, "z");
     client_options_deinit(&out);
 }
 END_TEST
@@ -54,6 +63,14 @@ START_TEST(errors_name_the_option)
     refuse(&(struct torc_options){.seeds = "a:1", .timeout_ms = -1}, TORC_EINVAL, "timeout_ms: -1");
     refuse(&(struct torc_options){.seeds = "a:1", .connect_timeout_ms = TIMEOUT_MS_MAX + 1},
            TORC_EINVAL, "connect_timeout_ms");
+    refuse(&(struct torc_options){.seeds = "a:1", .user = "u"}, TORC_EINVAL, "password: required");
+    refuse(&(struct torc_options){.seeds = "a:1", .read_from = 9}, TORC_EINVAL, "read_from: 9");
+    refuse(&(struct torc_options){.seeds = "a:1", .read_from = TORC_READ_NEAREST}, TORC_EINVAL,
+           "zone: required");
+    char zone[ZONE_SIZE_MAX + 2];
+    memset(zone, 'z', sizeof(zone));
+    zone[sizeof(zone) - 1] = '\0';
+    refuse(&(struct torc_options){.seeds = "a:1", .zone = zone}, TORC_EINVAL, "zone: longer");
 }
 END_TEST
 

@@ -1,0 +1,63 @@
+#include "client/greeting.h"
+
+#include "base/error.h"
+#include "client/request.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+int greeting_init(struct greeting *greeting, const struct client_options *options, bool replica)
+{
+    struct bytes auth[3] = {BYTES_LITERAL("AUTH")};
+    const struct bytes readonly[] = {BYTES_LITERAL("READONLY")};
+    size_t auth_count = 1;
+    *greeting = (struct greeting){0};
+    if (options->password != NULL) {
+        if (options->user != NULL) {
+            auth[auth_count++] = bytes_of(options->user);
+        }
+        auth[auth_count++] = bytes_of(options->password);
+        greeting->authenticates = true;
+        greeting->size += request_size(auth, auth_count);
+        greeting->replies_due++;
+    }
+    if (replica) {
+        greeting->size += request_size(readonly, 1);
+        greeting->replies_due++;
+    }
+    if (greeting->size == 0) {
+        return TORC_OK;
+    }
+    greeting->bytes = malloc(greeting->size);
+    if (greeting->bytes == NULL) {
+        return TORC_ENOMEM;
+    }
+    char *out = greeting->bytes;
+    if (greeting->authenticates) {
+        request_write(out, auth, auth_count);
+        out += request_size(auth, auth_count);
+    }
+    if (replica) {
+        request_write(out, readonly, 1);
+    }
+    return TORC_OK;
+}
+
+void greeting_deinit(struct greeting *greeting)
+{
+    if (greeting->bytes != NULL) {
+        explicit_bzero(greeting->bytes, greeting->size); /* there is a password in it */
+        free(greeting->bytes);
+    }
+    *greeting = (struct greeting){0};
+}
+
+const char *greeting_reply(struct greeting *greeting, const redisReply *reply)
+{
+    assert(greeting->replies_due > 0);
+    greeting->replies_due--;
+    const bool of_auth = greeting->authenticates;
+    greeting->authenticates = false;
+    /* What does not know READONLY has no replicas either. */
+    return of_auth && reply->type == REDIS_REPLY_ERROR ? reply->str : NULL;
+}
