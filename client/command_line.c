@@ -1,6 +1,7 @@
 #include "client/command_line.h"
 
 #include "base/error.h"
+#include "client/blocking.h"
 #include "client/clock.h"
 #include "client/last_error.h"
 #include "client/reading.h"
@@ -82,9 +83,13 @@ static int make(struct torc *handle, struct call **out, const struct torc_call_o
     call->routed = table != NULL;
     call->repeatable = options != NULL && options->repeatable != 0;
     call->read_from = options == NULL ? TORC_READ_DEFAULT : options->read_from;
-    call->origin =
-        reading_from_replicas(handle, call) ? NULL : (const void *)(uintptr_t)pthread_self();
+    call->origin = reading_from_replicas(handle, call) || call->route.blocking
+                       ? NULL
+                       : (const void *)(uintptr_t)pthread_self();
     command_line_set_deadline(handle, call, options == NULL ? 0 : options->timeout_ms);
+    if (call->route.blocking && (options == NULL || options->timeout_ms == 0)) {
+        call->deadline_ms = blocking_deadline(argv, argc, call->deadline_ms);
+    }
     *out = call;
     return TORC_OK;
 }

@@ -146,8 +146,9 @@ void connection_open(struct torc *handle, struct connection *connection)
     connection->state = CONNECTION_RESOLVING;
     connection->connect_deadline_ms = clock_now_ms() + handle->options.connect_timeout_ms;
     connection->reader = reply_reader_create();
-    if (connection->reader == NULL || greeting_init(&connection->greeting, &handle->options,
-                                                    connection->node->replica) != TORC_OK) {
+    if (connection->reader == NULL ||
+        greeting_init(&connection->greeting, &handle->options,
+                      connection->node->use == NODE_REPLICA) != TORC_OK) {
         connection_fail(connection, TORC_ENOMEM, NULL);
         return;
     }

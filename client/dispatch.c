@@ -90,12 +90,8 @@ static int find_route(struct torc *handle, struct call *call)
     return TORC_OK;
 }
 
-static struct node *find_node(struct torc *handle, struct call *call, int *error)
+static struct node *shared_node(struct torc *handle, struct call *call, int *error)
 {
-    *error = TORC_OK;
-    if (call->target != NULL) {
-        return call->target;
-    }
     if (call->asked != NULL) {
         struct node *asked = call->asked;
         call->asked = NULL;
@@ -111,6 +107,21 @@ static struct node *find_node(struct torc *handle, struct call *call, int *error
     }
     return call->route.slot == REQUEST_NO_SLOT ? any_node(handle, error)
                                                : dispatch_owner(handle, call->route.slot, error);
+}
+
+static struct node *find_node(struct torc *handle, struct call *call, int *error)
+{
+    *error = TORC_OK;
+    if (call->target != NULL) {
+        return call->target;
+    }
+    struct node *node = shared_node(handle, call, error);
+    if (TORC_UNLIKELY(call->route.blocking) && node != NULL) {
+        node = nodes_get_for(&handle->nodes, &node->endpoint, NODE_DEDICATED,
+                             DEDICATED_CONNECTIONS_MAX);
+        *error = node == NULL ? TORC_ENOMEM : TORC_OK;
+    }
+    return node;
 }
 
 void dispatch_dirty(struct torc *handle, struct connection *connection)
@@ -142,15 +153,45 @@ static void prepare(struct torc *handle, struct connection *connection, uint64_t
     }
 }
 
-static void enqueue(struct torc *handle, struct node *node, struct call *call)
+/* One that serves no call; better one that is open. NULL: there is none. */
+static struct connection *free_connection(const struct node *node)
 {
-    const uint64_t now_ms = clock_now_ms();
+    struct connection *found = NULL;
+    for (size_t i = 0; i < node->connection_count; i++) {
+        struct connection *connection = node->connections[i];
+        if (!is_unused(connection) || connection->failed) {
+            continue;
+        }
+        if (connection->state == CONNECTION_OPEN) {
+            return connection;
+        }
+        found = found == NULL ? connection : found;
+    }
+    return found;
+}
+
+static struct connection *choose_connection(const struct node *node, const struct call *call)
+{
+    if (node->use == NODE_DEDICATED) {
+        return free_connection(node);
+    }
     /* Calls of one slot take the same connection, which keeps their order. */
     const size_t index = node->connection_count == 1 ? 0
                          : call->route.slot == REQUEST_NO_SLOT
                              ? (size_t)call->sequence % node->connection_count
                              : call->route.slot % node->connection_count;
-    struct connection *connection = node->connections[index];
+    return node->connections[index];
+}
+
+static void enqueue(struct torc *handle, struct node *node, struct call *call)
+{
+    const uint64_t now_ms = clock_now_ms();
+    struct connection *connection = choose_connection(node, call);
+    if (connection == NULL) {
+        engine_fail(handle, call, TORC_EOVERLOAD, &node->endpoint,
+                    "too many commands that wait at the node");
+        return;
+    }
     prepare(handle, connection, now_ms);
     call->named = names_wanted(handle, call);
     call->head_size = 0;
@@ -158,7 +199,7 @@ static void enqueue(struct torc *handle, struct node *node, struct call *call)
     call->connection = connection;
     call->place = CALL_QUEUED;
     call->attempt_deadline_ms = UINT64_MAX;
-    if (handle->options.attempt_timeout_ms > 0) {
+    if (handle->options.attempt_timeout_ms > 0 && !call->route.blocking) {
         call->attempt_deadline_ms = now_ms + handle->options.attempt_timeout_ms;
         engine_due(handle, call->attempt_deadline_ms);
     }

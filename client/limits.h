@@ -28,6 +28,7 @@
 #define REFRESH_SPREAD_MS 1000  /* ... or within this, when MOVED has told where to go meanwhile */
 #define REFRESH_NODES_MAX 8     /* asked in one go, besides the seeds; the next begins elsewhere */
 #define CONNECTIONS_PER_NODE_MAX 16
+#define DEDICATED_CONNECTIONS_MAX 64  /* to one node, of commands that may wait at the server */
 #define OUTSTANDING_MAX_DEFAULT 65536 /* calls; about 20 MB of small ones */
 #define OUTSTANDING_MAX (16 * 1024 * 1024)
 #define OUTSTANDING_SIZE_MAX ((size_t)1024 * 1024 * 1024) /* bytes; two of the largest values */

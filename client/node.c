@@ -17,14 +17,14 @@ static void destroy(struct node *node)
     free(node);
 }
 
-static struct node *create(const struct endpoint *endpoint, bool replica, size_t connections)
+static struct node *create(const struct endpoint *endpoint, enum node_use use, size_t connections)
 {
     struct node *node = calloc(1, sizeof(*node));
     if (node == NULL) {
         return NULL;
     }
     node->endpoint = *endpoint;
-    node->replica = replica;
+    node->use = use;
     node->connections = calloc(connections, sizeof(*node->connections));
     while (node->connections != NULL && node->connection_count < connections) {
         struct connection *connection = connection_create(node);
@@ -40,20 +40,21 @@ static struct node *create(const struct endpoint *endpoint, bool replica, size_t
     return node;
 }
 
-static int compare(const struct node *node, const struct endpoint *endpoint, bool replica)
+static int compare(const struct node *node, const struct endpoint *endpoint, enum node_use use)
 {
     const int order = endpoint_compare(&node->endpoint, endpoint);
-    return order != 0 ? order : (int)node->replica - (int)replica;
+    return order != 0 ? order : (int)node->use - (int)use;
 }
 
 /* Where the node is, or where it would go. */
-static size_t lower_bound(const struct nodes *nodes, const struct endpoint *endpoint, bool replica)
+static size_t lower_bound(const struct nodes *nodes, const struct endpoint *endpoint,
+                          enum node_use use)
 {
     size_t low = 0;
     size_t high = nodes->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (compare(nodes->items[middle], endpoint, replica) < 0) {
+        if (compare(nodes->items[middle], endpoint, use) < 0) {
             low = middle + 1;
         } else {
             high = middle;
@@ -62,22 +63,23 @@ static size_t lower_bound(const struct nodes *nodes, const struct endpoint *endp
     return low;
 }
 
-static struct node *find(const struct nodes *nodes, const struct endpoint *endpoint, bool replica)
+static struct node *find(const struct nodes *nodes, const struct endpoint *endpoint,
+                         enum node_use use)
 {
-    size_t at = lower_bound(nodes, endpoint, replica);
-    return at < nodes->count && compare(nodes->items[at], endpoint, replica) == 0 ? nodes->items[at]
-                                                                                  : NULL;
+    size_t at = lower_bound(nodes, endpoint, use);
+    return at < nodes->count && compare(nodes->items[at], endpoint, use) == 0 ? nodes->items[at]
+                                                                              : NULL;
 }
 
 struct node *nodes_find(const struct nodes *nodes, const struct endpoint *endpoint)
 {
-    return find(nodes, endpoint, false);
+    return find(nodes, endpoint, NODE_SHARED);
 }
 
-static struct node *get(struct nodes *nodes, const struct endpoint *endpoint, bool replica,
+static struct node *get(struct nodes *nodes, const struct endpoint *endpoint, enum node_use use,
                         size_t connections)
 {
-    struct node *node = find(nodes, endpoint, replica);
+    struct node *node = find(nodes, endpoint, use);
     if (node != NULL) {
         return node;
     }
@@ -90,9 +92,9 @@ static struct node *get(struct nodes *nodes, const struct endpoint *endpoint, bo
         nodes->items = items;
         nodes->capacity = capacity;
     }
-    node = create(endpoint, replica, connections);
+    node = create(endpoint, use, connections);
     if (node != NULL) {
-        size_t at = lower_bound(nodes, endpoint, replica);
+        size_t at = lower_bound(nodes, endpoint, use);
         memmove(&nodes->items[at + 1], &nodes->items[at],
                 (nodes->count - at) * sizeof(struct node *));
         nodes->items[at] = node;
@@ -103,13 +105,13 @@ static struct node *get(struct nodes *nodes, const struct endpoint *endpoint, bo
 
 struct node *nodes_get(struct nodes *nodes, const struct endpoint *endpoint, size_t connections)
 {
-    return get(nodes, endpoint, false, connections);
+    return get(nodes, endpoint, NODE_SHARED, connections);
 }
 
-struct node *nodes_get_replica(struct nodes *nodes, const struct endpoint *endpoint,
-                               size_t connections)
+struct node *nodes_get_for(struct nodes *nodes, const struct endpoint *endpoint, enum node_use use,
+                           size_t connections)
 {
-    return get(nodes, endpoint, true, connections);
+    return get(nodes, endpoint, use, connections);
 }
 
 void nodes_trim(struct nodes *nodes, nodes_keep *keep, const void *context)

@@ -12,10 +12,16 @@
 
 struct connection;
 
+/* What the connections of a node are for; one endpoint may have a node for each use. */
+enum node_use {
+    NODE_SHARED,   /* calls of all threads, one behind the other */
+    NODE_REPLICA,  /* the same, for reading from it as a replica: they are READONLY */
+    NODE_DEDICATED /* each for one call at a time that may wait at the server */
+};
+
 struct node {
     struct endpoint endpoint;
-    bool replica; /* its connections read from replicas; beside the node of the same endpoint that
-                     serves all else */
+    enum node_use use;
     struct breaker breaker;
     struct connection **connections; /* owned; of options.connections_per_node */
     size_t connection_count;
@@ -23,7 +29,7 @@ struct node {
 };
 
 struct nodes {
-    struct node **items; /* sorted by endpoint, those for replicas second; owned */
+    struct node **items; /* sorted by endpoint and use; owned */
     size_t count;
     size_t capacity;
 };
@@ -31,10 +37,10 @@ struct nodes {
 /* The node of that endpoint, made if there is none, with so many connections, closed. NULL without
  * memory. */
 struct node *nodes_get(struct nodes *nodes, const struct endpoint *endpoint, size_t connections);
-/* The same, whose connections are READONLY. */
-struct node *nodes_get_replica(struct nodes *nodes, const struct endpoint *endpoint,
-                               size_t connections);
-/* NULL: there is none. Not one for replicas. */
+/* The same for another use. */
+struct node *nodes_get_for(struct nodes *nodes, const struct endpoint *endpoint, enum node_use use,
+                           size_t connections);
+/* NULL: there is none that is shared. */
 struct node *nodes_find(const struct nodes *nodes, const struct endpoint *endpoint);
 /* Destroys those for which keep() is false; nothing of theirs may be in use. */
 typedef bool nodes_keep(const void *context, const struct node *node);

@@ -29,7 +29,7 @@ static struct node *node_at(struct torc *handle, const struct topology_set *set,
     if (*cache == NULL) {
         const size_t connections = handle->options.connections_per_node;
         *cache = place == 0 ? nodes_get(&handle->nodes, endpoint, connections)
-                            : nodes_get_replica(&handle->nodes, endpoint, connections);
+                            : nodes_get_for(&handle->nodes, endpoint, NODE_REPLICA, connections);
     }
     return *cache;
 }

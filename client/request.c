@@ -1,6 +1,7 @@
 #include "client/request.h"
 
 #include "base/error.h"
+#include "client/blocking.h"
 #include "ring/slot.h"
 
 #include <stdlib.h>
@@ -168,7 +169,7 @@ struct request_route request_route(const struct command_table *table, const stru
         return route;
     }
     route.readonly = keys->readonly;
-    route.blocking = keys->blocking;
+    route.blocking = keys->blocking && blocking_waits(argv, argc);
     if (keys->movable || keys->first_key == 0 || (size_t)keys->first_key >= argc) {
         return route;
     }

@@ -19,7 +19,7 @@ struct arguments {
 struct request_route {
     uint16_t slot; /* of all its keys; REQUEST_NO_SLOT: the client port of any node serves it */
     bool readonly; /* executing it twice does no harm */
-    bool blocking; /* it may wait at the server */
+    bool blocking; /* it may wait at the server: see blocking.h */
 };
 
 void arguments_deinit(struct arguments *arguments);

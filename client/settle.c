@@ -286,7 +286,9 @@ static void expire_in_flight(struct torc *handle, struct call *call, uint64_t no
               call->route.readonly || call->repeatable
                   ? "no answer in time"
                   : "no answer in time; it may or may not have been executed");
-    if (now_ms >= connection->received_ms + patience_ms) {
+    /* Nor may the server go on waiting for somebody who is gone. */
+    if (now_ms >= connection->received_ms + patience_ms ||
+        connection->node->use == NODE_DEDICATED) {
         connection_fail(connection, TORC_ETIMEOUT, "no answer in time");
     }
     engine_complete(handle, call);

@@ -5,6 +5,7 @@
  *     .get K                the helpers: .get K, .set K V, .del K..., .mget K..., .mset K V...
  *     .begin  .execute      what is between them is one pipeline
  *     .read P               who answers single commands that read, by the number in torc_read_from
+ *     .timeout MS           for single commands
  *
  *     shell [SEEDS [TIMEOUT_MS [PASSWORD [ZONE]]]]      no password: -
  *
@@ -139,6 +140,9 @@ static void run_line(struct torc *torc, struct torc_pipeline *pipeline, int *col
         }
     } else if (strcmp(words[0], ".read") == 0 && count == 2) {
         call_options.read_from = (enum torc_read_from)atoi(words[1]);
+        printf("\n");
+    } else if (strcmp(words[0], ".timeout") == 0 && count == 2) {
+        call_options.timeout_ms = atoi(words[1]);
         printf("\n");
     } else if (words[0][0] == '.') {
         run_helper(torc, count, words);

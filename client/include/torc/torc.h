@@ -178,6 +178,11 @@ TORC_API int torc_error_code(const struct torc *handle);
  * again as well, and counts once. Any other fails with TORC_ECLOSED, and then it may or may not
  * have been executed. The same holds for TORC_ETIMEOUT.
  *
+ * One that may wait at the server (BLPOP and its kind: the server says which these are) has a
+ * connection of its own meanwhile, of which there are 64 to a node: TORC_EOVERLOAD. Its deadline is
+ * timeout_ms after the time for which the command waits by itself; none if that is for ever. It
+ * keeps no order with others.
+ *
  * Commands that change what a connection means (MULTI, SUBSCRIBE, MONITOR, SELECT, AUTH, HELLO,
  * CLIENT REPLY ...) are refused with TORC_EINVAL.
  *
