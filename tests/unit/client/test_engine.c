@@ -413,7 +413,9 @@ START_TEST(a_node_that_may_be_back_is_tried_by_one_command)
     begin_script(false);
     fake_start(&node, answer, NULL);
     struct torc *torc = connect_to(&node, &options);
+    pthread_mutex_lock(&script.lock);
     script.breaks = true;
+    pthread_mutex_unlock(&script.lock);
     /* Each in a slot of its own, so that they do not wait for each other anyway. */
     for (unsigned i = 0; i < WAITING; i++) {
         futures[i] = torc_submit(torc, "GET key%u", i);
