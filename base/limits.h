@@ -34,6 +34,7 @@
 #define CONNECTION_PENDING_MAX 4
 #define CONNECTION_PENDING_BYTES (16u * 1024)
 #define CONNECTION_OUTPUT_PAUSE (4u * 1024)
+#define CONNECTION_BLOCKED_INPUT (4u * 1024)
 #define CONNECTION_READ_SIZE 512
 #define CONNECTION_READ_TRUST 1024
 #define CONNECTION_INPUT_MAX (1024u * 1024)
@@ -50,6 +51,8 @@
 #define CONNECTION_PENDING_BYTES (4u * 1024 * 1024)
 #define CONNECTION_OUTPUT_PAUSE                                                                    \
     (1024u * 1024) /* unsent bytes at which a connection is read no further */
+/* Unread requests of a client that waits for values; it is read so that its end is noticed. */
+#define CONNECTION_BLOCKED_INPUT (1024u * 1024)
 #define CONNECTION_READ_SIZE (16u * 1024)    /* bytes asked of the kernel at a time */
 /* Unacknowledged bytes towards one replica. */
 #define CONNECTION_READ_TRUST (1024u * 1024) /* of a bulk's claimed size, allocated ahead */
@@ -60,6 +63,14 @@
 /* Bytes of a container's values with their sizes: its dump, which is a few bytes more, is one
  * argument of RESTORE and one operation of a refill. */
 #define CONTAINER_SIZE_MAX (REQUEST_BULK_SIZE_MAX - 1024u)
+#endif
+
+/* A command that waits is asked for again by a node that forwarded it after so long. The name under
+ * which it is asked for is good for a minute; this leaves half of that for repeating. */
+#ifdef TORC_TINY_LIMITS
+#define BLOCKING_TURN_MS 50u
+#else
+#define BLOCKING_TURN_MS 30000u
 #endif
 
 /* Draws with repetition in one reply, which a client could ask for without end: SRANDMEMBER key -N.

@@ -36,8 +36,9 @@ int frame_decode(struct bytes input, struct frame *out, size_t *consumed)
     out->flags = read_u8(&reader);
     out->slot = read_u16(&reader);
     out->id = read_u64(&reader);
-    if (out->kind < FRAME_HELLO || out->kind > FRAME_RESPONSE || size > BUS_FRAME_SIZE_MAX ||
+    if (out->kind < FRAME_HELLO || out->kind > FRAME_CANCEL || size > BUS_FRAME_SIZE_MAX ||
         (out->kind <= FRAME_REFUSED && size > HELLO_SIZE_MAX) ||
+        (out->kind == FRAME_CANCEL && size > 0) ||
         (out->slot >= SLOT_COUNT && out->slot != FRAME_NO_SLOT)) {
         return TORC_ECORRUPT;
     }
@@ -46,6 +47,26 @@ int frame_decode(struct bytes input, struct frame *out, size_t *consumed)
     }
     out->payload = (struct bytes){input.data + FRAME_HEADER_SIZE, size};
     *consumed = FRAME_HEADER_SIZE + size;
+    return TORC_OK;
+}
+
+void wait_terms_encode(struct buf *out, const struct wait_terms *terms)
+{
+    write_u32(out, terms->limit_ms);
+    write_u64(out, terms->waited_ms);
+}
+
+int wait_terms_decode(struct bytes *payload, struct wait_terms *out)
+{
+    struct reader reader;
+    reader_init(&reader, *payload);
+    out->limit_ms = read_u32(&reader);
+    out->waited_ms = read_u64(&reader);
+    if (reader.failed || out->limit_ms == 0) {
+        return TORC_ECORRUPT;
+    }
+    payload->data += WAIT_TERMS_SIZE;
+    payload->size -= WAIT_TERMS_SIZE;
     return TORC_OK;
 }
 

@@ -27,11 +27,13 @@ enum frame_kind {
     FRAME_REFUSED = 3,  /* payload: why, text */
     FRAME_REQUEST = 4,  /* payload: one command, RESP */
     FRAME_RESPONSE = 5, /* payload: its reply, RESP, when the status is done */
+    FRAME_CANCEL = 6,   /* of a request that waits: answer it, with nothing if nothing has come */
 };
 
 enum frame_flag {
     FRAME_FLAG_RESP3 = 1, /* of a request: reply in RESP3 */
     FRAME_FLAG_ONCE = 2,  /* of a request: the payload begins with its name, see outcomes.h */
+    FRAME_FLAG_WAIT = 4,  /* of a blocking command: then with its terms */
 };
 
 /* Status of a response, in its flags. */
@@ -39,6 +41,7 @@ enum response_status {
     RESPONSE_DONE = 0,
     RESPONSE_NOT_OWNER = 1, /* not executed: the slot is another node's; look at the view again */
     RESPONSE_UNCERTAIN = 2, /* perhaps executed: one with a name may be asked for again */
+    RESPONSE_NOTHING = 3,   /* of a blocking command: nothing came in its time; not executed */
 };
 
 enum bus_purpose { BUS_REQUESTS = 1, BUS_STREAM = 2 };
@@ -58,6 +61,16 @@ int frame_decode(struct bytes input, struct frame *out, size_t *consumed) TORC_M
 
 /* What a response's payload holds when it is one bulk reply, borrowed; data NULL when it is not. */
 struct bytes frame_bulk(const struct frame *frame);
+
+/* How a blocking command is to wait. */
+#define WAIT_TERMS_SIZE 12
+struct wait_terms {
+    uint32_t limit_ms;  /* for so long, at least 1 */
+    uint64_t waited_ms; /* it has waited elsewhere: its place in the queues; 0 = it comes anew */
+};
+void wait_terms_encode(struct buf *out, const struct wait_terms *terms);
+/* Takes them from the front of a payload. 0, or TORC_ECORRUPT. */
+int wait_terms_decode(struct bytes *payload, struct wait_terms *out) TORC_MUST_USE;
 
 struct hello {
     uint16_t version;

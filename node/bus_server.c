@@ -1,6 +1,7 @@
 #include "node/bus_server.h"
 
 #include "base/error.h"
+#include "node/blocking.h"
 #include "node/clock.h"
 #include "node/execute.h"
 #include "node/net.h"
@@ -56,8 +57,13 @@ void bus_connection_close(struct bus_connection *bus)
     ev_io_stop(worker->loop, &bus->writer);
     close(bus->fd);
     worker->bus_held -= bus->held;
-    for (struct operation *at = bus->first; at != NULL; at = at->next) {
+    for (struct operation *at = bus->first; at != NULL;) {
+        struct operation *next = at->next;
         at->bus = NULL; /* freed when it finishes */
+        if (at->blocked != NULL) {
+            blocking_abandon(at);
+        }
+        at = next;
     }
     if (bus->previous != NULL) {
         bus->previous->next = bus->next;
@@ -198,14 +204,14 @@ static bool greet(struct bus_connection *bus, const struct frame *frame)
 
 /* ---- requests ---- */
 
-static void hold_request(struct bus_connection *bus, const struct frame *frame,
-                         struct execution *execution, struct buf *reply, struct ack_set *acks,
-                         bool executed)
+/* NULL after it has answered that there is no memory. */
+static struct operation *add_operation(struct bus_connection *bus, const struct frame *frame,
+                                       const struct execution *execution)
 {
     struct operation *operation = operation_create(bus->worker, ASKER_PEER);
     if (operation == NULL) {
         bus_respond(bus, frame->id, RESPONSE_DONE, BYTES_LITERAL("-ERR out of memory\r\n"));
-        return;
+        return NULL;
     }
     operation->bus = bus;
     operation->peer_request_id = frame->id;
@@ -220,6 +226,17 @@ static void hold_request(struct bus_connection *bus, const struct frame *frame,
         bus->first->previous = operation;
     }
     bus->first = operation;
+    return operation;
+}
+
+static void hold_request(struct bus_connection *bus, const struct frame *frame,
+                         const struct execution *execution, struct buf *reply, struct ack_set *acks,
+                         bool executed)
+{
+    struct operation *operation = add_operation(bus, frame, execution);
+    if (operation == NULL) {
+        return;
+    }
     if (executed) {
         operation->reply = *reply;
         operation->acks = *acks;
@@ -231,6 +248,34 @@ static void hold_request(struct bus_connection *bus, const struct frame *frame,
     } else {
         buf_append(&operation->request, frame->payload.data, frame->payload.size);
         operation_start(operation);
+    }
+}
+
+/* Of a blocking command: it may be answered at once, or wait. */
+static void begin_blocking(struct bus_connection *bus, const struct frame *frame,
+                           const struct execution *execution, const struct wait_terms *terms)
+{
+    struct operation *operation = add_operation(bus, frame, execution);
+    if (operation == NULL) {
+        return;
+    }
+    buf_append(&operation->request, frame->payload.data, frame->payload.size);
+    if (operation->request.failed || blocking_of_peer(operation, terms) != TORC_OK) {
+        operation_fail(operation, "ERR out of memory");
+        return;
+    }
+    operation_start(operation);
+}
+
+/* A request that waits, or has just been answered, is not to wait any longer. */
+static void cancel_request(struct bus_connection *bus, uint64_t id)
+{
+    struct operation *at = bus->first;
+    while (at != NULL && at->peer_request_id != id) {
+        at = at->next;
+    }
+    if (at != NULL && at->blocked != NULL) {
+        blocking_end_early(at, UNBLOCK_TIMEOUT);
     }
 }
 
@@ -269,7 +314,10 @@ static bool serve_request(struct bus_connection *bus, const struct frame *receiv
     const struct frame *frame = &bare;
     struct once once;
     bool named = (bare.flags & FRAME_FLAG_ONCE) != 0;
-    if (named && once_decode(&bare.payload, &once) != TORC_OK) {
+    struct wait_terms terms = {0};
+    if ((named && once_decode(&bare.payload, &once) != TORC_OK) ||
+        ((bare.flags & FRAME_FLAG_WAIT) != 0 &&
+         wait_terms_decode(&bare.payload, &terms) != TORC_OK)) {
         return false;
     }
     const struct command *command = parse_command(bus, frame, &argv, &argc);
@@ -277,6 +325,10 @@ static bool serve_request(struct bus_connection *bus, const struct frame *receiv
         return false;
     }
     bool keyed = command->first_key > 0;
+    bool waits = (bare.flags & FRAME_FLAG_WAIT) != 0;
+    if (waits != (keyed && (command->flags & COMMAND_BLOCKING) != 0)) {
+        return false;
+    }
     if (keyed != (frame->slot != FRAME_NO_SLOT) ||
         (keyed && slot_of_key(argv[command->first_key]) != frame->slot)) {
         return false;
@@ -293,6 +345,10 @@ static bool serve_request(struct bus_connection *bus, const struct frame *receiv
                                   .out = &worker->chunk,
                                   .acks = &acks};
     stat_add(&worker->stats.commands_from_peers, 1);
+    if (TORC_UNLIKELY(waits)) {
+        begin_blocking(bus, frame, &execution, &terms);
+        return true;
+    }
     bool executed = true;
     if (!keyed && command_is_node_wide(command) && atomic_load(&worker->node->unserved_slots) > 0) {
         bus_respond(bus, frame->id, RESPONSE_NOT_OWNER, (struct bytes){NULL, 0});
@@ -319,6 +375,16 @@ static bool serve_request(struct bus_connection *bus, const struct frame *receiv
     return true;
 }
 
+/* False: the peer talks nonsense. */
+static bool take_frame(struct bus_connection *bus, const struct frame *frame)
+{
+    if (frame->kind == FRAME_CANCEL) {
+        cancel_request(bus, frame->id);
+        return true;
+    }
+    return frame->kind == FRAME_REQUEST && serve_request(bus, frame);
+}
+
 /* ---- reading ---- */
 
 static size_t serve_frames(struct bus_connection *bus, bool *broken)
@@ -341,9 +407,8 @@ static size_t serve_frames(struct bus_connection *bus, bool *broken)
         if (result != TORC_OK && bus->state == BUS_GREETING) {
             refuse(bus, "this is not the bus protocol of Torc");
         }
-        if (result != TORC_OK || (bus->state == BUS_GREETING ? !greet(bus, &frame)
-                                                             : (frame.kind != FRAME_REQUEST ||
-                                                                !serve_request(bus, &frame)))) {
+        if (result != TORC_OK ||
+            !(bus->state == BUS_GREETING ? greet(bus, &frame) : take_frame(bus, &frame))) {
             *broken = true;
             break;
         }

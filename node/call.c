@@ -101,6 +101,13 @@ void call_effect_delete(struct call *call, struct bytes key)
     call_effect(call, 2, argv);
 }
 
+void call_wait(struct call *call, size_t first, size_t count, enum object_type type)
+{
+    assert(count > 0);
+    assert(call->wait != NULL);
+    *call->wait = (struct call_wait){.count = count, .first = first, .type = type};
+}
+
 void call_reply_syntax_error(struct call *call)
 {
     reply_error(call->reply, "ERR syntax error");

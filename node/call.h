@@ -23,6 +23,13 @@ struct command;
 struct session;
 struct worker;
 
+/* What a blocking command waits for that found nothing; zeroed: it has replied. */
+struct call_wait {
+    size_t count; /* of the keys */
+    size_t first; /* argument index of the first */
+    enum object_type type;
+};
+
 struct call {
     const struct command *command; /* resolved: the subcommand, if there is one */
     const struct bytes
@@ -42,6 +49,7 @@ struct call {
     uint64_t expired;      /* keys found expired and deleted by this call */
     bool applying;         /* a replica applies an effect: expiry is the primary's to judge */
     bool from_replica; /* a replica is read: nothing may be changed, not even what has expired */
+    struct call_wait *wait; /* of a blocking command; else NULL */
 };
 
 /*
@@ -66,6 +74,10 @@ void call_effect_verbatim(struct call *call);
 void call_effect(struct call *call, size_t argc, const struct bytes *argv);
 /* The effect is DEL key. */
 void call_effect_delete(struct call *call, struct bytes key);
+
+/* Of a blocking command, which has written no reply: it is to be executed again when one of the
+ * `count` keys at argument `first` and behind it holds a value of that type. */
+void call_wait(struct call *call, size_t first, size_t count, enum object_type type);
 
 /* Replies that many commands share. */
 void call_reply_syntax_error(struct call *call); /* ERR syntax error */

@@ -13,6 +13,7 @@
 #define ADMIN COMMAND_ADMIN
 #define LOADING COMMAND_LOADING
 #define NO_AUTH COMMAND_NO_AUTH
+#define BLOCKING COMMAND_BLOCKING
 
 #define NO_KEY 0, 0, 0
 #define ONE_KEY 1, 1, 1
@@ -20,7 +21,9 @@
 #define ALL_KEYS 1, -1, 1
 #define KEY_VALUE_PAIRS 1, -1, 2
 #define SECOND_IS_KEY 2, 2, 1
-#define COUNTED_KEYS 2, -1, 1       /* with COMMAND_KEY_COUNT */
+#define COUNTED_KEYS 2, -1, 1 /* with COMMAND_KEY_COUNT */
+#define COUNTED_BEHIND_TIMEOUT 3, -1, 1
+#define KEYS_BEFORE_TIMEOUT 1, -2, 1
 #define TARGET_AND_COUNTED 1, -1, 1 /* with COMMAND_KEY_TARGET too */
 
 #define O_N_ARGUMENTS "O(N) where N is the number of keys given."
@@ -285,6 +288,28 @@ const struct command command_list[] = {
      "O(N) where N is the size of the part.", NULL},
 
     /* lists */
+    {"blmove", 6, GROW | BLOCKING, ROUTE_SLOT, TWO_KEYS, GROUP_LIST, blmove_command,
+     "Moves a value from an end of a list to an end of another list of its slot; waits for one.",
+     "6.2.0", "O(1)", NULL},
+    {"blmpop", -5, WRITE | BLOCKING | COMMAND_KEY_COUNT, ROUTE_SLOT, COUNTED_BEHIND_TIMEOUT,
+     GROUP_LIST, blmpop_command,
+     "Removes and returns values from an end of the first list of several of a slot that has any; "
+     "waits for one.",
+     "7.0.0", "O(N+M) where N is the number of keys and M the number of values returned.", NULL},
+    {"blpop", -3, WRITE | BLOCKING, ROUTE_SLOT, KEYS_BEFORE_TIMEOUT, GROUP_LIST, blpop_command,
+     "Removes and returns the first value of the first list of several of a slot that has any; "
+     "waits "
+     "for one.",
+     "2.0.0", O_N_ARGUMENTS, NULL},
+    {"brpop", -3, WRITE | BLOCKING, ROUTE_SLOT, KEYS_BEFORE_TIMEOUT, GROUP_LIST, brpop_command,
+     "Removes and returns the last value of the first list of several of a slot that has any; "
+     "waits "
+     "for one.",
+     "2.0.0", O_N_ARGUMENTS, NULL},
+    {"brpoplpush", 4, GROW | BLOCKING, ROUTE_SLOT, TWO_KEYS, GROUP_LIST, brpoplpush_command,
+     "Moves the last value of a list before the first one of another list of its slot; waits for "
+     "one.",
+     "2.2.0", "O(1)", NULL},
     {"lindex", 3, READ, ROUTE_SLOT, ONE_KEY, GROUP_LIST, lindex_command,
      "Returns the value of a list with an index.", "1.0.0", O_LIST_PLACE, NULL},
     {"linsert", 5, GROW, ROUTE_SLOT, ONE_KEY, GROUP_LIST, linsert_command,
@@ -410,6 +435,22 @@ const struct command command_list[] = {
      "Stores the members of any of several sets of a slot.", "1.0.0", O_ALL_SETS, NULL},
 
     /* sorted sets */
+    {"bzmpop", -5, WRITE | BLOCKING | COMMAND_KEY_COUNT, ROUTE_SLOT, COUNTED_BEHIND_TIMEOUT,
+     GROUP_SORTED_SET, bzmpop_command,
+     "Removes and returns members from an end of the first sorted set of several of a slot that "
+     "has any; waits for one.",
+     "7.0.0", O_LOG_EACH, NULL},
+    {"bzpopmax", -3, WRITE | BLOCKING | FAST, ROUTE_SLOT, KEYS_BEFORE_TIMEOUT, GROUP_SORTED_SET,
+     bzpopmax_command,
+     "Removes and returns the member with the highest score of the first sorted set of several of "
+     "a "
+     "slot that has any; waits for one.",
+     "5.0.0", O_LOG, NULL},
+    {"bzpopmin", -3, WRITE | BLOCKING | FAST, ROUTE_SLOT, KEYS_BEFORE_TIMEOUT, GROUP_SORTED_SET,
+     bzpopmin_command,
+     "Removes and returns the member with the lowest score of the first sorted set of several of a "
+     "slot that has any; waits for one.",
+     "5.0.0", O_LOG, NULL},
     {"zadd", -4, GROW | FAST, ROUTE_SLOT, ONE_KEY, GROUP_SORTED_SET, zadd_command,
      "Adds members to a sorted set or changes their scores; creates it when absent.", "1.2.0",
      O_LOG_EACH, NULL},
@@ -570,7 +611,7 @@ const struct command command_list[] = {
      "Answers, to show that the node does.", "1.0.0", "O(1)", NULL},
     {"quit", -1, FAST | LOADING | NO_AUTH, ROUTE_LOCAL, NO_KEY, GROUP_CONNECTION, quit_command,
      "Closes the connection.", "1.0.0", "O(1)", NULL},
-    {"wait", 3, 0, ROUTE_LOCAL, NO_KEY, GROUP_GENERIC, wait_command,
+    {"wait", 3, BLOCKING, ROUTE_LOCAL, NO_KEY, GROUP_GENERIC, wait_command,
      "Waits until replicas have acknowledged the writes before it, and returns how many have.",
      "3.0.0", "O(1)", NULL},
     {"readonly", 1, FAST | LOADING, ROUTE_LOCAL, NO_KEY, GROUP_CLUSTER, readonly_command,

@@ -1,9 +1,12 @@
 #include "node/connection.h"
 
 #include "base/error.h"
+#include "node/blocking.h"
 #include "node/clock.h"
 #include "node/dispatch.h"
 #include "node/net.h"
+#include "node/once.h"
+#include "node/request_text.h"
 #include "node/resp/reply.h"
 #include "node/worker.h"
 
@@ -62,10 +65,11 @@ static void forget_operations(struct connection *connection)
     struct operation *operation = connection->first;
     while (operation != NULL) {
         struct operation *next = operation->next;
+        operation->connection = NULL; /* freed when it finishes */
         if (operation->done) {
             operation_destroy(operation);
-        } else {
-            operation->connection = NULL; /* freed when it finishes */
+        } else if (operation->blocked != NULL) {
+            blocking_abandon(operation);
         }
         operation = next;
     }
@@ -89,6 +93,9 @@ void connection_close(struct connection *connection)
     ev_io_stop(worker->loop, &connection->writer);
     session_unregister(&worker->node->sessions, &connection->session);
     close(connection->session.fd);
+    if (connection->blocked != NULL) {
+        connection_unblock(connection);
+    }
     leave_flush_list(connection);
     forget_operations(connection);
     if (connection->previous != NULL) {
@@ -176,6 +183,43 @@ void connection_push(struct connection *connection, struct operation *operation)
     worker->chunk_replies--;
     connection_seal(connection);
     append_operation(connection, operation);
+}
+
+void connection_block(struct connection *connection, struct operation *operation)
+{
+    struct worker *worker = connection->worker;
+    connection->blocked = operation;
+    connection->session.halted = true;
+    connection_push(connection, operation);
+    operation_start(operation);
+    if (connection->blocked != NULL) {
+        atomic_store(&connection->session.blocking, SESSION_BLOCKED);
+        atomic_fetch_add_explicit(&worker->node->blocked_clients, 1, memory_order_relaxed);
+    }
+}
+
+void connection_unblock(struct connection *connection)
+{
+    struct worker *worker = connection->worker;
+    connection->blocked = NULL;
+    connection->session.halted = connection->session.close_after_reply;
+    if (atomic_exchange(&connection->session.blocking, SESSION_FREE) != SESSION_FREE) {
+        atomic_fetch_sub_explicit(&worker->node->blocked_clients, 1, memory_order_relaxed);
+    }
+    if (connection->stalled) {
+        connection_want_flush(connection);
+    }
+}
+
+bool connection_end_waiting(struct connection *connection)
+{
+    int wanted = atomic_load(&connection->session.blocking);
+    if (connection->blocked == NULL || wanted <= SESSION_BLOCKED) {
+        return false;
+    }
+    blocking_end_early(connection->blocked,
+                       wanted == SESSION_UNBLOCK_ERROR ? UNBLOCK_ERROR : UNBLOCK_TIMEOUT);
+    return true;
 }
 
 void connection_advance(struct connection *connection)
@@ -278,8 +322,8 @@ static bool may_begin(const struct connection *connection)
 {
     return connection->pending_count < CONNECTION_PENDING_MAX &&
            connection->pending_count * connection->reply_size <= CONNECTION_PENDING_BYTES &&
-           buf_size(&connection->out) < CONNECTION_OUTPUT_PAUSE &&
-           !connection->session.close_after_reply && !paused(connection);
+           buf_size(&connection->out) < CONNECTION_OUTPUT_PAUSE && !connection->session.halted &&
+           !paused(connection);
 }
 
 static void reply_protocol_error(struct connection *connection, const char *error)
@@ -289,7 +333,7 @@ static void reply_protocol_error(struct connection *connection, const char *erro
     reply_error(&writer, "ERR %s", error);
     worker->chunk_replies++;
     stat_add(&worker->stats.protocol_errors, 1);
-    connection->session.close_after_reply = true;
+    session_end(&connection->session);
 }
 
 /* Parses up to a batch; returns how many requests. *used grows by what they took. */
@@ -323,7 +367,8 @@ static size_t parse_batch(struct connection *connection, char *data, size_t size
     return count;
 }
 
-static void execute_batch(struct connection *connection, struct prepared *batch, size_t count)
+/* Returns how many were executed: fewer when one has the connection wait, or end. */
+static size_t execute_batch(struct connection *connection, struct prepared *batch, size_t count)
 {
     struct worker *worker = connection->worker;
     for (size_t i = 0; i < count; i++) {
@@ -338,19 +383,39 @@ static void execute_batch(struct connection *connection, struct prepared *batch,
     for (size_t i = 0; i < count && count > 1; i++) {
         dispatch_prefetch_object(worker, &batch[i]);
     }
-    for (size_t i = 0; i < count && !connection->session.close_after_reply; i++) {
-        if (batch[i].request.count > 0) {
-            dispatch(connection, &batch[i]);
+    size_t done = 0;
+    while (done < count && !connection->session.halted) {
+        const struct prepared *prepared = &batch[done++];
+        if (prepared->request.count > 0) {
+            dispatch(connection, prepared);
         } else {
-            reply_protocol_error(connection, batch[i].request.error);
+            reply_protocol_error(connection, prepared->request.error);
         }
     }
-    stat_add(&worker->stats.commands, count);
-    stat_add(&connection->session.command_count, count);
+    stat_add(&worker->stats.commands, done);
+    stat_add(&connection->session.command_count, done);
+    return done;
 }
 
-/* Executes the requests in data; returns the bytes used. */
-static size_t process(struct connection *connection, char *data, size_t size)
+/* Requests that were parsed and have to wait, as they would have been sent: parsing may have
+ * changed their bytes. What cannot be parsed was not taken from the input. */
+static void keep_rest(struct connection *connection, const struct prepared *batch, size_t count,
+                      struct buf *rest)
+{
+    for (size_t i = 0; i < count; i++) {
+        size_t before = batch[i].named ? ONCE_ARGUMENTS : 0;
+        if (batch[i].request.count > 0) {
+            request_append(rest, batch[i].request.count + before, batch[i].argv - before);
+        }
+    }
+    request_parser_deinit(&connection->parser); /* what follows begins elsewhere now */
+    request_parser_init(&connection->parser);
+    connection->stalled = true;
+}
+
+/* Executes the requests in data; returns the bytes used. `rest` gets requests among them that are
+ * to be executed later, before what comes behind. */
+static size_t process(struct connection *connection, char *data, size_t size, struct buf *rest)
 {
     struct worker *worker = connection->worker;
     struct prepared batch[CONNECTION_BATCH_MAX];
@@ -366,7 +431,10 @@ static size_t process(struct connection *connection, char *data, size_t size)
             break;
         }
         size_t count = parse_batch(connection, data, size, &used, batch, &more);
-        execute_batch(connection, batch, count);
+        size_t done = execute_batch(connection, batch, count);
+        if (TORC_UNLIKELY(connection->blocked != NULL && done < count)) {
+            keep_rest(connection, batch + done, count - done, rest);
+        }
         connection_seal(connection);
     }
     return connection->session.close_after_reply ? size : used;
@@ -385,11 +453,22 @@ static size_t room_wanted(const struct connection *connection)
     return wanted > CONNECTION_READ_SIZE ? wanted : CONNECTION_READ_SIZE;
 }
 
+static void put_before_unread(struct connection *connection, struct buf *rest)
+{
+    if (TORC_UNLIKELY(buf_size(rest) > 0)) {
+        buf_append(rest, buf_head(&connection->in), buf_size(&connection->in));
+        buf_deinit(&connection->in);
+        connection->in = *rest;
+    }
+}
+
 static void process_in(struct connection *connection)
 {
     if (buf_size(&connection->in) > 0) {
-        buf_consume(&connection->in,
-                    process(connection, buf_head(&connection->in), buf_size(&connection->in)));
+        struct buf rest = {0};
+        buf_consume(&connection->in, process(connection, buf_head(&connection->in),
+                                             buf_size(&connection->in), &rest));
+        put_before_unread(connection, &rest);
         if (buf_size(&connection->in) == 0) {
             buf_reset(&connection->in, 0);
         }
@@ -428,7 +507,9 @@ static bool read_once(struct connection *connection)
     stat_add(&worker->stats.bytes_in, (uint64_t)got);
     stat_add(&connection->session.bytes_in, (uint64_t)got);
     if (direct) {
-        size_t used = process(connection, where, (size_t)got);
+        struct buf rest = {0};
+        size_t used = process(connection, where, (size_t)got, &rest);
+        put_before_unread(connection, &rest);
         buf_append(&connection->in, where + used, (size_t)got - used);
     } else {
         buf_commit(&connection->in, (size_t)got);
@@ -444,6 +525,9 @@ static bool read_once(struct connection *connection)
 static void update_reading(struct connection *connection)
 {
     bool wanted = !connection->half_closed && !connection->stalled && may_begin(connection);
+    if (TORC_UNLIKELY(connection->blocked != NULL)) {
+        wanted = !connection->half_closed && buf_size(&connection->in) < CONNECTION_BLOCKED_INPUT;
+    }
     if (wanted != connection->reading) {
         if (wanted) {
             ev_io_start(connection->worker->loop, &connection->reader);
@@ -454,14 +538,28 @@ static void update_reading(struct connection *connection)
     }
 }
 
-void connection_flush(struct connection *connection)
+/* Writes what there is; false: the connection is gone. One that waits and sends nothing any more
+ * cannot be told from one whose client is gone. */
+static bool write_or_close(struct connection *connection)
 {
     if (!write_out(connection)) {
+        return false;
+    }
+    if (connection->blocked != NULL && connection->half_closed) {
+        connection_close(connection);
+        return false;
+    }
+    return true;
+}
+
+void connection_flush(struct connection *connection)
+{
+    if (!write_or_close(connection)) {
         return;
     }
     if (connection->stalled && may_begin(connection)) {
         process_in(connection);
-        if (!write_out(connection)) {
+        if (!write_or_close(connection)) {
             return;
         }
         if (connection->stalled && may_begin(connection)) {

@@ -28,6 +28,7 @@ struct connection {
     struct buf in;  /* unread requests; empty, and without memory, while the client is idle */
     struct buf out; /* replies ready to be sent */
     struct operation *first, *last; /* replies awaited, in order */
+    struct operation *blocked;      /* the last of them, while it waits for values */
     size_t pending_count;
     size_t reply_size; /* of late, on average: how much the pending ones may come to */
     bool reading;      /* the reader watcher is active */
@@ -52,6 +53,13 @@ void connection_seal_late(struct connection *connection, uint64_t wait_ms);
 void connection_push(struct connection *connection, struct operation *operation);
 /* An operation of its queue is done: moves what is ready to the output. */
 void connection_advance(struct connection *connection);
+/* Pushes a blocking command, and starts it: until it has its reply nothing that comes after it is
+ * executed. */
+void connection_block(struct connection *connection, struct operation *operation);
+/* It has. */
+void connection_unblock(struct connection *connection);
+/* Ends its waiting if CLIENT UNBLOCK asked for that; false if it did not. */
+bool connection_end_waiting(struct connection *connection);
 /* Has the worker write and go on reading before it sleeps. */
 void connection_want_flush(struct connection *connection);
 /* Does so. May close the connection. */

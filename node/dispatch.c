@@ -1,6 +1,7 @@
 #include "node/dispatch.h"
 
 #include "base/error.h"
+#include "node/blocking.h"
 #include "node/command_errors.h"
 #include "node/commands/handlers.h"
 #include "node/connection.h"
@@ -10,7 +11,6 @@
 #include "node/operation.h"
 #include "node/peers.h"
 #include "node/request_text.h"
-#include "node/wait.h"
 #include "node/worker.h"
 #include "ring/slot.h"
 
@@ -95,9 +95,7 @@ static bool is_unaware(struct worker *worker, uint16_t slot, const struct node_i
     return peer != NULL && atomic_load(&peer->asked_epoch) < left_epoch;
 }
 
-/* Replies MOVED; false when this node itself is to be the owner, or the owner may not know that it
- * is, or this worker knows an old view. */
-static bool reply_moved(struct worker *worker, uint16_t slot, struct reply_writer *writer)
+bool dispatch_reply_moved(struct worker *worker, uint16_t slot, struct reply_writer *writer)
 {
     const struct view *view = worker_view(worker);
     if (view->epoch != atomic_load_explicit(&worker->node->epoch, memory_order_relaxed)) {
@@ -117,30 +115,55 @@ static bool reply_moved(struct worker *worker, uint16_t slot, struct reply_write
     return true;
 }
 
+/* What is to become of the request later; NULL without memory. */
+static struct operation *make_operation(const struct connection *connection,
+                                        const struct execution *execution)
+{
+    struct operation *operation = operation_create(connection->worker, ASKER_CLIENT);
+    if (operation != NULL) {
+        operation->command = execution->command;
+        operation->slot = execution->slot;
+        operation->protocol = execution->protocol;
+        operation->silent = connection->session.reply_mode != REPLY_ON;
+        if (execution->once != NULL) {
+            operation_set_name(operation, execution->once, execution->once_age_ms);
+        }
+        request_append(&operation->request, execution->argc, execution->argv);
+    }
+    return operation;
+}
+
 /* The slot is not served here, or earlier requests for it wait: begin an operation. */
 static void begin_operation(struct connection *connection, const struct execution *execution)
 {
     struct worker *worker = connection->worker;
     struct reply_writer writer = {.out = &worker->chunk, .protocol = execution->protocol};
     if (connection->session.access == ACCESS_DIRECT &&
-        reply_moved(worker, execution->slot, &writer)) {
+        dispatch_reply_moved(worker, execution->slot, &writer)) {
         return;
     }
-    struct operation *operation = operation_create(worker, ASKER_CLIENT);
+    struct operation *operation = make_operation(connection, execution);
     if (operation == NULL) {
         reply_error(&writer, "ERR out of memory");
         return;
     }
-    operation->command = execution->command;
-    operation->slot = execution->slot;
-    operation->protocol = execution->protocol;
-    if (execution->once != NULL) {
-        operation_set_name(operation, execution->once, execution->once_age_ms);
-    }
-    operation->silent = connection->session.reply_mode != REPLY_ON;
-    request_append(&operation->request, execution->argc, execution->argv);
     connection_push(connection, operation);
     operation_start(operation);
+}
+
+static void begin_blocking(struct connection *connection, const struct execution *execution)
+{
+    struct reply_writer writer = {.out = execution->out, .protocol = execution->protocol};
+    struct operation *operation = make_operation(connection, execution);
+    if (operation == NULL ||
+        blocking_of_client(operation, execution->argv, execution->argc) != TORC_OK) {
+        if (operation != NULL) {
+            operation_destroy(operation);
+        }
+        reply_error(&writer, "ERR out of memory");
+        return;
+    }
+    connection_block(connection, operation);
 }
 
 /* Writes the error that keeps the request from being tried at all; false if there is none. */
@@ -169,6 +192,12 @@ static bool refuse(struct connection *connection, const struct prepared *prepare
     return true;
 }
 
+static void reply_crossslot(const struct execution *execution)
+{
+    struct reply_writer writer = {.out = execution->out, .protocol = execution->protocol};
+    reply_error(&writer, "CROSSSLOT Keys in request don't hash to the same slot");
+}
+
 /* True if something that was sent to another node for this slot may have to be executed first. The
  * direct port waits only for what it has sent itself: replicas are read there all the time. */
 static bool must_wait_behind(const struct connection *connection, uint16_t slot)
@@ -177,17 +206,30 @@ static bool must_wait_behind(const struct connection *connection, uint16_t slot)
            (connection->session.access == ACCESS_ANY || connection->last != NULL);
 }
 
-static void carry_out(struct connection *connection, struct execution *execution)
+/* WAIT, which has no keys, waits for replicas; the others wait for values. */
+static void carry_out_blocking(struct connection *connection, struct execution *execution)
 {
     struct worker *worker = connection->worker;
-    enum command_route route = execution->command->route;
-    struct reply_writer writer = {.out = execution->out, .protocol = execution->protocol};
-    if (TORC_UNLIKELY(command_may_wait(execution->command))) {
+    if (execution->command->route == ROUTE_LOCAL) {
         worker->chunk_replies--;
         connection_seal(connection); /* what came before does not wait with it */
         worker->chunk_replies = 1;
         execute_local(worker, execution);
         connection_seal_late(connection, worker->wait_ms);
+    } else if (!keys_in_one_slot(execution->command, execution->argv, execution->argc,
+                                 execution->slot)) {
+        reply_crossslot(execution);
+    } else {
+        begin_blocking(connection, execution);
+    }
+}
+
+static void carry_out(struct connection *connection, struct execution *execution)
+{
+    struct worker *worker = connection->worker;
+    enum command_route route = execution->command->route;
+    if (TORC_UNLIKELY((execution->command->flags & COMMAND_BLOCKING) != 0)) {
+        carry_out_blocking(connection, execution);
         return;
     }
     if (route == ROUTE_LOCAL ||
@@ -206,7 +248,7 @@ static void carry_out(struct connection *connection, struct execution *execution
             execution->once == NULL) {
             gather_keys(connection, execution);
         } else {
-            reply_error(&writer, "CROSSSLOT Keys in request don't hash to the same slot");
+            reply_crossslot(execution);
         }
         return;
     }

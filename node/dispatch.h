@@ -6,8 +6,10 @@
 #define TORC_NODE_DISPATCH_H
 
 #include "node/command.h"
+#include "node/resp/reply.h"
 #include "node/resp/request.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct connection;
@@ -29,6 +31,9 @@ void dispatch_prepare(struct worker *worker, struct prepared *prepared);
  * before the next: the line of the table, then the object. */
 void dispatch_prefetch_table(const struct worker *worker, const struct prepared *prepared);
 void dispatch_prefetch_object(const struct worker *worker, const struct prepared *prepared);
+/* Replies MOVED; false when this node itself is to be the owner, or the owner may not know that it
+ * is, or this worker knows an old view. */
+bool dispatch_reply_moved(struct worker *worker, uint16_t slot, struct reply_writer *writer);
 /* Carries it out; replies go to the worker's chunk or to the connection's queue. */
 void dispatch(struct connection *connection, const struct prepared *prepared);
 

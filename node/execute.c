@@ -1,12 +1,14 @@
 #include "node/execute.h"
 
 #include "base/error.h"
+#include "node/blocking.h"
 #include "node/memory.h"
 #include "node/peers.h"
 #include "node/session.h"
 #include "node/slots_replicate.h"
 #include "node/worker.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 static void count_call(struct worker *worker, const struct call *call, uint64_t errors)
@@ -90,16 +92,32 @@ static bool replicas_overloaded(const struct slot *slot)
     return false;
 }
 
-/* Tells the members what the command did; `before`: where its reply begins. Slot lock held. */
-static void publish(struct worker *worker, struct slot *slot, const struct execution *execution,
-                    size_t before)
+/* Tells the members what the call did; `before`: where its reply begins. Slot lock held. */
+static void tell_members(struct worker *worker, struct copy *copy,
+                         const struct execution *execution, const struct once *once, size_t before)
 {
-    struct copy *copy = &slot->copy;
     struct bytes reply = {buf_head(execution->out) + before, buf_size(execution->out) - before};
     /* Any argument may be a key: one that is none does no harm. */
     copy_publish_once(copy, &worker->rim.copies, buf_bytes(&worker->effects), execution->argv + 1,
-                      execution->argc - 1, execution->once, reply);
+                      execution->argc - 1, once, reply);
     stat_add(&worker->stats.effects_sent, copy->member_count);
+    buf_reset(&worker->effects, WORKER_READ_BUFFER_SIZE);
+}
+
+/* Numbers what the call changed, and tells the members. Slot lock held. */
+static inline void publish(struct worker *worker, struct slot *slot,
+                           const struct execution *execution, const struct once *once,
+                           size_t before)
+{
+    if (worker->effects.failed) {
+        log_error(&worker->node->log, "out of memory for replication: stopping");
+        abort();
+    }
+    if (TORC_LIKELY(slot->copy.member_count == 0 && once == NULL)) {
+        copy_count_effect(&slot->copy);
+    } else {
+        tell_members(worker, &slot->copy, execution, once, before);
+    }
 }
 
 /* A client that said READONLY on the direct port reads what a replica holds. Slot lock held. */
@@ -130,7 +148,24 @@ static void read_replica(struct worker *worker, struct slot *slot,
     count_call(worker, &call, writer->errors);
 }
 
-bool execute_in_slot(struct worker *worker, const struct execution *execution)
+/* What has come of a blocking command. True if it waits. */
+static bool begin_waiting(struct slot *slot, const struct execution *execution,
+                          struct blocked *blocked, struct call *call)
+{
+    if (call->wait->count == 0) {
+        return false;
+    }
+    if (blocking_enqueue(blocked, slot, execution, call->wait) == TORC_OK) {
+        return true;
+    }
+    call_reply_no_memory(call);
+    return false;
+}
+
+/* `blocked`, of a blocking command, is NULL or not where this is put in: what is only for such
+ * commands costs others nothing. */
+static inline __attribute__((always_inline)) bool
+run(struct worker *worker, const struct execution *execution, struct blocked *blocked)
 {
     const struct command *command = execution->command;
     struct slot *slot = &worker->node->slots[execution->slot];
@@ -159,6 +194,10 @@ bool execute_in_slot(struct worker *worker, const struct execution *execution)
                         .worker = worker,
                         .prng = &worker->prng,
                         .effects = slot->copy.member_count > 0 ? &worker->effects : NULL};
+    struct call_wait wait = {0};
+    if (blocked != NULL) {
+        call.wait = &wait;
+    }
     size_t before = buf_size(execution->out);
     if (TORC_UNLIKELY(answer_again(slot, execution, &writer))) {
         /* Nothing to do; who asks waits for the members as for any write. */
@@ -169,16 +208,12 @@ bool execute_in_slot(struct worker *worker, const struct execution *execution)
     } else {
         command->handler(&call);
     }
+    bool waits = blocked != NULL && begin_waiting(slot, execution, blocked, &call);
     if (call.changes > 0) {
-        if (worker->effects.failed) {
-            log_error(&worker->node->log, "out of memory for replication: stopping");
-            abort();
-        }
-        if (TORC_LIKELY(slot->copy.member_count == 0 && execution->once == NULL)) {
-            copy_count_effect(&slot->copy);
-        } else {
-            publish(worker, slot, execution, before);
-            buf_reset(&worker->effects, WORKER_READ_BUFFER_SIZE);
+        /* One that waits has not been made: it may have found keys expired, and no more. */
+        publish(worker, slot, execution, waits ? NULL : execution->once, before);
+        if (TORC_UNLIKELY(slot->waiters != NULL)) {
+            blocking_serve(worker, slot, execution);
         }
     }
     if (slot->copy.member_count > 0) {
@@ -187,6 +222,49 @@ bool execute_in_slot(struct worker *worker, const struct execution *execution)
     slot_unlock(slot);
     count_call(worker, &call, writer.errors);
     return true;
+}
+
+bool execute_in_slot(struct worker *worker, const struct execution *execution)
+{
+    return run(worker, execution, NULL);
+}
+
+bool execute_blocking(struct worker *worker, const struct execution *execution,
+                      struct blocked *blocked)
+{
+    assert(blocked != NULL);
+    return run(worker, execution, blocked);
+}
+
+bool execute_waiting(struct worker *worker, struct slot *slot, const struct execution *execution)
+{
+    struct reply_writer writer = {.out = execution->out, .protocol = execution->protocol};
+    struct call_wait wait = {0};
+    struct call call = {.command = execution->command,
+                        .argv = execution->argv,
+                        .argc = execution->argc,
+                        .now_ms = worker->now_wall_ms,
+                        .keys = slot_keys(slot),
+                        .hash = execution->hash,
+                        .reply = &writer,
+                        .session = execution->session,
+                        .worker = worker,
+                        .prng = &worker->prng,
+                        .effects = slot->copy.member_count > 0 ? &worker->effects : NULL,
+                        .wait = &wait};
+    size_t before = buf_size(execution->out);
+    if (!answer_again(slot, execution, &writer)) {
+        execution->command->handler(&call);
+    }
+    bool waits = wait.count > 0;
+    if (call.changes > 0) {
+        publish(worker, slot, execution, waits ? NULL : execution->once, before);
+    }
+    if (!waits && slot->copy.member_count > 0) {
+        slot_collect_acks(worker, slot, execution->acks);
+    }
+    count_call(worker, &call, writer.errors);
+    return !waits;
 }
 
 void execute_local(struct worker *worker, const struct execution *execution)

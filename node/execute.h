@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct blocked;
 struct worker;
 
 /* What to execute and where its traces go. */
@@ -34,6 +35,13 @@ struct execution {
 /* False if this node does not serve the slot now, or takes no writes for it, or has no lease:
  * nothing was done. Sets worker->guarded: the reply must not leave without a lease. */
 bool execute_in_slot(struct worker *worker, const struct execution *execution) TORC_MUST_USE;
+/* The same of a blocking command. With blocked->waiting after it there is no reply: it waits. */
+bool execute_blocking(struct worker *worker, const struct execution *execution,
+                      struct blocked *blocked) TORC_MUST_USE;
+/* Of one that waits. Slot lock held, and the slot is served here. False: it still waits, and the
+ * reply is as it was. */
+bool execute_waiting(struct worker *worker, struct slot *slot,
+                     const struct execution *execution) TORC_MUST_USE;
 /* A command without a slot, or the node's own part of one that concerns every node. */
 void execute_local(struct worker *worker, const struct execution *execution);
 

@@ -203,6 +203,18 @@ int link_send(struct link *link, struct link_request *request, uint16_t slot, ui
     return TORC_OK;
 }
 
+void link_cancel(struct link *link, const struct link_request *request)
+{
+    /* Without memory the peer answers when the request's time is over. */
+    if (buf_reserve(&link->out, FRAME_HEADER_SIZE) != TORC_OK) {
+        link->out.failed = false;
+        return;
+    }
+    struct frame frame = {
+        .kind = FRAME_CANCEL, .slot = FRAME_NO_SLOT, .id = request->id, .payload = {NULL, 0}};
+    frame_encode(&link->out, &frame);
+}
+
 void link_give_up(struct link *link,
                   bool (*gone)(void *context, const struct link_request *request), void *context)
 {

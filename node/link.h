@@ -65,6 +65,8 @@ void link_deinit(struct link *link);
  * caller's until `done`. 0, or TORC_ECONNECT / TORC_ENOMEM and `done` is not called. */
 int link_send(struct link *link, struct link_request *request, uint16_t slot, uint8_t flags,
               struct bytes before, struct bytes command) TORC_MUST_USE;
+/* Asks the peer to answer soon a request that is in flight. It may have been answered already. */
+void link_cancel(struct link *link, const struct link_request *request);
 /* Ends every request for which `gone` says so with TORC_ECLOSED; an answer that comes later finds
  * nobody. */
 void link_give_up(struct link *link,

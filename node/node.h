@@ -94,6 +94,8 @@ struct node {
     _Atomic uint64_t pause_until_ms; /* CLIENT PAUSE; wall clock; 0 = not paused */
     _Atomic bool pause_writes_only;
     _Atomic bool stopping;
+    _Atomic uint32_t blocked_clients;
+    _Atomic uint32_t waiting_commands;      /* in the queues of its slots: see blocking.h */
     _Atomic uint64_t led_bytes;             /* of the slots it leads, at the last look */
     _Atomic uint64_t led_seen_at_bytes;     /* store_memory at that look */
     _Atomic int64_t copied_since_bytes;     /* growth since then of the slots it keeps copies of */

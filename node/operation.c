@@ -1,6 +1,7 @@
 #include "node/operation.h"
 
 #include "base/error.h"
+#include "node/blocking.h"
 #include "node/bus_server.h"
 #include "node/clock.h"
 #include "node/connection.h"
@@ -38,36 +39,48 @@ struct operation *operation_create(struct worker *worker, enum asker asker)
 
 /* ---- names of writes ---- */
 
+static struct names *names_for(const struct operation *operation)
+{
+    struct worker *worker = operation->worker;
+    return operation->blocked != NULL ? &worker->wait_names : &worker->names;
+}
+
+static uint64_t make_origin(const struct operation *operation)
+{
+    const struct worker *worker = operation->worker;
+    struct {
+        struct node_id id;
+        uint32_t worker;
+        uint64_t incarnation;
+    } origin;
+    memset(&origin, 0, sizeof(origin));
+    origin.id = worker->node->id;
+    origin.worker = worker->index + (operation->blocked != NULL ? 1u << 31 : 0);
+    origin.incarnation = worker->node->incarnation;
+    return XXH3_64bits(&origin, sizeof(origin)) & ~ONCE_ORIGIN_CLIENT;
+}
+
 /* Names the write when it is about to leave this node for the first time. */
 static void name_write(struct operation *operation)
 {
-    struct worker *worker = operation->worker;
+    struct names *names = names_for(operation);
     if (operation->once.id != 0 || operation->asker == ASKER_PEER ||
         operation->slot == FRAME_NO_SLOT || (operation->command->flags & COMMAND_WRITE) == 0) {
         return;
     }
-    if (worker->once_origin == 0) {
-        struct {
-            struct node_id id;
-            uint32_t worker;
-            uint64_t incarnation;
-        } origin;
-        memset(&origin, 0, sizeof(origin));
-        origin.id = worker->node->id;
-        origin.worker = worker->index;
-        origin.incarnation = worker->node->incarnation;
-        worker->once_origin = XXH3_64bits(&origin, sizeof(origin)) & ~ONCE_ORIGIN_CLIENT;
+    if (names->origin == 0) {
+        names->origin = make_origin(operation);
     }
-    operation->once = (struct once){.origin = worker->once_origin, .id = ++worker->once_last_id};
+    operation->once = (struct once){.origin = names->origin, .id = ++names->last_id};
     operation->named_ms = clock_monotonic_ms();
     operation->listed = true;
-    operation->once_previous = worker->once_last;
-    if (worker->once_last != NULL) {
-        worker->once_last->once_next = operation;
+    operation->once_previous = names->last;
+    if (names->last != NULL) {
+        names->last->once_next = operation;
     } else {
-        worker->once_first = operation;
+        names->first = operation;
     }
-    worker->once_last = operation;
+    names->last = operation;
 }
 
 void operation_set_name(struct operation *operation, const struct once *once, uint64_t age_ms)
@@ -77,27 +90,32 @@ void operation_set_name(struct operation *operation, const struct once *once, ui
     operation->named_ms = now_ms > age_ms ? now_ms - age_ms : 0;
 }
 
-static void forget_name(struct operation *operation)
+void operation_forget_name(struct operation *operation)
 {
-    struct worker *worker = operation->worker;
+    struct names *names = names_for(operation);
     if (!operation->listed) {
         return; /* none, or another node's or a client's */
     }
     if (operation->once_previous != NULL) {
         operation->once_previous->once_next = operation->once_next;
     } else {
-        worker->once_first = operation->once_next;
+        names->first = operation->once_next;
     }
     if (operation->once_next != NULL) {
         operation->once_next->once_previous = operation->once_previous;
     } else {
-        worker->once_last = operation->once_previous;
+        names->last = operation->once_previous;
     }
+    operation->once = (struct once){0};
+    operation->once_next = NULL;
+    operation->named_ms = 0;
+    operation->listed = false;
 }
 
 void operation_destroy(struct operation *operation)
 {
-    forget_name(operation);
+    operation_forget_name(operation);
+    blocking_destroy(operation->blocked);
     gather_destroy(operation->gather);
     ack_set_deinit(&operation->acks);
     buf_deinit(&operation->reply);
@@ -108,6 +126,9 @@ void operation_destroy(struct operation *operation)
 static void deliver(struct operation *operation)
 {
     operation->done = true;
+    if (operation->blocked != NULL) {
+        blocking_done(operation);
+    }
     switch (operation->asker) {
     case ASKER_CLIENT:
         if (operation->connection == NULL) {
@@ -180,6 +201,9 @@ void operation_finish(struct operation *operation)
 {
     if (operation->silent) {
         buf_reset(&operation->reply, 0);
+    }
+    if (operation->blocked != NULL) {
+        blocking_done(operation);
     }
     enum ack_state state = reply_state(operation);
     if (state == ACKS_PENDING) {
@@ -289,7 +313,11 @@ static void give_up(struct operation *operation)
 static void count_sent(const struct operation *operation)
 {
     struct worker *worker = operation->worker;
-    if (operation->slot != FRAME_NO_SLOT) {
+    if (operation->blocked != NULL) {
+        /* It may be away for long, and its connection executes nothing meanwhile. */
+        operation->blocked->sent = true;
+        operation->blocked->again = true;
+    } else if (operation->slot != FRAME_NO_SLOT) {
         worker->sent_count[operation->slot]++;
         worker->sent_total++;
     }
@@ -298,7 +326,9 @@ static void count_sent(const struct operation *operation)
 static void count_returned(const struct operation *operation)
 {
     struct worker *worker = operation->worker;
-    if (operation->slot != FRAME_NO_SLOT) {
+    if (operation->blocked != NULL) {
+        operation->blocked->sent = false;
+    } else if (operation->slot != FRAME_NO_SLOT) {
         worker->sent_total--;
         if (--worker->sent_count[operation->slot] == 0) {
             worker->recalled[operation->slot] = false;
@@ -310,7 +340,7 @@ static void count_returned(const struct operation *operation)
 static void recall(struct operation *operation)
 {
     struct worker *worker = operation->worker;
-    if (operation->slot != FRAME_NO_SLOT) {
+    if (operation->blocked == NULL && operation->slot != FRAME_NO_SLOT) {
         worker->recalled[operation->slot] = worker->sent_count[operation->slot] > 0;
     }
     hold(operation);
@@ -323,6 +353,10 @@ static void on_response(struct link_request *request, int result, const struct f
     const bool readonly = (operation->command->flags & COMMAND_WRITE) == 0;
     uint64_t now_ms = clock_monotonic_ms();
     count_returned(operation);
+    if (result == TORC_OK && frame->flags == RESPONSE_NOTHING && operation->blocked != NULL) {
+        blocking_nothing_came(operation);
+        return;
+    }
     if (result == TORC_OK && frame->flags == RESPONSE_DONE) {
         buf_append(&operation->reply, frame->payload.data, frame->payload.size);
         operation_finish(operation);
@@ -344,28 +378,34 @@ static void send_to_peer(struct operation *operation, struct peer *peer)
 {
     struct worker *worker = operation->worker;
     struct link *link = peer == NULL ? NULL : worker_link(worker, peer->index);
-    struct buf name = {0};
+    struct buf before = {0};
     operation->link_request.deadline_ms = operation->deadline_ms;
     operation->link_request.done = on_response;
     uint8_t flags = operation->protocol == 3 ? FRAME_FLAG_RESP3 : 0;
     name_write(operation);
     if (operation->listed) {
-        operation->once.settled = worker->once_first->once.id;
+        operation->once.settled = names_for(operation)->first->once.id;
     }
     if (operation->once.id != 0) {
-        once_encode(&name, &operation->once);
+        once_encode(&before, &operation->once);
         flags |= FRAME_FLAG_ONCE;
     }
+    if (operation->blocked != NULL) {
+        struct wait_terms terms =
+            blocking_terms(operation, clock_monotonic_ms(), &operation->link_request.deadline_ms);
+        wait_terms_encode(&before, &terms);
+        flags |= FRAME_FLAG_WAIT;
+    }
     operation->target_sent = peer == NULL ? PEER_NONE : peer->index;
-    if (link == NULL || name.failed ||
-        link_send(link, &operation->link_request, operation->slot, flags, buf_bytes(&name),
+    if (link == NULL || before.failed ||
+        link_send(link, &operation->link_request, operation->slot, flags, buf_bytes(&before),
                   buf_bytes(&operation->request)) != TORC_OK) {
         hold(operation);
     } else {
         stat_add(&worker->stats.commands_proxied, 1);
         count_sent(operation);
     }
-    buf_deinit(&name);
+    buf_deinit(&before);
 }
 
 /* True if the request was sent to a node that does not lead its slot any more. */
@@ -433,7 +473,9 @@ static bool execute_request(struct operation *operation)
         execute_local(worker, &execution);
     } else {
         execution.hash = key_hash(argv[operation->command->first_key]);
-        executed = execute_in_slot(worker, &execution);
+        executed = operation->blocked != NULL
+                       ? execute_blocking(worker, &execution, operation->blocked)
+                       : execute_in_slot(worker, &execution);
     }
     operation->guarded = worker->guarded;
     operation->term = worker->term;
@@ -455,7 +497,11 @@ static void attempt(struct operation *operation)
     }
     /* Behind what is still under way to whoever led the slot, nothing is executed here. */
     if (!worker_is_behind(worker, operation->slot) && execute_request(operation)) {
-        operation_finish(operation);
+        if (operation->blocked != NULL && operation->blocked->waiting) {
+            blocking_begin_wait(operation);
+        } else {
+            operation_finish(operation);
+        }
         return;
     }
     uint16_t owners[COPIES_MAX];
@@ -486,11 +532,14 @@ static void attempt(struct operation *operation)
 void operation_start(struct operation *operation)
 {
     struct worker *worker = operation->worker;
+    if (operation->blocked != NULL && blocking_ends(operation)) {
+        return;
+    }
     if (operation->slot != FRAME_NO_SLOT &&
         (worker->recalled[operation->slot] ||
          operations_must_hold(worker, operation->command, operation->slot))) {
         uint64_t paused = paused_ms(worker, operation->command);
-        if (paused > 0) { /* that time does not count */
+        if (paused > 0 && operation->blocked == NULL) { /* that time does not count */
             operation->deadline_ms =
                 clock_monotonic_ms() + paused + worker->node->config.proxy_timeout_ms;
         }

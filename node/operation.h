@@ -22,6 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct blocked;
 struct bus_connection;
 struct command;
 struct connection;
@@ -70,7 +71,8 @@ struct operation {
     uint64_t named_ms;                           /* since when; monotonic */
     struct operation *once_next, *once_previous; /* of the worker, by id */
 
-    struct gather *gather; /* this is the gather's own place in the client's queue */
+    struct blocked *blocked; /* of a blocking command; owned; NULL = none */
+    struct gather *gather;   /* this is the gather's own place in the client's queue */
 };
 
 /* NULL without memory. */
@@ -87,6 +89,9 @@ void operation_start(struct operation *operation);
 void operation_set_name(struct operation *operation, const struct once *once, uint64_t age_ms);
 /* The reply bytes are in: deliver now or when the acknowledgements are. */
 void operation_finish(struct operation *operation);
+/* It is not to be asked for again under its name: whoever leads the slot has said that it was not
+ * made. */
+void operation_forget_name(struct operation *operation);
 /* Finishes with this error in place of all of its replies. */
 void operation_fail(struct operation *operation, const char *error);
 

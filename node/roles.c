@@ -1,6 +1,7 @@
 #include "node/roles.h"
 
 #include "base/error.h"
+#include "node/blocking.h"
 #include "node/clock.h"
 #include "node/node.h"
 #include "node/peers.h"
@@ -54,6 +55,9 @@ static void assign_slots(struct node *node, const struct slot_rim *rim,
             slot->left_epoch = 0;
         } else if (served && slot->copy.role != COPY_PRIMARY) {
             slot->left_epoch = installed->view->epoch;
+        }
+        if (slot->waiters != NULL && !slot_serves(slot)) {
+            blocking_put_out(slot);
         }
         unserved += slot->copy.role == COPY_PRIMARY && !slot_serves(slot);
         slot_unlock(slot);

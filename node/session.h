@@ -22,6 +22,14 @@ enum session_access {
 
 enum session_reply_mode { REPLY_ON, REPLY_OFF, REPLY_SKIP_NEXT, REPLY_SKIP_THIS };
 
+/* Whether a client waits for values, and whether another one has asked for that to end. */
+enum session_blocking {
+    SESSION_FREE,
+    SESSION_BLOCKED,
+    SESSION_UNBLOCK_TIMEOUT,
+    SESSION_UNBLOCK_ERROR
+};
+
 #define SESSION_NAME_SIZE_MAX 255
 #define SESSION_ADDRESS_SIZE 64 /* "[ipv6]:port" with room */
 
@@ -38,7 +46,8 @@ struct session {
     /* owning worker */
     int protocol; /* 2 or 3 */
     enum session_reply_mode reply_mode;
-    bool close_after_reply; /* QUIT, protocol errors */
+    bool close_after_reply; /* QUIT, protocol errors: see session_end */
+    bool halted;            /* nothing that comes after is executed: it is to close, or waits */
     bool no_touch;
     bool readonly; /* READONLY: reads may be answered from a replica */
 
@@ -56,8 +65,16 @@ struct session {
     _Atomic(const struct command *) last_command;
     _Atomic bool kill_wanted; /* the owning worker closes it at its next look */
     _Atomic bool no_evict;
+    _Atomic int blocking;       /* enum session_blocking */
     _Atomic int protocol_shown; /* protocol, for CLIENT LIST of other threads */
 };
+
+/* Has it closed once its replies are sent. */
+static inline void session_end(struct session *session)
+{
+    session->close_after_reply = true;
+    session->halted = true;
+}
 
 struct session_registry {
     pthread_mutex_t lock;

@@ -98,7 +98,7 @@ static const struct command *find_command(const struct worker *worker, const str
     const struct command *command = command_find(worker->node->commands, argv[0]);
     command = command == NULL ? NULL : command_resolve(command, argv, argc);
     return command == NULL || command->handler == NULL || !command_arity_ok(command, argc) ||
-                   (command->flags & COMMAND_WRITE) == 0
+                   (command->flags & (COMMAND_WRITE | COMMAND_BLOCKING)) != COMMAND_WRITE
                ? NULL
                : command;
 }

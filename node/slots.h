@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "node/spinlock.h"
 #include "node/store/store.h"
+#include "node/waiters.h"
 #include "replication/copy.h"
 
 #include <stdatomic.h>
@@ -24,8 +25,9 @@ struct slot {
     struct copy copy;
     _Atomic(struct keyspace *) keys;
     struct keyspace
-        *incoming;       /* what a refill has brought so far; takes the place of keys at its end */
-    uint64_t commands;   /* executed here since the node started */
+        *incoming; /* what a refill has brought so far; takes the place of keys at its end */
+    struct waiters *waiters; /* for values of its keys; NULL = nobody does: see blocking.h */
+    uint64_t commands;       /* executed here since the node started */
     uint64_t left_epoch; /* of the view that last took the slot from this node, which served it and
                             has to be asked by whoever serves it next; 0 = none */
 };

@@ -1,5 +1,4 @@
-#include "node/wait.h"
-
+/* WAIT: how many replicas have every write that was made before it. */
 #include "base/error.h"
 #include "node/call.h"
 #include "node/command.h"
@@ -7,11 +6,6 @@
 #include "node/node.h"
 #include "node/peers.h"
 #include "node/worker.h"
-
-bool command_may_wait(const struct command *command)
-{
-    return command->handler == wait_command;
-}
 
 /* The fewest replicas that a slot has which this node leads. */
 static int64_t count_replicas(struct node *node)

@@ -1,6 +1,7 @@
 #include "node/worker.h"
 
 #include "base/error.h"
+#include "node/blocking.h"
 #include "node/bus_server.h"
 #include "node/clock.h"
 #include "node/connection.h"
@@ -118,7 +119,7 @@ static void close_killed(struct worker *worker)
         struct connection *next = connection->next;
         if (atomic_load_explicit(&connection->session.kill_wanted, memory_order_relaxed)) {
             connection_close(connection);
-        } else if (!connection->reading) {
+        } else if (!connection_end_waiting(connection) && !connection->reading) {
             connection_want_flush(connection); /* a pause may have ended */
         }
         connection = next;
@@ -350,6 +351,10 @@ static void on_before_sleep(struct ev_loop *loop, ev_prepare *watcher, int event
         atomic_exchange(&worker->streams_dirty, false)) {
         poll_streams(worker, clock_monotonic_ms());
     }
+    if (atomic_load_explicit(&worker->posted, memory_order_relaxed) != NULL) {
+        worker_begin(worker);
+        blocking_collect(worker);
+    }
     if (worker->acks_arrived) {
         worker->acks_arrived = false;
         operations_check_acks(worker);
@@ -362,6 +367,7 @@ static void on_before_sleep(struct ev_loop *loop, ev_prepare *watcher, int event
     set_tick(worker);
     if (worker->flush_first != NULL || worker->acks_arrived ||
         atomic_load_explicit(&worker->view_came, memory_order_relaxed) ||
+        atomic_load_explicit(&worker->posted, memory_order_relaxed) != NULL ||
         atomic_load_explicit(&worker->streams_dirty, memory_order_relaxed)) {
         /* Something came up meanwhile: do not sleep. */
         ev_feed_event(loop, &worker->wake, EV_ASYNC);
@@ -501,6 +507,7 @@ static void close_everything(struct worker *worker)
         }
         stream_sender_destroy(worker->senders[i]);
     }
+    blocking_collect(worker); /* nobody is left who would be answered */
     operations_abandon(worker);
 }
 

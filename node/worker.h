@@ -23,6 +23,7 @@
 
 #define WORKER_READ_BUFFER_SIZE (64u * 1024)
 
+struct blocked;
 struct bus_connection;
 struct connection;
 struct operation;
@@ -37,6 +38,13 @@ struct listener {
     ev_io watcher;
 };
 
+/* Names that a worker gives, all of one origin: see replication/outcomes.h. */
+struct names {
+    uint64_t origin; /* 0 = not known yet */
+    uint64_t last_id;
+    struct operation *first, *last; /* operations that have one, the oldest first */
+};
+
 struct worker {
     /* constant */
     struct node *node;
@@ -48,12 +56,13 @@ struct worker {
     /* any thread */
     ev_async wake; /* through worker_wake alone */
     _Atomic bool woken;
-    _Atomic bool look_at_clients; /* some are to be killed, or a pause has ended */
-    _Atomic bool streams_dirty;   /* a stream that it sends has something new */
-    _Atomic bool refills_due;     /* some slot of its share has members to attach */
-    _Atomic bool compacting;      /* goes round its slots, moving keys out of sparse pages */
-    _Atomic bool view_came;       /* what is held may find its way now */
-    _Atomic size_t waiting_count; /* operations in `waiting`; the worker writes it */
+    _Atomic bool look_at_clients;     /* some are to be killed, or a pause has ended */
+    _Atomic bool streams_dirty;       /* a stream that it sends has something new */
+    _Atomic bool refills_due;         /* some slot of its share has members to attach */
+    _Atomic bool compacting;          /* goes round its slots, moving keys out of sparse pages */
+    _Atomic bool view_came;           /* what is held may find its way now */
+    _Atomic size_t waiting_count;     /* operations in `waiting`; the worker writes it */
+    _Atomic(struct blocked *) posted; /* of its operations: served or put out; the newest first */
 
     /* this worker */
     struct worker_stats stats;
@@ -94,9 +103,10 @@ struct worker {
     bool acks_arrived;                        /* look at `waiting` before sleeping */
     struct operation *waiting;                /* for acknowledgements */
     struct operation *held_first, *held_last; /* for a view or a take-over, oldest first */
-    struct operation *once_first, *once_last; /* writes with a name, oldest first */
-    uint64_t once_origin, once_last_id;
-    uint64_t age_at_ms; /* when outcomes are aged next; monotonic */
+    struct names names;                       /* of writes that it forwards */
+    struct names wait_names; /* of commands that wait: one of them would keep what came after from
+                                being settled */
+    uint64_t age_at_ms;      /* when outcomes are aged next; monotonic */
     uint16_t held_count[SLOT_COUNT];
     bool held_unsorted;              /* not in the order in which they were begun */
     uint64_t last_sequence;          /* of operations */

@@ -141,7 +141,26 @@ void client_unpause_command(struct call *call)
     reply_ok(call->reply);
 }
 
-/* No command of a client can be released early, so there is never one to unblock. */
+/* Session of that id, if it waits: has its worker end that. */
+static bool unblock(struct node *node, uint64_t id, enum session_blocking how)
+{
+    struct session_registry *registry = &node->sessions;
+    bool unblocked = false;
+    pthread_mutex_lock(&registry->lock);
+    for (struct session *session = registry->first; session != NULL; session = session->next) {
+        if (session->id == id) {
+            int blocked = SESSION_BLOCKED;
+            unblocked = atomic_compare_exchange_strong(&session->blocking, &blocked, how);
+            if (unblocked) {
+                node_wake_worker(node, session->worker_index);
+            }
+            break;
+        }
+    }
+    pthread_mutex_unlock(&registry->lock);
+    return unblocked;
+}
+
 void client_unblock_command(struct call *call)
 {
     int64_t id = 0;
@@ -153,7 +172,9 @@ void client_unblock_command(struct call *call)
         reply_error(call->reply, "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
         return;
     }
-    reply_integer(call->reply, 0);
+    bool error = call->argc == 4 && call_argument_is(call, 3, "error");
+    reply_integer(call->reply, unblock(worker_node(call->worker), (uint64_t)id,
+                                       error ? SESSION_UNBLOCK_ERROR : SESSION_UNBLOCK_TIMEOUT));
 }
 
 /* Client-side caching is not offered: nobody tracks anything. */

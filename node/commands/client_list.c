@@ -53,20 +53,26 @@ static void describe(struct buf *out, struct session *session, uint64_t now_ms)
         atomic_load_explicit(&session->last_command, memory_order_relaxed);
     int protocol = atomic_load_explicit(&session->protocol_shown, memory_order_relaxed);
     bool no_evict = atomic_load_explicit(&session->no_evict, memory_order_relaxed);
+    bool blocked = atomic_load_explicit(&session->blocking, memory_order_relaxed) != SESSION_FREE;
     uint64_t unsent = stat_read(&session->output_bytes);
+    char flags[4] = "";
+    strcat(flags, session->access == ACCESS_BUS ? "S" : "");
+    strcat(flags, blocked ? "b" : "");
+    strcat(flags, no_evict ? "e" : "");
+    strcat(flags, flags[0] == '\0' ? "N" : "");
     buf_append_format(
         out,
-        "id=%llu addr=%s laddr=%s fd=%d name=%s age=%llu idle=%llu flags=%s%s db=0 sub=0 psub=0 "
+        "id=%llu addr=%s laddr=%s fd=%d name=%s age=%llu idle=%llu flags=%s db=0 sub=0 psub=0 "
         "ssub=0 multi=-1 qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 "
         "omem=%llu tot-mem=%llu events=%s cmd=%s user=default redir=-1 resp=%d lib-name=%s "
         "lib-ver=%s tot-net-in=%llu tot-net-out=%llu tot-cmds=%llu\n",
         (unsigned long long)session->id, session->address, session->local_address, session->fd,
         session->name, (unsigned long long)seconds_since(now_ms, session->created_ms),
-        (unsigned long long)seconds_since(now_ms, stat_read(&session->last_active_ms)),
-        session->access == ACCESS_BUS ? "S" : "N", no_evict ? "e" : "", (unsigned long long)unsent,
-        (unsigned long long)(unsent + sizeof(*session)), unsent > 0 ? "rw" : "r",
-        command == NULL ? "NULL" : command->name, protocol == 3 ? 3 : 2, session->library_name,
-        session->library_version, (unsigned long long)stat_read(&session->bytes_in),
+        (unsigned long long)seconds_since(now_ms, stat_read(&session->last_active_ms)), flags,
+        (unsigned long long)unsent, (unsigned long long)(unsent + sizeof(*session)),
+        unsent > 0 ? "rw" : "r", command == NULL ? "NULL" : command->name, protocol == 3 ? 3 : 2,
+        session->library_name, session->library_version,
+        (unsigned long long)stat_read(&session->bytes_in),
         (unsigned long long)stat_read(&session->bytes_out),
         (unsigned long long)stat_read(&session->command_count));
 }
@@ -194,7 +200,7 @@ static size_t kill_matching(struct call *call, const struct kill_filter *filter)
             if (filter->skip_me) {
                 continue;
             }
-            session->close_after_reply = true; /* it may still learn that it was killed */
+            session_end(session); /* it may still learn that it was killed */
         } else {
             atomic_store(&session->kill_wanted, true);
             node_wake_worker(node, session->worker_index);

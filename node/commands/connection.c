@@ -28,7 +28,7 @@ void echo_command(struct call *call)
 
 void quit_command(struct call *call)
 {
-    call->session->close_after_reply = true;
+    session_end(call->session);
     reply_ok(call->reply);
 }
 

@@ -12,6 +12,14 @@
  * node-wide commands. */
 #define COMMAND_HANDLERS_OF_KEYS(X)                                                                \
     X(append)                                                                                      \
+    X(blmove)                                                                                      \
+    X(blmpop)                                                                                      \
+    X(blpop)                                                                                       \
+    X(brpop)                                                                                       \
+    X(brpoplpush)                                                                                  \
+    X(bzmpop)                                                                                      \
+    X(bzpopmax)                                                                                    \
+    X(bzpopmin)                                                                                    \
     X(copy)                                                                                        \
     X(dbsize)                                                                                      \
     X(decr)                                                                                        \

@@ -57,10 +57,13 @@ static void write_clients(struct buf *out, struct node *node, uint64_t now_ms)
     buf_append_format(out,
                       "connected_clients:%zu\r\n"
                       "maxclients:%u\r\n"
-                      "blocked_clients:0\r\n"
+                      "blocked_clients:%u\r\n"
+                      "commands_waiting:%u\r\n"
                       "tracking_clients:0\r\n",
                       session_count(&node->sessions),
-                      atomic_load_explicit(&node->config.clients_max, memory_order_relaxed));
+                      atomic_load_explicit(&node->config.clients_max, memory_order_relaxed),
+                      atomic_load_explicit(&node->blocked_clients, memory_order_relaxed),
+                      atomic_load_explicit(&node->waiting_commands, memory_order_relaxed));
 }
 
 /* "1.50M", as Redis shows sizes to people. */

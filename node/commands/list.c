@@ -82,6 +82,13 @@ void list_pop_values(struct call *call, struct bytes key, uint64_t hash, struct 
     remove_at_end(call, key, hash, list, end, count);
 }
 
+void list_pop_value(struct call *call, struct bytes key, uint64_t hash, struct object *list,
+                    enum list_end end)
+{
+    reply_bulk(call->reply, list_value_at_end(list, end));
+    remove_at_end(call, key, hash, list, end, 1);
+}
+
 /* The list of the first key, to be changed; *wrong after it has replied WRONGTYPE. */
 static struct object *find_list(struct call *call, bool *wrong)
 {
@@ -183,8 +190,7 @@ void linsert_command(struct call *call)
 
 static void pop_one(struct call *call, struct object *list, enum list_end end)
 {
-    reply_bulk(call->reply, list_value_at_end(list, end));
-    remove_at_end(call, call->argv[1], call->hash, list, end, 1);
+    list_pop_value(call, call->argv[1], call->hash, list, end);
     call_effect_verbatim(call);
 }
 

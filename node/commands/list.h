@@ -22,6 +22,10 @@ void list_reply_values(struct call *call, const struct object *list, size_t inde
 void list_pop_values(struct call *call, struct bytes key, uint64_t hash, struct object *list,
                      enum list_end end, size_t count);
 
+/* The same of one value, which is replied alone. */
+void list_pop_value(struct call *call, struct bytes key, uint64_t hash, struct object *list,
+                    enum list_end end);
+
 /* The value at an end of a list; borrowed from it. */
 struct bytes list_value_at_end(const struct object *list, enum list_end end);
 

@@ -1,5 +1,6 @@
 #include "node/commands/pop_options.h"
 
+#include "node/command.h"
 #include "node/resp/number.h"
 
 /* Parses a number of at least 1; else replies that it should be. */
@@ -16,14 +17,15 @@ bool pop_options_parse(struct call *call, const char *first_end, const char *oth
                        struct pop_options *out)
 {
     int64_t keys;
-    if (!parse_at_least_one(call, 1, "numkeys", &keys)) {
+    size_t first = (size_t)call->command->first_key;
+    if (!parse_at_least_one(call, first - 1, "numkeys", &keys)) {
         return false;
     }
-    if ((uint64_t)keys >= call->argc - 2) {
+    if ((uint64_t)keys >= call->argc - first) {
         call_reply_syntax_error(call);
         return false;
     }
-    *out = (struct pop_options){.keys_end = 2 + (size_t)keys, .limit = 1};
+    *out = (struct pop_options){.keys = first, .keys_end = first + (size_t)keys, .limit = 1};
     out->other_end = call_argument_is(call, out->keys_end, other_end);
     if (!out->other_end && !call_argument_is(call, out->keys_end, first_end)) {
         call_reply_syntax_error(call);

@@ -1,5 +1,6 @@
 /*
- * What the commands that pop have in common. LMPOP and ZMPOP:
+ * What the commands that pop have in common. LMPOP and ZMPOP, and behind a timeout BLMPOP and
+ * BZMPOP:
  *
  *      numkeys key [key ...] LEFT|RIGHT [COUNT count]
  *
@@ -13,12 +14,14 @@
 #include "node/call.h"
 
 struct pop_options {
-    size_t keys_end; /* of the arguments that are keys, which begin at 2 */
+    size_t keys;     /* index of the first argument that is a key */
+    size_t keys_end; /* of those behind the last one */
     bool other_end;  /* the second word was there, not the first */
     int64_t limit;   /* at least 1 */
 };
 
-/* Parses all arguments; the two words name the ends, in lower case. False after it has replied. */
+/* Parses all arguments from the count of keys on, which is the one before the command's first key;
+ * the two words name the ends, in lower case. False after it has replied. */
 bool pop_options_parse(struct call *call, const char *first_end, const char *other_end,
                        struct pop_options *out) TORC_MUST_USE;
 

@@ -88,7 +88,7 @@ void shutdown_command(struct call *call)
     }
     /* Clients take the end of the connection for success and a reply for failure. */
     call->session->reply_mode = REPLY_OFF;
-    call->session->close_after_reply = true;
+    session_end(call->session);
     reply_ok(call->reply);
     if (now) {
         node_stop(node);

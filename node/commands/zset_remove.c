@@ -6,6 +6,7 @@
 #include "node/commands/common.h"
 #include "node/commands/handlers.h"
 #include "node/commands/pop_options.h"
+#include "node/commands/timeout.h"
 #include "node/commands/zset.h"
 
 #include <assert.h>
@@ -149,27 +150,92 @@ void zpopmax_command(struct call *call)
     pop(call, true);
 }
 
+/* False if none of the sorted sets has any, and nothing was replied. */
+static bool pop_first(struct call *call, const struct pop_options *options)
+{
+    for (size_t i = options->keys; i < options->keys_end; i++) {
+        bool wrong;
+        struct bytes key = call->argv[i];
+        uint64_t hash = key_argument_hash(call, i, options->keys);
+        struct object *zset = call_find_typed(call, key, hash, OBJECT_ZSET, &wrong);
+        if (wrong) {
+            return true;
+        }
+        if (zset != NULL) {
+            reply_array(call->reply, 2);
+            reply_bulk(call->reply, key);
+            pop_entries(call, key, hash, zset, options->other_end,
+                        at_most((uint64_t)options->limit, zset_count(zset)), ZSET_REPLY_PAIRS);
+            return true;
+        }
+    }
+    return false;
+}
+
 void zmpop_command(struct call *call)
 {
     struct pop_options options;
-    if (!pop_options_parse(call, "min", "max", &options)) {
+    if (pop_options_parse(call, "min", "max", &options) && !pop_first(call, &options)) {
+        reply_null_array(call->reply);
+    }
+}
+
+/* ---- popping, or waiting ---- */
+
+void bzmpop_command(struct call *call)
+{
+    struct pop_options options;
+    if (pop_options_parse(call, "min", "max", &options) && timeout_ok(call) &&
+        !pop_first(call, &options)) {
+        call_wait(call, options.keys, options.keys_end - options.keys, OBJECT_ZSET);
+    }
+}
+
+/* Replies key, member and score, and removes the member. */
+static void pop_with_key(struct call *call, struct bytes key, uint64_t hash, struct object *zset,
+                         bool greatest)
+{
+    struct zset_span span = {greatest ? zset_count(zset) - 1 : 0, 1};
+    struct zset_cursor cursor;
+    struct zset_entry entry = {{NULL, 0}, 0};
+    zset_cursor_init(&cursor, zset, span.rank, false);
+    bool found = zset_next(&cursor, &entry);
+    assert(found);
+    reply_array(call->reply, 3);
+    reply_bulk(call->reply, key);
+    zset_reply_entry(call, entry, ZSET_REPLY_FLAT);
+    effect_remove(call, key, zset, span);
+    zset_remove_span(call, key, hash, zset, span);
+}
+
+static void pop_or_wait(struct call *call, bool greatest)
+{
+    size_t keys_end = call->argc - 1;
+    if (!timeout_ok(call)) {
         return;
     }
-    for (size_t i = 2; i < options.keys_end; i++) {
+    for (size_t i = 1; i < keys_end; i++) {
         bool wrong;
         struct bytes key = call->argv[i];
-        uint64_t hash = key_argument_hash(call, i, 2);
+        uint64_t hash = key_argument_hash(call, i, 1);
         struct object *zset = call_find_typed(call, key, hash, OBJECT_ZSET, &wrong);
         if (wrong) {
             return;
         }
         if (zset != NULL) {
-            reply_array(call->reply, 2);
-            reply_bulk(call->reply, key);
-            pop_entries(call, key, hash, zset, options.other_end,
-                        at_most((uint64_t)options.limit, zset_count(zset)), ZSET_REPLY_PAIRS);
+            pop_with_key(call, key, hash, zset, greatest);
             return;
         }
     }
-    reply_null_array(call->reply);
+    call_wait(call, 1, keys_end - 1, OBJECT_ZSET);
+}
+
+void bzpopmin_command(struct call *call)
+{
+    pop_or_wait(call, false);
+}
+
+void bzpopmax_command(struct call *call)
+{
+    pop_or_wait(call, true);
 }

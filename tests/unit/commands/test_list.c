@@ -248,6 +248,62 @@ START_TEST(popping_from_the_first_of_several)
 END_TEST
 
 /* What was written for strings says so, and what is for any type takes lists. */
+/* It replies nothing and waits for these keys: their number, and where they are among the
+ * arguments. */
+static void expect_wait(const char *request, size_t first, size_t count)
+{
+    EXPECT_EFFECT(&h, request, "", "");
+    ck_assert_uint_eq(h.wait.first, first);
+    ck_assert_uint_eq(h.wait.count, count);
+    ck_assert_int_eq(h.wait.type, OBJECT_LIST);
+}
+
+START_TEST(waiting)
+{
+    expect_wait("BLPOP a b c 0", 1, 3);
+    expect_wait("BRPOP a 1.5", 1, 1);
+    expect_wait("BLMOVE a b LEFT RIGHT 0", 1, 1);
+    expect_wait("BRPOPLPUSH a b 0", 1, 1);
+    expect_wait("BLMPOP 0 2 a b LEFT COUNT 3", 3, 2);
+    EXPECT_EFFECT(&h, "RPUSH b 1 2 3 4 5 6 7", ":7\r\n", "RPUSH b 1 2 3 4 5 6 7");
+    EXPECT_EFFECT(&h, "BLPOP a b 0", "*2\r\n$1\r\nb\r\n$1\r\n1\r\n", "LPOP b");
+    EXPECT_EFFECT(&h, "BRPOP a b 0", "*2\r\n$1\r\nb\r\n$1\r\n7\r\n", "RPOP b");
+    EXPECT_EFFECT(&h, "BLMOVE b c LEFT RIGHT 0", "$1\r\n2\r\n", "LMOVE b c LEFT RIGHT");
+    EXPECT_EFFECT(&h, "BRPOPLPUSH b c 7", "$1\r\n6\r\n", "RPOPLPUSH b c");
+    EXPECT_EFFECT(&h, "BLMPOP 0 2 a b RIGHT COUNT 2",
+                  "*2\r\n$1\r\nb\r\n*2\r\n$1\r\n5\r\n$1\r\n4\r\n", "RPOP b 2");
+    EXPECT_LIST("b", "3");
+    EXPECT_LIST("c", "6 2");
+    EXPECT_EFFECT(&h, "SET s 1", R_OK, "SET s 1");
+    EXPECT(&h, "BLPOP a s b 0", R_WRONG);
+    EXPECT(&h, "BLMOVE b s LEFT LEFT 0", R_WRONG);
+    EXPECT(&h, "BLMOVE s b LEFT LEFT 0", R_WRONG);
+    expect_wait("BLMOVE a s LEFT LEFT 0", 1, 1); /* as in Redis: only then does the target matter */
+    EXPECT(&h, "BLMPOP 0 2 a s LEFT", R_WRONG);
+}
+END_TEST
+
+START_TEST(timeouts)
+{
+    static const char not_float[] = "-ERR timeout is not a float or out of range\r\n";
+    EXPECT(&h, "BLPOP a x", not_float);
+    EXPECT(&h, "BLPOP a nan", not_float);
+    EXPECT(&h, "BLPOP a -0.5", "-ERR timeout is negative\r\n");
+    EXPECT(&h, "BLPOP a -inf", "-ERR timeout is negative\r\n");
+    EXPECT(&h, "BLPOP a inf", "-ERR timeout is out of range\r\n");
+    EXPECT(&h, "BLPOP a 9223372036854775807", "-ERR timeout is out of range\r\n");
+    EXPECT(&h, "BLPOP a 9223372036854775", "-ERR timeout is out of range\r\n"); /* from now on */
+    expect_wait("BLPOP a 9000000000000000", 1, 1);
+    expect_wait("BLPOP a -0", 1, 1);
+    expect_wait("BLPOP a 1e-9", 1, 1);
+    /* What is wrong besides comes first. */
+    EXPECT(&h, "BLMOVE a b UP LEFT x", "-ERR syntax error\r\n");
+    EXPECT(&h, "BLMPOP x 0 a LEFT", "-ERR numkeys should be greater than 0\r\n");
+    EXPECT(&h, "BLMPOP x 1 a LEFT", not_float);
+    EXPECT(&h, "BRPOPLPUSH a b x", not_float);
+}
+END_TEST
+
 START_TEST(other_commands_on_lists)
 {
     static const char *const wrong[] = {
@@ -333,6 +389,8 @@ int main(void)
     tcase_add_test(tests, positions);
     tcase_add_test(tests, moving);
     tcase_add_test(tests, popping_from_the_first_of_several);
+    tcase_add_test(tests, waiting);
+    tcase_add_test(tests, timeouts);
     tcase_add_test(tests, other_commands_on_lists);
     tcase_add_test(tests, large_lists);
     tcase_add_test(tests, reading_and_writing_are_accesses);

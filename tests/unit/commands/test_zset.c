@@ -525,6 +525,30 @@ START_TEST(reading_and_writing_are_accesses)
 }
 END_TEST
 
+START_TEST(waiting)
+{
+    static const char *const none[] = {"BZPOPMIN a b 0", "BZPOPMAX a b 0", "BZMPOP 0 2 a b MIN"};
+    for (size_t i = 0; i < 3; i++) {
+        EXPECT_EFFECT(&h, none[i], "", "");
+        ck_assert_uint_eq(h.wait.count, 2);
+        ck_assert_int_eq(h.wait.type, OBJECT_ZSET);
+    }
+    EXPECT_EFFECT(&h, "ZADD b 1 x 2 y 3 z 4 u", ":4\r\n", "ZADD b 1 x 2 y 3 z 4 u");
+    EXPECT_EFFECT(&h, "BZPOPMIN a b 0", "*3\r\n$1\r\nb\r\n$1\r\nx\r\n$1\r\n1\r\n", "ZREM b x");
+    EXPECT_EFFECT(&h, "BZPOPMAX a b 0", "*3\r\n$1\r\nb\r\n$1\r\nu\r\n$1\r\n4\r\n", "ZREM b u");
+    EXPECT_EFFECT(&h, "BZMPOP 0 2 a b MAX COUNT 2",
+                  "*2\r\n$1\r\nb\r\n*2\r\n*2\r\n$1\r\nz\r\n$1\r\n3\r\n*2\r\n$1\r\ny\r\n"
+                  "$1\r\n2\r\n",
+                  "ZREM b y z");
+    EXPECT(&h, "EXISTS b", ":0\r\n");
+    EXPECT_EFFECT(&h, "RPUSH l 1", ":1\r\n", "RPUSH l 1");
+    EXPECT(&h, "BZPOPMIN a l 0",
+           "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n");
+    EXPECT(&h, "BZPOPMIN a x", "-ERR timeout is not a float or out of range\r\n");
+    EXPECT(&h, "BZMPOP -1 1 a MIN", "-ERR timeout is negative\r\n");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("commands/zset");
@@ -549,6 +573,7 @@ int main(void)
     tcase_add_test(tests, other_commands_on_sorted_sets);
     tcase_add_test(tests, large_sorted_sets);
     tcase_add_test(tests, reading_and_writing_are_accesses);
+    tcase_add_test(tests, waiting);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

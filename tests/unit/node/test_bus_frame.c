@@ -100,7 +100,8 @@ static int decode_header(uint8_t kind, uint16_t slot, uint32_t size)
 START_TEST(test_refused)
 {
     ck_assert_int_eq(decode_header(0, 0, 1), TORC_ECORRUPT);
-    ck_assert_int_eq(decode_header(FRAME_RESPONSE + 1, 0, 1), TORC_ECORRUPT);
+    ck_assert_int_eq(decode_header(FRAME_CANCEL + 1, 0, 0), TORC_ECORRUPT);
+    ck_assert_int_eq(decode_header(FRAME_CANCEL, 0, 1), TORC_ECORRUPT);
     ck_assert_int_eq(decode_header(FRAME_REQUEST, SLOT_COUNT - 1, 1), TORC_EAGAIN);
     ck_assert_int_eq(decode_header(FRAME_REQUEST, SLOT_COUNT, 1), TORC_ECORRUPT);
     ck_assert_int_eq(decode_header(FRAME_REQUEST, FRAME_NO_SLOT - 1, 1), TORC_ECORRUPT);
@@ -112,6 +113,29 @@ START_TEST(test_refused)
         ck_assert_int_eq(decode_header((uint8_t)kind, FRAME_NO_SLOT, 256), TORC_EAGAIN);
         ck_assert_int_eq(decode_header((uint8_t)kind, FRAME_NO_SLOT, 257), TORC_ECORRUPT);
     }
+}
+END_TEST
+
+START_TEST(test_wait_terms)
+{
+    struct wait_terms terms = {.limit_ms = 0x01020304, .waited_ms = 5};
+    struct wait_terms decoded;
+    struct buf out = {0};
+    wait_terms_encode(&out, &terms);
+    buf_append_text(&out, "rest");
+    struct bytes payload = buf_bytes(&out);
+    ck_assert_int_eq(memcmp(payload.data, "\4\3\2\1\5\0\0\0\0\0\0\0", WAIT_TERMS_SIZE), 0);
+    ck_assert_int_eq(wait_terms_decode(&payload, &decoded), TORC_OK);
+    ck_assert_uint_eq(decoded.limit_ms, terms.limit_ms);
+    ck_assert_uint_eq(decoded.waited_ms, 5);
+    ck_assert(bytes_equal(payload, BYTES_LITERAL("rest")));
+    payload = (struct bytes){buf_head(&out), WAIT_TERMS_SIZE - 1};
+    ck_assert_int_eq(wait_terms_decode(&payload, &decoded), TORC_ECORRUPT);
+    ck_assert_uint_eq(payload.size, WAIT_TERMS_SIZE - 1);
+    memset(buf_head(&out), 0, 4); /* no time at all */
+    payload = buf_bytes(&out);
+    ck_assert_int_eq(wait_terms_decode(&payload, &decoded), TORC_ECORRUPT);
+    buf_deinit(&out);
 }
 END_TEST
 
@@ -269,6 +293,7 @@ int main(void)
     tcase_add_test(tests, test_round_trip);
     tcase_add_test(tests, test_every_cut_is_incomplete);
     tcase_add_test(tests, test_refused);
+    tcase_add_test(tests, test_wait_terms);
     tcase_add_test(tests, test_other_protocols_are_refused);
     tcase_add_test(tests, test_hello);
     tcase_add_test(tests, test_hello_refused);

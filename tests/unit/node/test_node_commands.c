@@ -372,7 +372,7 @@ START_TEST(test_command_all)
            "*2\r\n$14\r\nclient|getname\r\n$15\r\nclient|getredir\r\n");
     EXPECT("COMMAND LIST FILTERBY MODULE json", "*0\r\n");
     EXPECT("COMMAND LIST FILTERBY ACLCAT nothing", "*0\r\n");
-    expect_part(fixture, "COMMAND LIST FILTERBY ACLCAT list", "*17\r\n");
+    expect_part(fixture, "COMMAND LIST FILTERBY ACLCAT list", "*22\r\n");
     expect_part(fixture, "COMMAND LIST FILTERBY ACLCAT Connection", "client|kill\r\n");
     ck_assert_ptr_null(strstr(ask(fixture, "COMMAND LIST FILTERBY ACLCAT connection"), "config"));
     EXPECT("COMMAND LIST FILTERBY foo bar", SYNTAX);

@@ -109,7 +109,9 @@ const char *harness_run_arguments(struct harness *harness, size_t argc, const st
                                   .worker = harness->worker,
                                   .prng = harness->applying ? NULL : &harness->prng,
                                   .effects = harness->applying ? NULL : &harness->effects,
-                                  .applying = harness->applying};
+                                  .applying = harness->applying,
+                                  .wait = &harness->wait};
+    harness->wait = (struct call_wait){0};
     const struct command *container = command_find(harness->commands, argv[0]);
     const struct command *command = NULL;
     if (container == NULL) {

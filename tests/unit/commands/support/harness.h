@@ -31,8 +31,10 @@ struct harness {
     bool by_slot; /* keys go to their slots; else all to slot 0, so that any keys go together */
     bool applying;
     struct prng prng;
-    struct call call; /* the last one */
-    struct buf text;  /* of harness_effects */
+    struct call call;
+    struct call_wait wait;
+    /* of the command before: what it waits for, having replied nothing */ /* the last one */
+    struct buf text;                                                       /* of harness_effects */
 };
 
 void harness_init(struct harness *harness);
