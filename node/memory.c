@@ -21,6 +21,8 @@
 #define OVERHEAD_LOOKS 16
 #define OVERHEAD_LOOKS_OVER 4 /* while it takes more than so many percent of what it may */
 #define OVER_PERCENT 104
+#define NEAR_PERCENT 90     /* of --memory, from which on it is looked at more closely */
+#define PRESSED_PERCENT 101 /* from which on keys are moved in haste */
 
 /* Unused bytes in the allocator's pages, in percent of the used ones, from which keys are moved
  * together; and a number of bytes that is not worth it. */
@@ -31,6 +33,7 @@
 #define COMPACT_BUDGET_US 500     /* of a tick's 10 ms */
 #define COMPACT_URGENT_PERCENT 20 /* unused, from which on it may take more */
 #define COMPACT_URGENT_US 900
+#define COMPACT_PRESSED_US 700 /* of a tick of 1.5 ms, while --memory is exceeded */
 
 enum progress {
     PROGRESS_EVICTED,
@@ -114,6 +117,29 @@ static bool within_share(struct node *node, uint64_t limit)
     return led + memory - then - copied < (int64_t)(data_limit(node, limit) / 1000 * share);
 }
 
+/* Moves what is sparse among about a thousand keys; false if there is no more to do. */
+static bool compact_some(struct worker *worker)
+{
+    struct node *node = worker->node;
+    if (!atomic_load_explicit(&worker->compacting, memory_order_relaxed)) {
+        return false;
+    }
+    struct slot *slot = &node->slots[worker->compact_slot];
+    size_t moved = 0;
+    slot_lock(slot);
+    worker->compact_cursor = keyspace_compact(slot_keys(slot), worker->compact_cursor, &moved);
+    slot_unlock(slot);
+    stat_add(&worker->stats.compacted, moved);
+    if (worker->compact_cursor == 0) {
+        worker->compact_slot += node->worker_count;
+    }
+    if (worker->compact_slot >= SLOT_COUNT) {
+        worker->compact_slot = worker->index;
+        atomic_store_explicit(&worker->compacting, false, memory_order_relaxed);
+    }
+    return true;
+}
+
 bool memory_make_room(struct worker *worker)
 {
     struct node *node = worker->node;
@@ -126,6 +152,11 @@ bool memory_make_room(struct worker *worker)
         (enum eviction_policy)atomic_load_explicit(&config->eviction, memory_order_relaxed);
     if (policy == EVICTION_NONE || (eviction_only_volatile(policy) && !node_has_expiries(node))) {
         return false;
+    }
+    if (atomic_load_explicit(&node->compact_pressed, memory_order_relaxed)) {
+        /* What is evicted is of use only when pages become empty. Ticks are too seldom for that
+         * while each write has to evict several keys: so it takes part in moving them as well. */
+        (void)compact_some(worker);
     }
     struct evictor *evictor = &worker->evictor;
     evictor_begin(evictor, policy);
@@ -154,7 +185,7 @@ void memory_keep_within(struct worker *worker)
 
 void memory_take_stock(struct node *node)
 {
-    uint64_t led = 0;
+    uint64_t led = store_eviction_memory(node->store); /* only of what it leads it notes anything */
     uint64_t led_slots = 0;
     uint64_t copied_slots = 0;
     uint64_t memory = node_memory(node);
@@ -190,37 +221,51 @@ uint64_t memory_resident_bytes(void)
     return page < 0 ? 0 : resident * (uint64_t)page;
 }
 
-static void watch_overhead(struct node *node)
+/* `stats` NULL: far from the limit. */
+static void watch_overhead(struct node *node, int64_t resident, int64_t limit,
+                           const struct allocator_stats *stats)
 {
-    int64_t resident = (int64_t)memory_resident_bytes();
     int64_t above = resident - (int64_t)node_memory(node);
     int64_t overhead = (int64_t)atomic_load_explicit(&node->memory_overhead, memory_order_relaxed);
+    if (stats != NULL) {
+        /* More evictions make more of it; moving keys takes it away. */
+        int64_t unused = (int64_t)stats->active - (int64_t)stats->allocated;
+        int64_t stays = (int64_t)stats->allocated / 100 * COMPACT_PERCENT;
+        above -= unused > stays ? unused - stays : 0;
+    }
     above = above < 0 ? 0 : above;
-    int64_t limit =
-        (int64_t)atomic_load_explicit(&node->config.memory_bytes_max, memory_order_relaxed);
     int64_t looks =
         limit != 0 && resident > limit / 100 * OVER_PERCENT ? OVERHEAD_LOOKS_OVER : OVERHEAD_LOOKS;
     overhead += overhead == 0 ? above : (above - overhead) / looks;
     atomic_store_explicit(&node->memory_overhead, (uint64_t)overhead, memory_order_relaxed);
 }
 
+static bool compaction_goes_on(const struct node *node)
+{
+    bool any = false;
+    for (unsigned i = 0; i < node->worker_count; i++) {
+        any = any || atomic_load_explicit(&node->workers[i]->compacting, memory_order_relaxed);
+    }
+    return any;
+}
+
 /* Begins a round of moving keys when that may help, and the last one did. */
-static void watch_fragmentation(struct node *node)
+static void watch_fragmentation(struct node *node, bool pressed,
+                                const struct allocator_stats *stats)
 {
     struct memory_watch *watch = &node->memory_watch;
-    struct allocator_stats stats;
-    if (++watch->looks < COMPACT_LOOKS || !allocator_stats(&stats)) {
-        return;
-    }
+    watch->pause = watch->pause > watch->looks ? watch->pause - watch->looks : 0;
     watch->looks = 0;
-    watch->pause = watch->pause > COMPACT_LOOKS ? watch->pause - COMPACT_LOOKS : 0;
-    uint64_t unused = stats.active > stats.allocated ? stats.active - stats.allocated : 0;
-    bool wanted = unused > COMPACT_BYTES_MIN && unused * 100 > stats.allocated * COMPACT_PERCENT;
-    for (unsigned i = 0; i < node->worker_count; i++) {
-        wanted =
-            wanted && !atomic_load_explicit(&node->workers[i]->compacting, memory_order_relaxed);
-    }
-    if (!wanted || watch->pause > 0) {
+    uint64_t unused = stats->active > stats->allocated ? stats->active - stats->allocated : 0;
+    bool urgent = unused * 100 > stats->allocated * COMPACT_URGENT_PERCENT;
+    atomic_store_explicit(&node->compact_pressed, pressed, memory_order_relaxed);
+    atomic_store_explicit(&node->compact_budget_us,
+                          pressed  ? COMPACT_PRESSED_US
+                          : urgent ? COMPACT_URGENT_US
+                                   : COMPACT_BUDGET_US,
+                          memory_order_relaxed);
+    bool wanted = unused > COMPACT_BYTES_MIN && unused * 100 > stats->allocated * COMPACT_PERCENT;
+    if (!wanted || watch->pause > 0 || compaction_goes_on(node)) {
         return;
     }
     /* What is unused grows for other reasons while keys are moved: whether that is of use shows in
@@ -234,9 +279,6 @@ static void watch_fragmentation(struct node *node)
         watch->rounds = 0;
         return;
     }
-    bool urgent = unused * 100 > stats.allocated * COMPACT_URGENT_PERCENT;
-    atomic_store_explicit(&node->compact_budget_us, urgent ? COMPACT_URGENT_US : COMPACT_BUDGET_US,
-                          memory_order_relaxed);
     for (unsigned i = 0; i < node->worker_count; i++) {
         atomic_store_explicit(&node->workers[i]->compacting, true, memory_order_relaxed);
     }
@@ -244,36 +286,30 @@ static void watch_fragmentation(struct node *node)
 
 void memory_watch(struct node *node)
 {
-    if (allocator_is_known()) {
-        watch_overhead(node);
-        watch_fragmentation(node);
+    if (!allocator_is_known()) {
+        return;
+    }
+    int64_t resident = (int64_t)memory_resident_bytes();
+    int64_t limit =
+        (int64_t)atomic_load_explicit(&node->config.memory_bytes_max, memory_order_relaxed);
+    bool near = limit != 0 && resident > limit / 100 * NEAR_PERCENT;
+    bool pressed = limit != 0 && resident > limit / 100 * PRESSED_PERCENT;
+    bool due = ++node->memory_watch.looks >= COMPACT_LOOKS || pressed;
+    struct allocator_stats stats;
+    bool known = (near || due) && allocator_stats(&stats);
+    watch_overhead(node, resident, limit, near && known ? &stats : NULL);
+    if (due && known) {
+        watch_fragmentation(node, pressed, &stats);
     }
 }
 
 void memory_compact(struct worker *worker)
 {
-    struct node *node = worker->node;
-    if (!atomic_load_explicit(&worker->compacting, memory_order_relaxed)) {
-        return;
-    }
     uint64_t started = clock_monotonic_us();
-    uint64_t budget_us = atomic_load_explicit(&node->compact_budget_us, memory_order_relaxed);
-    do {
-        struct slot *slot = &node->slots[worker->compact_slot];
-        size_t moved = 0;
-        slot_lock(slot);
-        worker->compact_cursor = keyspace_compact(slot_keys(slot), worker->compact_cursor, &moved);
-        slot_unlock(slot);
-        stat_add(&worker->stats.compacted, moved);
-        if (worker->compact_cursor == 0) {
-            worker->compact_slot += node->worker_count;
-        }
-        if (worker->compact_slot >= SLOT_COUNT) {
-            worker->compact_slot = worker->index;
-            atomic_store_explicit(&worker->compacting, false, memory_order_relaxed);
-            return;
-        }
-    } while (clock_monotonic_us() - started < budget_us);
+    uint64_t budget_us =
+        atomic_load_explicit(&worker->node->compact_budget_us, memory_order_relaxed);
+    while (compact_some(worker) && clock_monotonic_us() - started < budget_us) {
+    }
 }
 
 void memory_follow_config(struct node *node)

@@ -100,6 +100,7 @@ struct node {
     _Atomic uint64_t led_seen_at_bytes;     /* store_memory at that look */
     _Atomic int64_t copied_since_bytes;     /* growth since then of the slots it keeps copies of */
     _Atomic uint64_t led_share_permille;    /* of --memory, for the slots it leads */
+    _Atomic bool compact_pressed;           /* keys are moved with ticks as short as they get */
     _Atomic uint64_t compact_budget_us;     /* of a worker's tick */
     _Atomic uint64_t memory_overhead;       /* resident bytes besides keys and values, averaged */
     _Atomic uint32_t operations_per_second; /* commands in the last second */

@@ -19,9 +19,9 @@
 #include <unistd.h>
 
 /* While expiry is behind: it takes a third of the time then, of which commands get the rest. */
-#define SWEEP_TICK_SECONDS 0.0015
-#define TICK_SECONDS 0.01     /* while there is reason to: held requests, keys that expire */
-#define IDLE_TICK_SECONDS 0.1 /* else */
+#define SWEEP_TICK_SECONDS 0.0015 /* while it is behind, or keys have to be moved in haste */
+#define TICK_SECONDS 0.01         /* while there is reason to: held requests, keys that expire */
+#define IDLE_TICK_SECONDS 0.1     /* else */
 #define MEMORY_LOOK_MS 100
 #define ACCEPTS_PER_EVENT 64
 #define ACCEPT_PAUSE_MS 100 /* when there are no more file descriptors */
@@ -330,9 +330,10 @@ static void set_tick(struct worker *worker)
                 worker->waiting != NULL || worker->bus_held > 0 || worker->freeing ||
                 atomic_load_explicit(&worker->compacting, memory_order_relaxed) ||
                 check_is_due(worker) || node_has_expiries(worker->node);
-    double wanted = worker->sweep_behind ? SWEEP_TICK_SECONDS
-                    : busy               ? TICK_SECONDS
-                                         : IDLE_TICK_SECONDS;
+    bool hurry = worker->sweep_behind ||
+                 (atomic_load_explicit(&worker->compacting, memory_order_relaxed) &&
+                  atomic_load_explicit(&worker->node->compact_pressed, memory_order_relaxed));
+    double wanted = hurry ? SWEEP_TICK_SECONDS : busy ? TICK_SECONDS : IDLE_TICK_SECONDS;
     if (worker->tick.repeat != wanted) {
         worker->tick.repeat = wanted;
         ev_timer_again(worker->loop, &worker->tick);
