@@ -108,7 +108,7 @@ def print_head(torc_policies):
 
 
 def verdict(good):
-    return "pass" if good else "fall short"
+    return "pass" if good else "falls short"
 
 
 def print_row(row):
