@@ -34,6 +34,7 @@ enum frame_flag {
     FRAME_FLAG_RESP3 = 1, /* of a request: reply in RESP3 */
     FRAME_FLAG_ONCE = 2,  /* of a request: the payload begins with its name, see outcomes.h */
     FRAME_FLAG_WAIT = 4,  /* of a blocking command: then with its terms */
+    FRAME_FLAG_FIRST = 8, /* of a request: the sender has no other under way for the slot */
 };
 
 /* Status of a response, in its flags. */

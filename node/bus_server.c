@@ -75,6 +75,7 @@ void bus_connection_close(struct bus_connection *bus)
     }
     buf_deinit(&bus->in);
     buf_deinit(&bus->out);
+    free(bus->refused);
     free(bus);
 }
 
@@ -267,6 +268,32 @@ static void begin_blocking(struct bus_connection *bus, const struct frame *frame
     operation_start(operation);
 }
 
+void bus_refuse(struct bus_connection *bus, uint16_t slot, uint64_t id)
+{
+    if (bus->refused == NULL) {
+        bus->refused = calloc(SLOT_COUNT / 8, 1);
+    }
+    if (bus->refused == NULL) {
+        (void)shutdown(bus->fd, SHUT_RDWR); /* then all of its requests come to nothing */
+        return;
+    }
+    bus->refused[slot / 8] |= (uint8_t)(1u << slot % 8);
+    bus_respond(bus, id, RESPONSE_NOT_OWNER, (struct bytes){NULL, 0});
+}
+
+/* True if one that went before it was refused. */
+static bool follows_a_refused(struct bus_connection *bus, const struct frame *frame)
+{
+    if (bus->refused == NULL) {
+        return false;
+    }
+    uint8_t bit = (uint8_t)(1u << frame->slot % 8);
+    if ((frame->flags & FRAME_FLAG_FIRST) != 0) {
+        bus->refused[frame->slot / 8] &= (uint8_t)~bit;
+    }
+    return (bus->refused[frame->slot / 8] & bit) != 0;
+}
+
 /* A request that waits, or has just been answered, is not to wait any longer. */
 static void cancel_request(struct bus_connection *bus, uint64_t id)
 {
@@ -347,6 +374,10 @@ static bool serve_request(struct bus_connection *bus, const struct frame *receiv
     stat_add(&worker->stats.commands_from_peers, 1);
     if (TORC_UNLIKELY(waits)) {
         begin_blocking(bus, frame, &execution, &terms);
+        return true;
+    }
+    if (keyed && follows_a_refused(bus, frame)) {
+        bus_refuse(bus, frame->slot, frame->id);
         return true;
     }
     bool executed = true;

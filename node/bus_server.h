@@ -33,14 +33,15 @@ struct bus_connection {
     struct buf in;
     struct buf out;
     struct peer *peer;
-    unsigned shard;                         /* stream */
-    uint64_t generation;                    /* stream */
-    uint64_t number;                        /* tells connections of one stream apart */
-    uint64_t position;                      /* stream: everything before was applied or skipped */
-    bool superseded;                        /* stream: a newer connection has taken over */
-    uint64_t opened_ms;                     /* monotonic */
-    struct operation *first;                /* requests being carried out */
-    struct session session;                 /* as which requests are executed */
+    unsigned shard;          /* stream */
+    uint64_t generation;     /* stream */
+    uint64_t number;         /* tells connections of one stream apart */
+    uint64_t position;       /* stream: everything before was applied or skipped */
+    bool superseded;         /* stream: a newer connection has taken over */
+    uint64_t opened_ms;      /* monotonic */
+    struct operation *first; /* requests being carried out */
+    uint8_t *refused;        /* bitmap of slots; owned; NULL = none. See bus_refuse */
+    struct session session;  /* as which requests are executed */
     struct bus_connection *next, *previous; /* of the worker */
 };
 
@@ -49,6 +50,10 @@ void bus_connection_close(struct bus_connection *bus);
 /* Answers one request. */
 void bus_respond(struct bus_connection *bus, uint64_t id, enum response_status status,
                  struct bytes reply);
+/* Says that this node does not lead the slot. What the peer has under way for it is refused
+ * likewise, whatever view comes meanwhile, so that nothing overtakes this one: until the peer
+ * begins anew, with FRAME_FLAG_FIRST. */
+void bus_refuse(struct bus_connection *bus, uint16_t slot, uint64_t id);
 /* Ends a request of a peer, which may be gone by now. */
 void bus_operation_destroy(struct operation *operation);
 /* Writes what is queued; may close it. */

@@ -395,6 +395,8 @@ static void send_to_peer(struct operation *operation, struct peer *peer)
             blocking_terms(operation, clock_monotonic_ms(), &operation->link_request.deadline_ms);
         wait_terms_encode(&before, &terms);
         flags |= FRAME_FLAG_WAIT;
+    } else if (operation->slot != FRAME_NO_SLOT && worker->sent_count[operation->slot] == 0) {
+        flags |= FRAME_FLAG_FIRST;
     }
     operation->target_sent = peer == NULL ? PEER_NONE : peer->index;
     if (link == NULL || before.failed ||
@@ -520,8 +522,7 @@ static void attempt(struct operation *operation)
     }
     if (operation->asker == ASKER_PEER) {
         if (operation->bus != NULL) {
-            bus_respond(operation->bus, operation->peer_request_id, RESPONSE_NOT_OWNER,
-                        (struct bytes){NULL, 0});
+            bus_refuse(operation->bus, operation->slot, operation->peer_request_id);
         }
         bus_operation_destroy(operation);
         return;

@@ -102,7 +102,8 @@ static const char *value(void)
 }
 
 /* The peer asks: `verb` with the key and perhaps a value. id 0: without a name. */
-static void ask(uint64_t id, uint64_t settled, const char *verb, const char *argument)
+static void ask_flagged(uint8_t flags, uint64_t id, uint64_t settled, const char *verb,
+                        const char *argument)
 {
     struct once once = {.origin = ORIGIN, .id = id, .settled = settled};
     struct buf payload = {0};
@@ -114,13 +115,18 @@ static void ask(uint64_t id, uint64_t settled, const char *verb, const char *arg
     if (argument != NULL) {
         buf_append_format(&payload, "$%zu\r\n%s\r\n", strlen(argument), argument);
     }
-    struct frame frame = {FRAME_REQUEST, id != 0 ? FRAME_FLAG_ONCE : 0, slot_of_key(bytes_of(key)),
-                          1, buf_bytes(&payload)};
+    flags |= id != 0 ? FRAME_FLAG_ONCE : 0;
+    struct frame frame = {FRAME_REQUEST, flags, slot_of_key(bytes_of(key)), 1, buf_bytes(&payload)};
     frame_encode(&bus->in, &frame);
     buf_deinit(&payload);
     bus->held = true; /* as if it had waited for a view: it is looked at */
     worker->bus_held++;
     bus_connections_tick(worker, clock_monotonic_ms());
+}
+
+static void ask(uint64_t id, uint64_t settled, const char *verb, const char *argument)
+{
+    ask_flagged(0, id, settled, verb, argument);
 }
 
 static void expect_nothing(void)
@@ -315,6 +321,27 @@ START_TEST(test_not_the_owner)
 }
 END_TEST
 
+/* It leads the slot again before those have arrived that were sent behind a refused one. */
+START_TEST(test_nothing_overtakes_what_was_refused)
+{
+    struct fake_view down = {.epoch = 6, .copies = 3, .status = {NODE_DOWN, NODE_UP, NODE_UP}};
+    struct fake_view alone = {.epoch = 8, .copies = 3, .status = {NODE_UP, NODE_DOWN, NODE_DOWN}};
+    lead(NODE_UP);
+    ck_assert(fake_node_install(fake, &down));
+    ask_flagged(FRAME_FLAG_FIRST, 1, 1, "INCR", NULL);
+    expect(RESPONSE_NOT_OWNER, "");
+    ck_assert(fake_node_install(fake, &alone));
+    fake_node_settle(fake);
+    worker_begin(worker);
+    ask(2, 1, "INCR", NULL);
+    expect(RESPONSE_NOT_OWNER, "");
+    ask_flagged(FRAME_FLAG_FIRST, 1, 1, "INCR", NULL);
+    expect(RESPONSE_DONE, ":1\r\n");
+    ask(2, 1, "INCR", NULL);
+    expect(RESPONSE_DONE, ":2\r\n");
+}
+END_TEST
+
 START_TEST(test_names_that_are_refused)
 {
     static const struct bytes payloads[] = {
@@ -386,7 +413,15 @@ START_TEST(test_sent_again_in_order)
     ck_assert_ptr_eq(link->last, &operations[0]->link_request); /* the others wait for it */
 
     link_give_up(link, is_this, &operations[0]->link_request);
+    buf_reset(&link->out, 0);
     operations_tick(worker, clock_monotonic_ms());
+    for (size_t i = 0; i < 4; i++) {
+        struct frame frame;
+        size_t consumed = 0;
+        ck_assert_int_eq(frame_decode(buf_bytes(&link->out), &frame, &consumed), TORC_OK);
+        ck_assert_uint_eq(frame.flags, FRAME_FLAG_ONCE | (i == 0 ? FRAME_FLAG_FIRST : 0));
+        buf_consume(&link->out, consumed);
+    }
     const struct link_request *sent = link->first;
     for (size_t i = 0; i < 3; i++, sent = sent->next) {
         ck_assert_ptr_eq(sent, &operations[i]->link_request);
@@ -410,6 +445,7 @@ int main(void)
     tcase_add_test(tests, test_uncertain_and_asked_again);
     tcase_add_test(tests, test_held_and_made_later);
     tcase_add_test(tests, test_not_the_owner);
+    tcase_add_test(tests, test_nothing_overtakes_what_was_refused);
     tcase_add_test(tests, test_names_that_are_refused);
     tcase_add_test(tests, test_sent_again_in_order);
     tcase_set_timeout(tests, 60);
