@@ -341,10 +341,10 @@ static bool serve_request(struct bus_connection *bus, const struct frame *receiv
     const struct frame *frame = &bare;
     struct once once;
     bool named = (bare.flags & FRAME_FLAG_ONCE) != 0;
+    bool waits = (bare.flags & FRAME_FLAG_WAIT) != 0;
     struct wait_terms terms = {0};
     if ((named && once_decode(&bare.payload, &once) != TORC_OK) ||
-        ((bare.flags & FRAME_FLAG_WAIT) != 0 &&
-         wait_terms_decode(&bare.payload, &terms) != TORC_OK)) {
+        (waits && wait_terms_decode(&bare.payload, &terms) != TORC_OK)) {
         return false;
     }
     const struct command *command = parse_command(bus, frame, &argv, &argc);
@@ -352,11 +352,8 @@ static bool serve_request(struct bus_connection *bus, const struct frame *receiv
         return false;
     }
     bool keyed = command->first_key > 0;
-    bool waits = (bare.flags & FRAME_FLAG_WAIT) != 0;
-    if (waits != (keyed && (command->flags & COMMAND_BLOCKING) != 0)) {
-        return false;
-    }
-    if (keyed != (frame->slot != FRAME_NO_SLOT) ||
+    if (waits != (keyed && (command->flags & COMMAND_BLOCKING) != 0) ||
+        keyed != (frame->slot != FRAME_NO_SLOT) ||
         (keyed && slot_of_key(argv[command->first_key]) != frame->slot)) {
         return false;
     }
