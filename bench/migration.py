@@ -27,7 +27,7 @@ import servers  # noqa: E402
 import torc_cluster  # noqa: E402
 
 LIMIT_SECONDS = 60.0  # for a change to end
-POLL_SECONDS = 0.001
+POLL_SECONDS = 0.005
 VIEW = re.compile(r"^(\S+)Z info .*: view (\d+): \d+ nodes(, slots are moving)?$", re.MULTILINE)
 QUANTILES = ("p50_us", "p99_us", "p999_us", "max_us")
 
@@ -262,12 +262,12 @@ def arguments():
         prog="migration.py", description="Measures how fast and how quietly slots move.")
     parser.add_argument("--runs", type=positive, default=3, help="of each measurement; medians (3)")
     parser.add_argument("--keys", type=positive, default=300000, help="keys to move without load (300000)")
-    parser.add_argument("--load-keys", type=positive, default=200000, help="keys under load (200000)")
+    parser.add_argument("--load-keys", type=positive, default=400000, help="keys under load (400000)")
     parser.add_argument("--size", type=positive, default=1024, help="bytes of a value (1024)")
     parser.add_argument("--rate", type=positive, help="operations a second offered (a part of the most)")
-    parser.add_argument("--part", type=float, default=0.3, help="that part (0.3)")
+    parser.add_argument("--part", type=float, default=0.2, help="that part (0.2)")
     parser.add_argument("--seconds", type=positive, default=10, help="of load before the change (10)")
-    parser.add_argument("--clients", type=positive, default=32, help="connections of the load (32)")
+    parser.add_argument("--clients", type=positive, default=200, help="connections of the load (200)")
     parser.add_argument("--threads", type=positive, default=1, help="worker threads of a node (1)")
     parser.add_argument("--only", choices=("throughput", "load"), help="one of the two questions")
     parser.add_argument("--modes", default="any,direct", help="of the load (any,direct)")

@@ -127,6 +127,8 @@ void control_adopt_view(struct control *control, const struct view *view)
     struct copy_view installed = {.view = view, .self = self, .peers = control->peers_of_view};
     report_view_changed(control);
     take_restart(control->take, &installed);
+    control->adopted_at_ms = clock_monotonic_ms();
+    take_tick(control->take, control->adopted_at_ms);
     if (view_was_removed(view, &node->id)) {
         log_error(&node->log,
                   "this node was removed from the cluster: stopping. To have the machine "

@@ -57,7 +57,8 @@ struct control {
     struct slot_rim rim;
     struct report report;
     uint16_t peers_of_view[NODES_MAX];
-    uint64_t write_at_ms; /* the state file: not before */
+    uint64_t write_at_ms;   /* the state file: not before */
+    uint64_t adopted_at_ms; /* when the present view was installed */
     uint64_t consider_at_ms;
     uint64_t report_at_ms;
     uint64_t catch_up_at_ms;

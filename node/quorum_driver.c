@@ -9,6 +9,7 @@
 #include "node/node.h"
 #include "node/peers.h"
 #include "node/report.h"
+#include "node/take.h"
 #include "ring/quorum.h"
 
 #include <stdlib.h>
@@ -17,7 +18,8 @@
 #define CONSIDER_PERIOD_MS 40
 #define REPORT_PERIOD_MS 10
 #define WRITE_AGAIN_MS 500 /* after the disk refused */
-#define INBOX_MAX 4096     /* messages; more are as if lost on the way */
+#define TAKE_FIRST_MS 100
+#define INBOX_MAX 4096 /* messages; more are as if lost on the way */
 
 struct inbox_message {
     struct inbox_message *next;
@@ -95,7 +97,10 @@ static void write_down(struct control *control)
 {
     uint64_t now_ms = clock_monotonic_ms();
     bool wanted = quorum_must_write(control->quorum) || control->state_file.failing;
-    if (!wanted || now_ms < control->write_at_ms) {
+    /* Slots that are being taken over are served nowhere meanwhile; votes can wait for a moment. */
+    bool taking =
+        take_is_under_way(control->take) && now_ms < control->adopted_at_ms + TAKE_FIRST_MS;
+    if (!wanted || taking || now_ms < control->write_at_ms) {
         return;
     }
     struct node_state state = {.id = control->node->id,
@@ -117,9 +122,15 @@ static void write_down(struct control *control)
 static void settle(struct control *control)
 {
     struct node *node = control->node;
+    if (quorum_view(control->quorum)->epoch > atomic_load(&node->epoch)) {
+        /* It is decided, whether it is written down here or not, and slots wait for it. */
+        send_messages(control); /* others can install it meanwhile */
+        control_adopt_view(control, quorum_view(control->quorum));
+    }
     write_down(control);
-    send_messages(control); /* also a new view: others can install it meanwhile */
-    control_adopt_view(control, quorum_view(control->quorum));
+    send_messages(control);
+    control_adopt_view(control,
+                       quorum_view(control->quorum)); /* decided by the vote written down */
     /* The lease counts for the view that is installed here, so it is published after it. */
     atomic_store_explicit(&node->lease_until_ms, quorum_lease_until_ms(control->quorum),
                           memory_order_release);

@@ -1,6 +1,7 @@
 #include "node/report.h"
 
 #include "base/error.h"
+#include "node/clock.h"
 #include "node/control.h"
 #include "node/gossip_driver.h"
 #include "node/node.h"
@@ -12,13 +13,23 @@
 
 #include <string.h>
 
-#define LOOK_PERIOD_MS 1000 /* once all is well */
-#define MOVES_PERIOD_MS 10  /* while slots are to move */
-#define BATCH_WAIT_MS 200   /* for which slots that may move wait for others */
+#define WELL_PERIOD_MS 1000 /* once all is well */
+#define LOOK_PERIOD_MS 10   /* while something is to come; more if a look takes long, */
+#define LOOK_PERIOD_MS_MAX 100
+#define LOOK_TIME_PART 50  /* so that it takes one part in so many of the time */
+#define BATCH_WAIT_MS 2000 /* for which slots that may move wait for others */
 #define SLOW_PERIOD_MS 100
 #define SLOW_LEASES                                                                                \
     2 /* without an acknowledgement: TCP may need more than one under heavy loss                   \
        */
+
+/* How long to wait after a look at all slots. */
+static uint64_t rest_after(uint64_t began_us)
+{
+    uint64_t rest_ms = (clock_monotonic_us() - began_us) * LOOK_TIME_PART / 1000;
+    rest_ms = rest_ms < LOOK_PERIOD_MS ? LOOK_PERIOD_MS : rest_ms;
+    return rest_ms < LOOK_PERIOD_MS_MAX ? rest_ms : LOOK_PERIOD_MS_MAX;
+}
 
 /* ---- has the view been carried out? ---- */
 
@@ -28,21 +39,25 @@ static void look(struct control *control, uint64_t now_ms)
     struct report *report = &control->report;
     uint64_t epoch = atomic_load(&node->epoch);
     bool complete = report->complete_epoch == epoch;
-    if (complete && now_ms < report->look_at_ms) {
+    if (now_ms < report->look_at_ms) {
         return;
     }
-    report->look_at_ms = now_ms + LOOK_PERIOD_MS;
+    uint64_t began_us = clock_monotonic_us();
     struct roles_state state = roles_look(node);
+    report->look_at_ms = now_ms + rest_after(began_us);
     atomic_store(&node->unserved_slots, state.unserved);
     if (complete && state.unready > 0) {
         report->complete_epoch = 0; /* a replica lost its place in a stream */
         for (unsigned i = 0; i < node->worker_count; i++) {
-            atomic_store(&node->workers[i]->refills_due, true);
+            atomic_store(&node->workers[i]->refills.due, true);
         }
     } else if (!complete && state.unready == 0) {
         report->complete_epoch = epoch;
         atomic_store(&control->ready_epoch, epoch);
         log_info(&node->log, "view %llu is carried out", (unsigned long long)epoch);
+    }
+    if (report->complete_epoch == epoch) {
+        report->look_at_ms = now_ms + WELL_PERIOD_MS;
     }
 }
 
@@ -86,8 +101,9 @@ static void update_moves(struct control *control, uint64_t now_ms)
     if (now_ms < report->moves_at_ms) {
         return;
     }
-    report->moves_at_ms = now_ms + MOVES_PERIOD_MS;
+    uint64_t began_us = clock_monotonic_us();
     struct move_count count = look_at_moves(control);
+    report->moves_at_ms = now_ms + rest_after(began_us);
     atomic_store(&control->node->moves.slots_waiting, count.waiting);
     if (count.ready == 0 || report->ready_since_ms == 0) {
         report->ready_since_ms = count.ready == 0 ? 0 : now_ms;

@@ -42,29 +42,58 @@ static bool is_demoted(const struct node *node, const struct view *before, const
            status_of(before, &node->id) != NODE_SYNCING || view->epoch != before->epoch + 1;
 }
 
+/* True if this node leads the slot and does not serve it yet. */
+static bool assign_slot(struct node *node, const struct slot_rim *rim,
+                        const struct copy_view *installed, struct slot *slot)
+{
+    slot_lock(slot);
+    bool served = slot_serves(slot);
+    int result = copy_install(&slot->copy, &rim->copies, installed);
+    if (installed->demoted) {
+        slot->left_epoch = 0;
+    } else if (served && slot->copy.role != COPY_PRIMARY) {
+        slot->left_epoch = installed->view->epoch;
+    }
+    if (slot->waiters != NULL && !slot_serves(slot)) {
+        blocking_put_out(slot);
+    }
+    bool unserved = slot->copy.role == COPY_PRIMARY && !slot_serves(slot);
+    slot_unlock(slot);
+    if (result != TORC_OK) {
+        log_error(&node->log, "out of memory for a view: stopping");
+        abort(); /* half of the slots would live under another view */
+    }
+    return unserved;
+}
+
+/* True if this node leads the slot, and will not. Only this thread gives roles, so it need not
+ * lock.
+ */
+static bool is_to_leave(const struct slot *slot, const struct copy_view *installed)
+{
+    uint16_t owners[COPIES_MAX];
+    return slot->copy.role == COPY_PRIMARY &&
+           (view_owners(installed->view, slot->copy.index, owners) == 0 ||
+            owners[0] != installed->self);
+}
+
+/* What others take over from here comes last: it is served for as long as the rest takes. */
 static void assign_slots(struct node *node, const struct slot_rim *rim,
                          const struct copy_view *installed)
 {
     size_t unserved = 0;
-    for (unsigned i = 0; i < SLOT_COUNT; i++) {
+    uint16_t left[SLOT_COUNT];
+    size_t left_count = 0;
+    for (uint32_t i = 0; i < SLOT_COUNT; i++) {
         struct slot *slot = &node->slots[i];
-        slot_lock(slot);
-        bool served = slot_serves(slot);
-        int result = copy_install(&slot->copy, &rim->copies, installed);
-        if (installed->demoted) {
-            slot->left_epoch = 0;
-        } else if (served && slot->copy.role != COPY_PRIMARY) {
-            slot->left_epoch = installed->view->epoch;
+        if (is_to_leave(slot, installed)) {
+            left[left_count++] = (uint16_t)i;
+            continue;
         }
-        if (slot->waiters != NULL && !slot_serves(slot)) {
-            blocking_put_out(slot);
-        }
-        unserved += slot->copy.role == COPY_PRIMARY && !slot_serves(slot);
-        slot_unlock(slot);
-        if (result != TORC_OK) {
-            log_error(&node->log, "out of memory for a view: stopping");
-            abort(); /* half of the slots would live under another view */
-        }
+        unserved += assign_slot(node, rim, installed, slot);
+    }
+    for (size_t i = 0; i < left_count; i++) {
+        (void)assign_slot(node, rim, installed, &node->slots[left[i]]);
     }
     atomic_store(&node->unserved_slots, unserved);
 }
@@ -149,7 +178,7 @@ bool roles_install(struct node *node, const struct slot_rim *rim, const struct v
     pthread_mutex_unlock(&node->view_lock);
     view_release(before);
     for (unsigned i = 0; i < node->worker_count; i++) {
-        atomic_store(&node->workers[i]->refills_due, true);
+        atomic_store(&node->workers[i]->refills.due, true);
         atomic_store(&node->workers[i]->view_came, true);
         worker_wake(node->workers[i]);
     }

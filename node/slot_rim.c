@@ -11,8 +11,6 @@
 
 #include <stdlib.h>
 
-/* More waits, so that refills need bounded memory. */
-#define BACKLOG_WHILE_REFILLING (1024u * 1024)
 #define PIECE_SIZE_MAX (1024u * 1024) /* also when the whole is sent at once */
 
 static struct slot *slot_of(const struct slot_rim *rim, uint16_t slot)
@@ -39,9 +37,9 @@ static bool stream_ended(void *context, struct replica_stream *stream)
 
 static bool stream_has_room(void *context, struct replica_stream *stream)
 {
-    (void)context;
+    const struct slot_rim *rim = context;
     return atomic_load_explicit(&stream->backlog_size, memory_order_relaxed) <
-           BACKLOG_WHILE_REFILLING;
+           refills_backlog_max(rim->worker);
 }
 
 static void stream_append_op(void *context, struct replica_stream *stream, const struct op *op,

@@ -199,6 +199,14 @@ static void publish_acks(struct replica_stream *stream)
     atomic_store_explicit(&stream->acked, stream->stream.acked, memory_order_release);
 }
 
+/* Members that were skipped have lost their place, and are to be attached anew. */
+static void note_skips(struct stream_sender *sender)
+{
+    if (atomic_load_explicit(&sender->stream->skipped_any, memory_order_acquire)) {
+        atomic_store(&sender->worker->refills.due, true);
+    }
+}
+
 static void wake_waiting(struct stream_sender *sender)
 {
     uint64_t waiting = atomic_exchange(&sender->stream->waiting, 0);
@@ -235,6 +243,7 @@ static bool accept_welcome(struct stream_sender *sender, const struct frame *fra
         return false;
     }
     sender->state = SENDER_OPEN;
+    note_skips(sender);
     wake_waiting(sender); /* for what was acknowledged by the position */
     return true;
 }
@@ -245,6 +254,7 @@ static bool accept_acks(struct stream_sender *sender)
     struct replica_stream *stream = sender->stream;
     struct bytes all = buf_bytes(&sender->in);
     size_t used = 0;
+    bool skips = false;
     int result = TORC_OK;
     spin_lock(&stream->lock);
     while (result == TORC_OK && !atomic_load(&stream->closed)) {
@@ -254,14 +264,18 @@ static bool accept_acks(struct stream_sender *sender)
         if (result == TORC_OK) {
             result = kind == ACK_UP_TO ? stream_ack(&stream->stream, position)
                                        : stream_skip(&stream->stream, position);
+            skips = skips || kind != ACK_UP_TO;
             used += ACK_SIZE;
         }
     }
     publish_acks(stream);
     spin_unlock(&stream->lock);
     buf_consume(&sender->in, used < all.size ? used : all.size);
+    if (skips) {
+        note_skips(sender);
+    }
     wake_waiting(sender);
-    if (atomic_load_explicit(&sender->worker->refills_due, memory_order_relaxed)) {
+    if (refills_wanted(&sender->worker->refills)) {
         sender->worker->acks_arrived = true; /* there is room for more of a refill */
     }
     return result == TORC_EAGAIN;

@@ -118,7 +118,7 @@ static void send_request(struct take *take, struct ask *ask, struct bytes body, 
 static void wake_workers(struct node *node)
 {
     for (unsigned i = 0; i < node->worker_count; i++) {
-        atomic_store(&node->workers[i]->refills_due, true);
+        atomic_store(&node->workers[i]->refills.due, true);
         atomic_store(&node->workers[i]->view_came, true);
         worker_wake(node->workers[i]);
     }
@@ -142,6 +142,11 @@ void take_tick(struct take *take, uint64_t now_ms)
         }
         buf_deinit(&request);
     }
+}
+
+bool take_is_under_way(const struct take *take)
+{
+    return !take->finished;
 }
 
 bool take_waits_for(const struct take *take, uint16_t peer)

@@ -21,6 +21,8 @@ void take_restart(struct take *take, const struct copy_view *installed);
 /* Does what is due; call every few milliseconds. */
 void take_tick(struct take *take, uint64_t now_ms);
 
+/* False once nothing is asked for any more. */
+bool take_is_under_way(const struct take *take);
 /* True while slots are not taken over because that peer has not answered. */
 bool take_waits_for(const struct take *take, uint16_t peer);
 

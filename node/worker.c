@@ -166,8 +166,6 @@ bool worker_may_answer(const struct worker *worker, uint64_t term)
            atomic_load_explicit(&node->term, memory_order_acquire) == term;
 }
 
-/* ---- attaching members ---- */
-
 /* Nobody asks for a write again for as long as that. */
 #define OUTCOMES_AGE_MS (2 * OPERATION_REPEAT_LIMIT_MS)
 
@@ -182,89 +180,6 @@ static void age_outcomes(struct worker *worker, uint64_t now_ms)
         slot_lock(&node->slots[i]);
         copy_age(&node->slots[i].copy);
         slot_unlock(&node->slots[i]);
-    }
-}
-
-#define REFILL_SLICE_BYTES (64u * 1024)  /* of one slot under its lock */
-#define REFILL_ROUND_BYTES (256u * 1024) /* before clients are looked after again */
-
-#define REFILL_LOOK_MS 50    /* at members that need no bytes, while none may be sent */
-#define RATE_BURST_US 100000 /* what was not used is saved up for so long */
-
-/* Counts what this worker's part of --migration-rate allows by now. */
-static void count_allowance(struct worker *worker)
-{
-    uint64_t rate = stat_read(&worker->node->config.migration_rate) / worker->node->worker_count;
-    uint64_t now_us = clock_monotonic_us();
-    uint64_t passed_us = now_us - worker->refill_allowed_us;
-    passed_us = passed_us < RATE_BURST_US ? passed_us : RATE_BURST_US;
-    int64_t most = (int64_t)(rate / (1000000 / RATE_BURST_US)) + 1;
-    int64_t allowance =
-        worker->refill_allowance + (int64_t)((double)rate * (double)passed_us / 1e6);
-    worker->refill_allowance = rate == 0 ? INT64_MAX / 2 : allowance < most ? allowance : most;
-    worker->refill_allowed_us = now_us;
-}
-
-/* True if the slot has members that are still to be attached. */
-static bool step_slot(struct worker *worker, struct slot *slot)
-{
-    slot_lock(slot);
-    bool served = slot_serves(slot);
-    uint64_t bytes = worker->rim.appended_bytes;
-    uint64_t keys = worker->rim.appended_keys;
-    bool pending = slot->copy.role == COPY_PRIMARY &&
-                   copy_step(&slot->copy, &worker->rim.copies,
-                             worker->refill_allowance > 0 ? REFILL_SLICE_BYTES : 0);
-    if (!served && slot_serves(slot)) {
-        atomic_store(&worker->view_came, true); /* somebody may have waited for this */
-        moves_note_taken(&worker->node->moves, clock_monotonic_us());
-    }
-    slot_unlock(slot);
-    bytes = worker->rim.appended_bytes - bytes;
-    if (bytes > 0) {
-        stat_add(&worker->stats.refill_bytes, bytes);
-        stat_add(&worker->stats.refill_keys, worker->rim.appended_keys - keys);
-        worker->refill_allowance -= (int64_t)bytes;
-    }
-    return pending;
-}
-
-/* Goes on attaching members to the slots whose streams this worker sends, one slot after another.
- */
-static void step_refills(struct worker *worker)
-{
-    struct node *node = worker->node;
-    if (!atomic_exchange(&worker->refills_due, false)) {
-        return;
-    }
-    uint32_t slot_count = (SLOT_COUNT + node->worker_count - 1) / node->worker_count;
-    uint32_t first_pending = slot_count;
-    uint64_t limit = worker->rim.appended_bytes + REFILL_ROUND_BYTES;
-    uint64_t now_ms = clock_monotonic_ms();
-    count_allowance(worker);
-    if (worker->refill_allowance <= 0 && now_ms < worker->refill_look_at_ms &&
-        !atomic_load(&worker->view_came)) {
-        atomic_store(&worker->refills_due, true); /* nothing may be sent */
-        return;
-    }
-    worker->refill_look_at_ms = now_ms + REFILL_LOOK_MS;
-    bool more = false;
-    for (uint32_t looked = 0; looked < slot_count; looked++) {
-        uint32_t at = (worker->refill_slot + looked) % slot_count;
-        uint32_t index = at * node->worker_count + worker->index;
-        if (index < SLOT_COUNT && step_slot(worker, &node->slots[index])) {
-            first_pending = more ? first_pending : at;
-            more = true;
-        }
-        if (worker->rim.appended_bytes >= limit) {
-            first_pending = more ? first_pending : at;
-            more = true;
-            break;
-        }
-    }
-    worker->refill_slot = more ? first_pending : worker->refill_slot;
-    if (more) {
-        atomic_store(&worker->refills_due, true); /* at the next acknowledgement, or tick */
     }
 }
 
@@ -326,7 +241,7 @@ static void flush_bus(struct worker *worker)
 /* Ticks as often as there is reason to. */
 static void set_tick(struct worker *worker)
 {
-    bool busy = worker->held_first != NULL || atomic_load(&worker->refills_due) ||
+    bool busy = worker->held_first != NULL || refills_wanted(&worker->refills) ||
                 worker->waiting != NULL || worker->bus_held > 0 || worker->freeing ||
                 atomic_load_explicit(&worker->compacting, memory_order_relaxed) ||
                 check_is_due(worker) || node_has_expiries(worker->node);
@@ -344,9 +259,8 @@ static void on_before_sleep(struct ev_loop *loop, ev_prepare *watcher, int event
 {
     (void)events;
     struct worker *worker = watcher->data;
-    if (atomic_load_explicit(&worker->refills_due, memory_order_relaxed) &&
-        (worker->acks_arrived || atomic_load(&worker->view_came))) {
-        step_refills(worker);
+    if (refills_wanted(&worker->refills)) {
+        refills_step(worker);
     }
     if (atomic_load_explicit(&worker->streams_dirty, memory_order_relaxed) &&
         atomic_exchange(&worker->streams_dirty, false)) {
@@ -366,7 +280,7 @@ static void on_before_sleep(struct ev_loop *loop, ev_prepare *watcher, int event
     flush_links(worker);
     flush_bus(worker);
     set_tick(worker);
-    if (worker->flush_first != NULL || worker->acks_arrived ||
+    if (worker->flush_first != NULL || worker->acks_arrived || worker->refills.again ||
         atomic_load_explicit(&worker->view_came, memory_order_relaxed) ||
         atomic_load_explicit(&worker->posted, memory_order_relaxed) != NULL ||
         atomic_load_explicit(&worker->streams_dirty, memory_order_relaxed)) {
@@ -396,7 +310,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *watcher, int events)
     uint64_t now_ms = clock_monotonic_ms();
     worker_begin(worker);
     worker_follow_view(worker);
-    step_refills(worker);
+    refills_step(worker);
     age_outcomes(worker, now_ms);
     check_step(worker, now_ms);
     worker->sweep_behind = maintenance_sweep(worker);

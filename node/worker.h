@@ -11,6 +11,7 @@
 #include "node/check.h"
 #include "node/link.h"
 #include "node/node.h"
+#include "node/refills.h"
 #include "node/resp/request.h"
 #include "node/slot_rim.h"
 #include "node/store/evictor.h"
@@ -58,7 +59,6 @@ struct worker {
     _Atomic bool woken;
     _Atomic bool look_at_clients;     /* some are to be killed, or a pause has ended */
     _Atomic bool streams_dirty;       /* a stream that it sends has something new */
-    _Atomic bool refills_due;         /* some slot of its share has members to attach */
     _Atomic bool compacting;          /* goes round its slots, moving keys out of sparse pages */
     _Atomic bool view_came;           /* what is held may find its way now */
     _Atomic size_t waiting_count;     /* operations in `waiting`; the worker writes it */
@@ -86,10 +86,7 @@ struct worker {
     bool guarded;               /* something was executed since then that needs the lease */
     uint64_t term;              /* of that beginning */
     struct slot_rim rim;
-    uint32_t refill_slot;        /* where attaching members goes on */
-    int64_t refill_allowance;    /* bytes of --migration-rate that it may still send; may be owed */
-    uint64_t refill_look_at_ms;  /* while there is no allowance: when to look at members again */
-    uint64_t refill_allowed_us;  /* until when that was counted */
+    struct refills refills;
     struct check_walk check;     /* of copies; its part of the run under way */
     uint64_t now_wall_ms;        /* of the batch under way */
     struct session peer_session; /* as which effects are applied */

@@ -247,8 +247,11 @@ void copy_publish_once(struct copy *copy, const struct copy_rim *rim, struct byt
                        struct bytes reply);
 /* Forgets outcomes that nobody asks for any more: see outcomes_age. */
 void copy_age(struct copy *copy);
-/* Goes on attaching members, with about `budget` bytes to each; 0: without sending keys. True while
- * there is more to do. */
+/* Clients wait for members to be attached; or one is being refilled, and all that is written is
+ * sent to it whole until that has ended. */
+bool copy_is_urgent(const struct copy *copy);
+/* Goes on attaching members, with about `budget` bytes to each; 0: without beginning a refill nor
+ * sending keys. True while there is more to do. */
 bool copy_step(struct copy *copy, const struct copy_rim *rim, size_t budget);
 /* Of a slot that is to move: its new owners are waited for and have acknowledged that, so that it
  * may move at any moment. */

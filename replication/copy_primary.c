@@ -306,7 +306,7 @@ static bool step_member(const struct copy_rim *rim, struct copy *copy, struct co
             attach(rim, copy, member, true);
             return member->stage == MEMBER_FOLLOWING;
         }
-        if (!rim->stream_has_room(rim->context, member->stream)) {
+        if (budget == 0 || !rim->stream_has_room(rim->context, member->stream)) {
             return true;
         }
         begin_refill(rim, copy, member);
@@ -316,6 +316,18 @@ static bool step_member(const struct copy_rim *rim, struct copy *copy, struct co
         refill(rim, copy, member, budget);
     }
     return member->stage != MEMBER_ATTACHED;
+}
+
+bool copy_is_urgent(const struct copy *copy)
+{
+    if (copy->role != COPY_PRIMARY || copy->stage < COPY_JOINING) {
+        return false;
+    }
+    bool refilling = false;
+    for (size_t i = 0; i < copy->member_count; i++) {
+        refilling = refilling || copy->members[i].stage == MEMBER_REFILLING;
+    }
+    return refilling || copy->stage == COPY_JOINING;
 }
 
 bool copy_step(struct copy *copy, const struct copy_rim *rim, size_t budget)

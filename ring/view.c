@@ -627,35 +627,37 @@ size_t view_holders(const struct view *view, uint16_t slot, uint16_t out[COPIES_
     return last_holders(view, slot, out, &lost);
 }
 
-static size_t add_learner(const struct view *view, uint16_t slot, uint16_t node,
-                          uint16_t out[VIEW_LEARNERS_MAX], size_t count)
+/* Adds those of some nodes that are alive, no owners, and not yet among them. */
+static size_t add_learners(const struct view *view, const uint16_t *owners, const uint16_t *nodes,
+                           size_t node_count, uint16_t out[VIEW_LEARNERS_MAX], size_t count)
 {
-    uint16_t owners[COPIES_MAX];
-    size_t owner_count = view_owners(view, slot, owners);
-    bool known = view->nodes[node].status == NODE_DOWN || owner_count == 0;
-    for (size_t i = 0; i < owner_count; i++) {
-        known = known || owners[i] == node;
-    }
-    for (size_t i = 0; i < count; i++) {
-        known = known || out[i] == node;
-    }
-    if (!known) {
-        out[count++] = node;
+    for (size_t i = 0; i < node_count; i++) {
+        bool known = view->nodes[nodes[i]].status == NODE_DOWN;
+        for (size_t j = 0; j < COPIES_MAX && owners[j] != PLACEMENT_NONE; j++) {
+            known = known || owners[j] == nodes[i];
+        }
+        for (size_t j = 0; j < count; j++) {
+            known = known || out[j] == nodes[i];
+        }
+        if (!known) {
+            out[count++] = nodes[i];
+        }
     }
     return count;
 }
 
 size_t view_learners(const struct view *view, uint16_t slot, uint16_t out[VIEW_LEARNERS_MAX])
 {
-    uint16_t placed[COPIES_MAX];
-    size_t placed_count = view_owners_placed(view, slot, placed);
-    size_t count = 0;
-    for (size_t i = 0; i < placed_count; i++) {
-        count = add_learner(view, slot, placed[i], out, count);
+    const uint16_t *owners = view->owners[slot];
+    if (owners[0] == PLACEMENT_NONE) {
+        return 0; /* nobody has anything to send */
     }
-    size_t target_count = view_slot_moved(view, slot) ? 0 : view_owners_target(view, slot, placed);
-    for (size_t i = 0; i < target_count; i++) {
-        count = add_learner(view, slot, placed[i], out, count);
+    uint16_t nodes[COPIES_MAX];
+    size_t count = view_owners_placed(view, slot, nodes);
+    count = add_learners(view, owners, nodes, count, out, 0);
+    if (view->changing && !view_slot_moved(view, slot)) {
+        size_t target_count = view_owners_target(view, slot, nodes);
+        count = add_learners(view, owners, nodes, target_count, out, count);
     }
     return count;
 }

@@ -15,10 +15,11 @@
 #include <string.h>
 
 #define START_MS 100000
-#define MOVES_MS 10
+#define TOO_SOON_MS 9 /* to look again */
+#define MOVES_MS 100  /* late enough, however long a look took */
 #define LOOK_MS 1000
 #define SLOW_MS (2 * FAKE_LEASE_MS)
-#define BATCH_MS 200
+#define BATCH_MS 2000
 
 static struct fake_node *fake;
 static struct control *control;
@@ -94,7 +95,7 @@ START_TEST(test_complete)
     ck_assert(told(QUORUM_LEASE_REQUEST, &wire));
     ck_assert_uint_eq(wire.complete_epoch, 0);
     fake_node_settle(fake);
-    update_after(MOVES_MS); /* until it is, each look */
+    update_after(LOOK_MS);
     ck_assert_uint_eq(control->report.complete_epoch, 5);
     ck_assert_uint_eq(atomic_load(&control->ready_epoch), 5);
     ck_assert_uint_eq(atomic_load(&fake->node.unserved_slots), 0);
@@ -116,15 +117,15 @@ START_TEST(test_complete_no_more)
     }
     struct copy *copy = &fake->node.slots[led].copy;
     copy->stage = COPY_JOINING;
-    atomic_store(&fake->worker.refills_due, false);
+    atomic_store(&fake->worker.refills.due, false);
     update_after(LOOK_MS - 1);
     ck_assert_uint_eq(control->report.complete_epoch, 5);
     update_after(1);
     ck_assert_uint_eq(control->report.complete_epoch, 0);
     ck_assert_uint_eq(atomic_load(&fake->node.unserved_slots), 1);
-    ck_assert(atomic_load(&fake->worker.refills_due));
+    ck_assert(atomic_load(&fake->worker.refills.due));
     copy->stage = COPY_SERVING;
-    update_after(1);
+    update_after(LOOK_MS);
     ck_assert_uint_eq(control->report.complete_epoch, 5);
 
     /* A newer view is not carried out because an older one was. */
@@ -134,15 +135,15 @@ START_TEST(test_complete_no_more)
     ck_assert(fake_node_install(fake, &next));
     report_view_changed(control);
     copy->stage = COPY_JOINING;
-    update_after(1);
+    update_after(LOOK_MS);
     ck_assert_uint_eq(control->report.complete_epoch, 5);
     copy->stage = COPY_SERVING;
-    update_after(1);
+    update_after(LOOK_MS);
     ck_assert_uint_eq(control->report.complete_epoch, 6);
     next.epoch = 7; /* nothing has to be done for this one */
     ck_assert(fake_node_install(fake, &next));
     report_view_changed(control);
-    update_after(1);
+    update_after(LOOK_MS);
     ck_assert_uint_eq(control->report.complete_epoch, 7);
 }
 END_TEST
@@ -197,9 +198,9 @@ START_TEST(test_slots_may_move)
     update(); /* nothing is taken over yet */
     ck_assert(!control->report.any_ready);
     fake_node_settle(fake);
-    update_after(MOVES_MS - 1); /* too soon to look again */
+    update_after(TOO_SOON_MS); /* too soon to look again */
     ck_assert(!control->report.any_ready);
-    update_after(1);
+    update_after(MOVES_MS);
     for (unsigned i = 0; i < SLOT_COUNT; i++) {
         ck_assert_int_eq(is_ready(i), is_movable(i));
     }

@@ -90,7 +90,7 @@ START_TEST(test_first_view)
     }
     /* The workers are told: what they hold may go on, and members are to be attached. */
     ck_assert(atomic_load(&fake->worker.view_came));
-    ck_assert(atomic_load(&fake->worker.refills_due));
+    ck_assert(atomic_load(&fake->worker.refills.due));
     fake_node_destroy(fake);
 }
 END_TEST

@@ -184,7 +184,7 @@ START_TEST(nothing_waits_for_a_check)
     check_all();
     fake_deliver_all(&cluster);
     (void)copy_step(copy_at(0), &cluster.nodes[0]->rim, 0);
-    ck_assert_int_eq(fake_member(&cluster, 0, slot, 1)->stage, MEMBER_REFILLING);
+    ck_assert_int_eq(fake_member(&cluster, 0, slot, 1)->stage, MEMBER_WANTED);
     ck_assert_int_eq(fake_member(&cluster, 0, slot, 2)->stage, MEMBER_ATTACHED);
 }
 END_TEST

@@ -78,6 +78,34 @@ START_TEST(a_primary_serves_once_every_owner_is_attached)
 }
 END_TEST
 
+/* Nothing is begun without bytes; what has begun is urgent until it has ended, and so is what waits
+ * to be served. */
+START_TEST(what_is_urgent)
+{
+    begin_serving();
+    for (int key = 'a'; key < 'a' + FAKE_KEYS; key++) {
+        fake_write(&cluster, 0, slot, (char)key, '1');
+    }
+    ck_assert(!copy_is_urgent(primary()));
+    ck_assert(!copy_is_urgent(fake_copy(&cluster, 1, slot)));
+    struct copy_member *member = fake_member(&cluster, 0, slot, 1);
+    member->stage = MEMBER_WANTED;
+    ck_assert(copy_step(primary(), rim(), 0));
+    ck_assert_int_eq(member->stage, MEMBER_WANTED);
+    ck_assert(copy_is_urgent(primary())); /* not served without its owner */
+    member->owner = false;
+    ck_assert(copy_step(primary(), rim(), 0));
+    ck_assert(copy_serves(primary()));
+    ck_assert(!copy_is_urgent(primary()));
+    ck_assert(copy_step(primary(), rim(), FAKE_SCAN_KEY_BYTES));
+    ck_assert_int_eq(member->stage, MEMBER_REFILLING);
+    ck_assert(copy_is_urgent(primary()));
+    fake_join(&cluster, 0, slot);
+    ck_assert(!copy_is_urgent(primary()));
+    fake_expect_equal(&cluster, 0, 1, slot);
+}
+END_TEST
+
 START_TEST(effects_reach_a_member_in_the_order_they_were_made)
 {
     begin_serving();
@@ -475,6 +503,7 @@ int main(void)
     tcase_set_timeout(tcase, 60);
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_test(tcase, a_primary_serves_once_every_owner_is_attached);
+    tcase_add_test(tcase, what_is_urgent);
     tcase_add_test(tcase, effects_reach_a_member_in_the_order_they_were_made);
     tcase_add_test(tcase, writes_during_a_refill_are_in_it);
     tcase_add_test(tcase, writes_and_batches_in_any_order_make_equal_copies);

@@ -1,0 +1,199 @@
+#include "node/refills.h"
+
+#include "node/clock.h"
+#include "node/node.h"
+#include "node/worker.h"
+
+#include <string.h>
+
+#define SLICE_BYTES (64u * 1024)  /* of one slot under its lock */
+#define ROUND_BYTES (256u * 1024) /* before clients are looked after again: half a millisecond */
+#define ROUND_IDLE_MAX 512        /* slots in a row for which nothing is sent: likewise */
+
+#define LOOK_US 50000        /* at members that need no bytes, while none may be sent */
+#define STUCK_LOOK_US 10000  /* at all, while streams are full and nothing is acknowledged */
+#define RATE_BURST_US 100000 /* what was not used is saved up for so long */
+
+/* With clients, a round is followed by so many times its length without one. Where cores are as
+ * busy as clients make them, all that migrates comes on top of it, at the receiver as well. */
+#define REST_FACTOR 14
+#define ASKED_US 50000 /* after a command */
+#define BACKLOG_MAX_ASKED (128u * 1024)
+#define BACKLOG_MAX (1024u * 1024)
+#define STARVED_US 100000 /* without room, for clients' own writes fill the streams */
+
+/* ---- sets of places ---- */
+
+static void set_put(struct refill_set *set, uint32_t place, bool in)
+{
+    uint64_t bit = UINT64_C(1) << place % 64;
+    uint64_t *word = &set->words[place / 64];
+    bool was = (*word & bit) != 0;
+    if (was != in) {
+        *word ^= bit;
+        set->count = in ? set->count + 1 : set->count - 1;
+    }
+}
+
+/* The first place of the set from `from` on, round and round. The set is not empty. */
+static uint32_t set_next(const struct refill_set *set, uint32_t from)
+{
+    uint32_t at = from / 64 % (REFILL_PLACES / 64);
+    uint64_t word = set->words[at] & ~UINT64_C(0) << from % 64;
+    while (word == 0) {
+        at = (at + 1) % (REFILL_PLACES / 64);
+        word = set->words[at];
+    }
+    return at * 64 + (uint32_t)__builtin_ctzll(word);
+}
+
+static void set_fill(struct refill_set *set, uint32_t count)
+{
+    memset(set->words, 0, sizeof(set->words));
+    memset(set->words, 0xff, count / 64 * sizeof(set->words[0]));
+    if (count % 64 != 0) {
+        set->words[count / 64] = (UINT64_C(1) << count % 64) - 1;
+    }
+    set->count = count;
+}
+
+/* ---- what may be sent ---- */
+
+/* Counts what this worker's part of --migration-rate allows by now. */
+static void count_allowance(struct worker *worker, uint64_t now_us)
+{
+    struct refills *refills = &worker->refills;
+    uint64_t rate = stat_read(&worker->node->config.migration_rate) / worker->node->worker_count;
+    uint64_t passed_us = now_us - refills->allowed_us;
+    passed_us = passed_us < RATE_BURST_US ? passed_us : RATE_BURST_US;
+    int64_t most = (int64_t)(rate / (1000000 / RATE_BURST_US)) + 1;
+    int64_t allowance = refills->allowance + (int64_t)((double)rate * (double)passed_us / 1e6);
+    refills->allowance = rate == 0 ? INT64_MAX / 2 : allowance < most ? allowance : most;
+    refills->allowed_us = now_us;
+}
+
+static bool is_asked(struct worker *worker, uint64_t now_us)
+{
+    struct refills *refills = &worker->refills;
+    uint64_t commands =
+        stat_read(&worker->stats.commands) + stat_read(&worker->stats.commands_from_peers);
+    if (commands != refills->commands_seen) {
+        refills->commands_seen = commands;
+        refills->asked_until_us = now_us + ASKED_US;
+    }
+    return now_us < refills->asked_until_us;
+}
+
+size_t refills_backlog_max(const struct worker *worker)
+{
+    return worker != NULL && worker->refills.holds_back ? BACKLOG_MAX_ASKED : BACKLOG_MAX;
+}
+
+/* ---- going on ---- */
+
+/* Goes on with one slot, with a slice of bytes if `may_send`. Returns how many were sent. */
+static uint64_t step_slot(struct worker *worker, uint32_t place, bool may_send)
+{
+    struct refills *refills = &worker->refills;
+    struct slot_rim *rim = &worker->rim;
+    struct slot *slot = &worker->node->slots[place * worker->node->worker_count + worker->index];
+    slot_lock(slot);
+    bool served = slot_serves(slot);
+    uint64_t bytes = rim->appended_bytes;
+    uint64_t keys = rim->appended_keys;
+    may_send = may_send && (refills->allowance > 0 || !served);
+    bool taken_over = slot->copy.role != COPY_PRIMARY || slot->copy.stage >= COPY_JOINING;
+    bool pending = copy_step(&slot->copy, &rim->copies, may_send ? SLICE_BYTES : 0) || !taken_over;
+    bool urgent = pending && copy_is_urgent(&slot->copy);
+    if (!served && slot_serves(slot)) {
+        atomic_store(&worker->view_came, true); /* somebody may have waited for this */
+        moves_note_taken(&worker->node->moves, clock_monotonic_us());
+    }
+    slot_unlock(slot);
+    set_put(&refills->pending, place, pending);
+    set_put(&refills->urgent, place, urgent);
+    bytes = rim->appended_bytes - bytes;
+    if (bytes > 0) {
+        stat_add(&worker->stats.refill_bytes, bytes);
+        stat_add(&worker->stats.refill_keys, rim->appended_keys - keys);
+        refills->allowance -= (int64_t)bytes;
+    }
+    return bytes;
+}
+
+/* Whether members have acknowledged what they wait for, and which slots are urgent. */
+static void look_at_all(struct worker *worker)
+{
+    struct refill_set *pending = &worker->refills.pending;
+    for (uint32_t i = 0; i < REFILL_PLACES / 64; i++) {
+        for (uint64_t left = pending->words[i]; left != 0; left &= left - 1) {
+            (void)step_slot(worker, i * 64 + (uint32_t)__builtin_ctzll(left), false);
+        }
+    }
+}
+
+static bool has_turn(const struct refill_set *set)
+{
+    return set->idle < set->count;
+}
+
+/* Sends what the slots of a set need, one after the other, each until it is done or its streams are
+ * full. Returns how many bytes; about `limit` at most. */
+static uint64_t send_some(struct worker *worker, struct refill_set *set, uint64_t limit)
+{
+    const struct refill_set *urgent = &worker->refills.urgent;
+    uint64_t sent = 0;
+    uint32_t idle = 0; /* of this call */
+    while (has_turn(set) && sent < limit && idle < ROUND_IDLE_MAX) {
+        uint32_t place = set_next(set, set->place);
+        uint64_t bytes = step_slot(worker, place, true);
+        sent += bytes;
+        idle = bytes > 0 ? 0 : idle + 1;
+        set->idle = bytes > 0 ? 0 : set->idle + 1;
+        bool goes_on = bytes > 0 && (urgent->words[place / 64] >> place % 64 & 1) != 0;
+        set->place = goes_on ? place : (place + 1) % REFILL_PLACES;
+    }
+    return sent;
+}
+
+void refills_step(struct worker *worker)
+{
+    struct refills *refills = &worker->refills;
+    uint64_t now_us = clock_monotonic_us();
+    bool due = atomic_exchange(&refills->due, false);
+    if (due) {
+        unsigned workers = worker->node->worker_count;
+        set_fill(&refills->pending, (SLOT_COUNT - worker->index + workers - 1) / workers);
+        refills->sent_us = now_us;
+    }
+    refills->again = false;
+    if (refills->pending.count == 0) {
+        return;
+    }
+    count_allowance(worker, now_us);
+    bool asked = is_asked(worker, now_us);
+    bool may_begin = refills->allowance > 0 && !(asked && now_us < refills->rest_until_us);
+    bool looks = due || now_us >= refills->look_at_us || atomic_load(&worker->view_came);
+    if (looks) {
+        look_at_all(worker);
+        refills->look_at_us = now_us + (may_begin ? STUCK_LOOK_US : LOOK_US);
+    }
+    if (looks || worker->acks_arrived) {
+        refills->urgent.idle = refills->pending.idle = 0;
+    }
+    uint64_t sent = send_some(worker, &refills->urgent, ROUND_BYTES);
+    if (may_begin && sent < ROUND_BYTES) {
+        refills->holds_back = asked && now_us < refills->sent_us + STARVED_US;
+        sent += send_some(worker, &refills->pending, ROUND_BYTES - sent);
+        refills->holds_back = false;
+    }
+    if (sent > 0) {
+        refills->sent_us = clock_monotonic_us();
+        refills->rest_until_us = refills->sent_us + (refills->sent_us - now_us) * REST_FACTOR;
+        if (!asked) { /* sending goes round all of them too */
+            refills->look_at_us = refills->sent_us + STUCK_LOOK_US;
+        }
+    }
+    refills->again = has_turn(&refills->urgent) ||
+                     (has_turn(&refills->pending) && (!asked || sent == 0) && may_begin);
+}
