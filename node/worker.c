@@ -319,7 +319,10 @@ static void on_tick(struct ev_loop *loop, ev_timer *watcher, int events)
         memory_follow_config(worker->node);
     }
     memory_keep_within(worker);
-    memory_compact(worker);
+    /* What is about to expire need not be moved, and one tick not do both. */
+    if (!worker->sweep_behind) {
+        memory_compact(worker);
+    }
     if (worker->index == 0 && now_ms >= worker->memory_look_at_ms) {
         worker->memory_look_at_ms = now_ms + MEMORY_LOOK_MS;
         memory_watch(worker->node);
