@@ -56,10 +56,11 @@ def test_the_default_eviction_misses_less_than_redis(tmp_path):
 
 
 def test_replay_of_a_trace_under_a_memory_limit_still_hits(new_cluster, tmp_path):
-    cluster = new_cluster(1, ["--memory", "16mb", "--eviction", "lru"])
+    cluster = new_cluster(1, ["--memory", "26mb", "--eviction", "lru"])
     report, text = run_bench(cluster, tmp_path, "--trace", TRACE, "--size", 4000, "--clients", 1,
                              "--threads", 1, "--pipeline", 1)
-    # About 3 000 of 13 756 objects fit: LRU hits some 75 % there, random noise could not.
+    # An empty node takes half of that. About 3 000 of 13 756 objects fit: LRU hits some 75 % there, random
+    # noise could not.
     assert 0.60 < report["hit_ratio"] < 0.85, text
 
 

@@ -148,7 +148,7 @@ def test_memory_is_a_limit_of_what_is_resident(new_cluster):
             capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, done.stdout
         data = int(node.client().info("memory")["used_memory"])
-        assert 80 * MEGABYTE < data < 128 * MEGABYTE, data
+        assert 75 * MEGABYTE < data < 128 * MEGABYTE, data
         if int(node.client().info("memory")["used_memory_overhead"]) > 0:
             wait_until(lambda: node.resident_bytes() < 1.05 * 128 * MEGABYTE, 10)
     for raw in idle:

@@ -60,7 +60,9 @@ def test_replies_that_cannot_be_vouched_for_are_as_many_as_were_due(new_cluster)
 
 
 def test_a_node_that_cannot_write_its_state_does_not_keep_others_from_failing_over(new_cluster):
-    cluster = new_cluster(5)  # five voters: one cannot vote, one is dead, three decide
+    # Five voters: one cannot vote, one is dead, three decide. When all are told to stop, the first to go
+    # leaves no majority behind, and the others wait for as long as they may.
+    cluster = new_cluster(5, ["--leave-timeout", 5])
     keys = [f"key:{number}" for number in range(100)]
     for key in keys:
         cluster[0].client().set(key, "value")
