@@ -162,6 +162,24 @@ static bool begin_waiting(struct slot *slot, const struct execution *execution,
     return false;
 }
 
+/* Slot lock held. */
+static inline __attribute__((always_inline)) struct call
+call_in_slot(struct worker *worker, struct slot *slot, const struct execution *execution,
+             struct reply_writer *writer)
+{
+    return (struct call){.command = execution->command,
+                         .argv = execution->argv,
+                         .argc = execution->argc,
+                         .now_ms = worker->now_wall_ms,
+                         .keys = slot_keys(slot),
+                         .hash = execution->hash,
+                         .reply = writer,
+                         .session = execution->session,
+                         .worker = worker,
+                         .prng = &worker->prng,
+                         .effects = slot->copy.member_count > 0 ? &worker->effects : NULL};
+}
+
 /* `blocked`, of a blocking command, is NULL or not where this is put in: what is only for such
  * commands costs others nothing. */
 static inline __attribute__((always_inline)) bool
@@ -183,17 +201,7 @@ run(struct worker *worker, const struct execution *execution, struct blocked *bl
     }
     worker->guarded = true;
     slot->commands++;
-    struct call call = {.command = command,
-                        .argv = execution->argv,
-                        .argc = execution->argc,
-                        .now_ms = worker->now_wall_ms,
-                        .keys = slot_keys(slot),
-                        .hash = execution->hash,
-                        .reply = &writer,
-                        .session = execution->session,
-                        .worker = worker,
-                        .prng = &worker->prng,
-                        .effects = slot->copy.member_count > 0 ? &worker->effects : NULL};
+    struct call call = call_in_slot(worker, slot, execution, &writer);
     struct call_wait wait = {0};
     if (blocked != NULL) {
         call.wait = &wait;
@@ -240,18 +248,8 @@ bool execute_waiting(struct worker *worker, struct slot *slot, const struct exec
 {
     struct reply_writer writer = {.out = execution->out, .protocol = execution->protocol};
     struct call_wait wait = {0};
-    struct call call = {.command = execution->command,
-                        .argv = execution->argv,
-                        .argc = execution->argc,
-                        .now_ms = worker->now_wall_ms,
-                        .keys = slot_keys(slot),
-                        .hash = execution->hash,
-                        .reply = &writer,
-                        .session = execution->session,
-                        .worker = worker,
-                        .prng = &worker->prng,
-                        .effects = slot->copy.member_count > 0 ? &worker->effects : NULL,
-                        .wait = &wait};
+    struct call call = call_in_slot(worker, slot, execution, &writer);
+    call.wait = &wait;
     size_t before = buf_size(execution->out);
     if (!answer_again(slot, execution, &writer)) {
         execution->command->handler(&call);

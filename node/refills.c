@@ -24,13 +24,15 @@
 
 /* ---- sets of places ---- */
 
+static bool set_has(const struct refill_set *set, uint32_t place)
+{
+    return (set->words[place / 64] >> place % 64 & 1) != 0;
+}
+
 static void set_put(struct refill_set *set, uint32_t place, bool in)
 {
-    uint64_t bit = UINT64_C(1) << place % 64;
-    uint64_t *word = &set->words[place / 64];
-    bool was = (*word & bit) != 0;
-    if (was != in) {
-        *word ^= bit;
+    if (set_has(set, place) != in) {
+        set->words[place / 64] ^= UINT64_C(1) << place % 64;
         set->count = in ? set->count + 1 : set->count - 1;
     }
 }
@@ -141,7 +143,6 @@ static bool has_turn(const struct refill_set *set)
  * full. Returns how many bytes; about `limit` at most. */
 static uint64_t send_some(struct worker *worker, struct refill_set *set, uint64_t limit)
 {
-    const struct refill_set *urgent = &worker->refills.urgent;
     uint64_t sent = 0;
     uint32_t idle = 0; /* of this call */
     while (has_turn(set) && sent < limit && idle < ROUND_IDLE_MAX) {
@@ -150,7 +151,7 @@ static uint64_t send_some(struct worker *worker, struct refill_set *set, uint64_
         sent += bytes;
         idle = bytes > 0 ? 0 : idle + 1;
         set->idle = bytes > 0 ? 0 : set->idle + 1;
-        bool goes_on = bytes > 0 && (urgent->words[place / 64] >> place % 64 & 1) != 0;
+        bool goes_on = bytes > 0 && set_has(&worker->refills.urgent, place);
         set->place = goes_on ? place : (place + 1) % REFILL_PLACES;
     }
     return sent;
@@ -159,16 +160,16 @@ static uint64_t send_some(struct worker *worker, struct refill_set *set, uint64_
 void refills_step(struct worker *worker)
 {
     struct refills *refills = &worker->refills;
+    refills->again = false;
+    if (!refills_wanted(refills)) {
+        return;
+    }
     uint64_t now_us = clock_monotonic_us();
     bool due = atomic_exchange(&refills->due, false);
     if (due) {
         unsigned workers = worker->node->worker_count;
         set_fill(&refills->pending, (SLOT_COUNT - worker->index + workers - 1) / workers);
         refills->sent_us = now_us;
-    }
-    refills->again = false;
-    if (refills->pending.count == 0) {
-        return;
     }
     count_allowance(worker, now_us);
     bool asked = is_asked(worker, now_us);

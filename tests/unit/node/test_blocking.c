@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LONG_MS 600000 /* no test takes as long */
 #define ORIGIN 77
 #define WORDS_MAX 8
 
@@ -24,41 +23,12 @@ static struct worker *worker;
 static struct bus_connection *bus;
 static char key[16]; /* in a slot that this node leads */
 
-static void on_event(struct ev_loop *loop, ev_io *watcher, int events)
-{
-    (void)loop;
-    (void)watcher;
-    (void)events;
-}
-
-/* A peer's connection, from which nothing is read and to which nothing is written. */
-static void open_bus(void)
-{
-    bus = calloc(1, sizeof(*bus));
-    ck_assert_ptr_nonnull(bus);
-    worker->loop = ev_loop_new(EVFLAG_AUTO);
-    ck_assert_ptr_nonnull(worker->loop);
-    bus->worker = worker;
-    bus->fd = -1;
-    bus->state = BUS_SERVING_REQUESTS;
-    bus->writing = true;
-    bus->session.access = ACCESS_BUS;
-    ev_io_init(&bus->reader, on_event, 0, EV_READ);
-    ev_io_init(&bus->writer, on_event, 0, EV_WRITE);
-    worker->bus_connections = bus;
-}
-
-static void give_lease(void)
-{
-    atomic_store(&fake->node.lease_until_ms, clock_lease_ms() + LONG_MS);
-}
-
 static void setup(void)
 {
     fake = fake_node_create();
     worker = &fake->worker;
-    give_lease();
-    open_bus();
+    fake_give_lease(fake);
+    bus = fake_bus_open(fake);
 }
 
 static struct slot *slot(void)
@@ -140,7 +110,7 @@ static void ask(const struct asked *asked)
 
 static void wait_for_value(uint64_t number, uint64_t name, uint64_t waited_ms)
 {
-    const struct asked asked = {number, name, {LONG_MS, waited_ms}, {"BLPOP", "K", "0"}};
+    const struct asked asked = {number, name, {FAKE_LONG_MS, waited_ms}, {"BLPOP", "K", "0"}};
     ask(&asked);
 }
 
@@ -284,7 +254,7 @@ START_TEST(test_peer_that_is_gone_takes_nothing)
     ck_assert_uint_eq(waiting(), 0);
     ck_assert_ptr_null(slot()->waiters);
     ev_loop_destroy(worker->loop);
-    open_bus();
+    bus = fake_bus_open(fake);
     push("a");
     wait_for_value(3, 3, 0);
     expect(99, RESPONSE_DONE, ":1\r\n");
@@ -297,7 +267,7 @@ START_TEST(test_time_is_over)
     const struct asked asked = {1, 1, {1, 0}, {"BLPOP", "K", "0"}};
     lead(NODE_DOWN);
     ask(&asked);
-    uint64_t deadline_ms = clock_monotonic_ms() + LONG_MS;
+    uint64_t deadline_ms = clock_monotonic_ms() + FAKE_LONG_MS;
     while (buf_size(&bus->out) == 0) {
         ck_assert_uint_lt(clock_monotonic_ms(), deadline_ms);
         ev_run(worker->loop, EVRUN_ONCE);
@@ -332,10 +302,11 @@ START_TEST(test_one_serves_another)
     lead(NODE_DOWN);
     snprintf(other, sizeof(other), "{%s}other", key);
     snprintf(third, sizeof(third), "{%s}third", key);
-    const struct asked last = {3, 3, {LONG_MS, 0}, {"BRPOP", third, "0"}};
-    const struct asked second = {2, 2, {LONG_MS, 0}, {"BRPOPLPUSH", other, third, "0"}};
-    const struct asked first = {1, 1, {LONG_MS, 0}, {"BLMOVE", "K", other, "LEFT", "LEFT", "0"}};
-    const struct asked sorted = {4, 4, {LONG_MS, 0}, {"BZPOPMIN", "K", "0"}};
+    const struct asked last = {3, 3, {FAKE_LONG_MS, 0}, {"BRPOP", third, "0"}};
+    const struct asked second = {2, 2, {FAKE_LONG_MS, 0}, {"BRPOPLPUSH", other, third, "0"}};
+    const struct asked first = {
+        1, 1, {FAKE_LONG_MS, 0}, {"BLMOVE", "K", other, "LEFT", "LEFT", "0"}};
+    const struct asked sorted = {4, 4, {FAKE_LONG_MS, 0}, {"BZPOPMIN", "K", "0"}};
     ask(&last);
     ask(&second);
     ask(&sorted);

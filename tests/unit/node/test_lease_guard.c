@@ -16,18 +16,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LONG_MS 600000 /* no test takes as long */
 #define UNCERTAIN "-UNCERTAIN the replicas did not acknowledge in time, or this node lost its lease"
 
 static struct fake_node *fake;
 static struct worker *worker;
 static struct connection *client;
 static struct buf text;
-
-static void give_lease(void)
-{
-    atomic_store(&fake->node.lease_until_ms, clock_lease_ms() + LONG_MS);
-}
 
 static void end_lease(void)
 {
@@ -51,7 +45,7 @@ static void setup(void)
     client->session.protocol = 2;
     client->reading = true;
     request_parser_init(&client->parser);
-    give_lease();
+    fake_give_lease(fake);
 }
 
 static void teardown(void)
@@ -153,7 +147,7 @@ START_TEST(test_lease_ends_before_the_answer)
         operations_check_acks(worker);
         operations_tick(worker, clock_monotonic_ms());
         expect_waiting(1);
-        give_lease();
+        fake_give_lease(fake);
         operations_check_acks(worker);
         ck_assert_str_eq(answers(), replies[i]);
         expect_waiting(0);
@@ -169,7 +163,7 @@ START_TEST(test_lease_that_does_not_come_back)
     dispatch_line("SET a 1");
     end_lease();
     connection_seal(client);
-    operations_tick(worker, clock_monotonic_ms() + LONG_MS);
+    operations_tick(worker, clock_monotonic_ms() + FAKE_LONG_MS);
     expect_uncertain(1);
     expect_waiting(0);
 }
@@ -215,7 +209,7 @@ START_TEST(test_without_a_lease)
     worker_begin(worker);
     operations_tick(worker, clock_monotonic_ms());
     ck_assert_str_eq(value("a"), "");
-    give_lease();
+    fake_give_lease(fake);
     worker_begin(worker);
     operations_tick(worker, clock_monotonic_ms());
     ck_assert_str_eq(answers(), "+OK\r\n$1\r\n1\r\n");
@@ -223,7 +217,7 @@ START_TEST(test_without_a_lease)
     end_lease();
     run("SET a 2");
     worker_begin(worker);
-    operations_tick(worker, clock_monotonic_ms() + LONG_MS);
+    operations_tick(worker, clock_monotonic_ms() + FAKE_LONG_MS);
     ck_assert_int_eq(strncmp(answers(), "-CLUSTERDOWN ", 13), 0);
     ck_assert_str_eq(value("a"), "1");
 }
@@ -279,7 +273,7 @@ START_TEST(test_order_of_replies)
     run("PING");
     ck_assert_str_eq(answers(), "");
     change_term();
-    give_lease();
+    fake_give_lease(fake);
     operations_check_acks(worker);
     const char *answered = answers();
     ck_assert_int_eq(strncmp(answered, UNCERTAIN, strlen(UNCERTAIN)), 0);
@@ -321,7 +315,7 @@ START_TEST(test_lease_ends_while_replicas_are_waited_for)
     end_lease();
     acknowledge_all();
     expect_waiting(1);
-    give_lease();
+    fake_give_lease(fake);
     operations_check_acks(worker);
     ck_assert_str_eq(answers(), "+OK\r\n");
 
@@ -363,7 +357,7 @@ START_TEST(test_deposed_while_replicas_are_waited_for)
         down.epoch = 7;
         down.status[2] = NODE_DOWN;
         ck_assert(fake_node_install(fake, &down));
-        give_lease();
+        fake_give_lease(fake);
         operations_check_acks(worker);
         expect_uncertain(2);
         expect_waiting(0);
@@ -387,7 +381,7 @@ START_TEST(test_lease_ends_during_a_split_command)
     end_lease();
     acknowledge_all();
     expect_waiting(1);
-    give_lease();
+    fake_give_lease(fake);
     operations_check_acks(worker);
     ck_assert_str_eq(answers(), "+OK\r\n");
 
@@ -412,51 +406,26 @@ START_TEST(test_node_wide)
     end_lease();
     run("DBSIZE");
     expect_waiting(1);
-    give_lease();
+    fake_give_lease(fake);
     operations_check_acks(worker);
     ck_assert_str_eq(answers(), ":1\r\n");
     end_lease();
     run("DBSIZE");
     change_term();
-    give_lease();
+    fake_give_lease(fake);
     operations_check_acks(worker);
     expect_uncertain(1);
     client->session.access = ACCESS_DIRECT; /* its own part alone */
     end_lease();
     run("DBSIZE");
     expect_waiting(1);
-    give_lease();
+    fake_give_lease(fake);
     operations_check_acks(worker);
     ck_assert_str_eq(answers(), ":1\r\n");
 }
 END_TEST
 
 /* ---- asked by another node ---- */
-
-static void on_event(struct ev_loop *loop, ev_io *watcher, int events)
-{
-    (void)loop;
-    (void)watcher;
-    (void)events;
-}
-
-/* A peer's connection, from which nothing is read and to which nothing is written. */
-static struct bus_connection *open_bus(void)
-{
-    struct bus_connection *bus = calloc(1, sizeof(*bus));
-    ck_assert_ptr_nonnull(bus);
-    worker->loop = ev_loop_new(EVFLAG_AUTO);
-    ck_assert_ptr_nonnull(worker->loop);
-    bus->worker = worker;
-    bus->fd = -1;
-    bus->state = BUS_SERVING_REQUESTS;
-    bus->writing = true;
-    bus->session.access = ACCESS_BUS;
-    ev_io_init(&bus->reader, on_event, 0, EV_READ);
-    ev_io_init(&bus->writer, on_event, 0, EV_WRITE);
-    worker->bus_connections = bus;
-    return bus;
-}
 
 static void close_bus(struct bus_connection *bus)
 {
@@ -494,7 +463,7 @@ static bool answered(struct bus_connection *bus, enum response_status status, co
 START_TEST(test_asked_by_a_peer)
 {
     lead(NODE_DOWN);
-    struct bus_connection *bus = open_bus();
+    struct bus_connection *bus = fake_bus_open(fake);
     ask(bus, "k", SET_K);
     ck_assert(answered(bus, RESPONSE_DONE, "+OK\r\n"));
 
@@ -502,7 +471,7 @@ START_TEST(test_asked_by_a_peer)
     ask(bus, "k", BYTES_LITERAL("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\n2\r\n"));
     ck_assert(!answered(bus, RESPONSE_DONE, ""));
     ck_assert_str_eq(value("k"), "1");
-    give_lease();
+    fake_give_lease(fake);
     worker_begin(worker);
     operations_tick(worker, clock_monotonic_ms());
     ck_assert(answered(bus, RESPONSE_DONE, "+OK\r\n"));
@@ -522,7 +491,7 @@ START_TEST(test_asked_by_a_peer)
         if (i == 1) {
             change_term();
         }
-        give_lease();
+        fake_give_lease(fake);
         operations_check_acks(worker);
         ck_assert(i == 0 ? answered(bus, RESPONSE_DONE, ":1\r\n")
                          : answered(bus, RESPONSE_UNCERTAIN, UNCERTAIN));

@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LONG_MS 600000 /* no test takes as long */
 #define ORIGIN 77
 
 static struct fake_node *fake;
@@ -24,41 +23,12 @@ static struct worker *worker;
 static struct bus_connection *bus;
 static char key[16]; /* in a slot that this node leads */
 
-static void on_event(struct ev_loop *loop, ev_io *watcher, int events)
-{
-    (void)loop;
-    (void)watcher;
-    (void)events;
-}
-
-/* A peer's connection, from which nothing is read and to which nothing is written. */
-static void open_bus(void)
-{
-    bus = calloc(1, sizeof(*bus));
-    ck_assert_ptr_nonnull(bus);
-    worker->loop = ev_loop_new(EVFLAG_AUTO);
-    ck_assert_ptr_nonnull(worker->loop);
-    bus->worker = worker;
-    bus->fd = -1;
-    bus->state = BUS_SERVING_REQUESTS;
-    bus->writing = true;
-    bus->session.access = ACCESS_BUS;
-    ev_io_init(&bus->reader, on_event, 0, EV_READ);
-    ev_io_init(&bus->writer, on_event, 0, EV_WRITE);
-    worker->bus_connections = bus;
-}
-
-static void give_lease(void)
-{
-    atomic_store(&fake->node.lease_until_ms, clock_lease_ms() + LONG_MS);
-}
-
 static void setup(void)
 {
     fake = fake_node_create();
     worker = &fake->worker;
-    give_lease();
-    open_bus();
+    fake_give_lease(fake);
+    bus = fake_bus_open(fake);
 }
 
 static void teardown(void)
@@ -269,7 +239,7 @@ START_TEST(test_uncertain_and_asked_again)
     lead(NODE_UP);
     ask(1, 1, "INCR", NULL);
     expect_nothing();
-    operations_tick(worker, clock_monotonic_ms() + LONG_MS); /* the members do not answer */
+    operations_tick(worker, clock_monotonic_ms() + FAKE_LONG_MS); /* the members do not answer */
     expect(RESPONSE_UNCERTAIN, "-UNCERTAIN ");
     ask(1, 1, "INCR", NULL);
     expect_nothing();

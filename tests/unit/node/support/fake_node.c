@@ -1,6 +1,7 @@
 #include "fake_node.h"
 
 #include "base/error.h"
+#include "node/clock.h"
 #include "node/roles.h"
 
 #include <check.h>
@@ -71,6 +72,36 @@ struct fake_node *fake_node_create(void)
     slot_rim_init(&fake->control.rim, node, NULL);
     node->control = &fake->control;
     return fake;
+}
+
+void fake_give_lease(struct fake_node *fake)
+{
+    atomic_store(&fake->node.lease_until_ms, clock_lease_ms() + FAKE_LONG_MS);
+}
+
+static void on_event(struct ev_loop *loop, ev_io *watcher, int events)
+{
+    (void)loop;
+    (void)watcher;
+    (void)events;
+}
+
+struct bus_connection *fake_bus_open(struct fake_node *fake)
+{
+    struct worker *worker = &fake->worker;
+    struct bus_connection *bus = calloc(1, sizeof(*bus));
+    ck_assert_ptr_nonnull(bus);
+    worker->loop = ev_loop_new(EVFLAG_AUTO);
+    ck_assert_ptr_nonnull(worker->loop);
+    bus->worker = worker;
+    bus->fd = -1;
+    bus->state = BUS_SERVING_REQUESTS;
+    bus->writing = true;
+    bus->session.access = ACCESS_BUS;
+    ev_io_init(&bus->reader, on_event, 0, EV_READ);
+    ev_io_init(&bus->writer, on_event, 0, EV_WRITE);
+    worker->bus_connections = bus;
+    return bus;
 }
 
 void fake_node_destroy(struct fake_node *fake)

@@ -6,6 +6,7 @@
 #ifndef TORC_TESTS_UNIT_NODE_FAKE_NODE_H
 #define TORC_TESTS_UNIT_NODE_FAKE_NODE_H
 
+#include "node/bus_server.h"
 #include "node/control.h"
 #include "node/node.h"
 #include "node/peers.h"
@@ -18,6 +19,7 @@
 #define FAKE_NODES 3
 #define FAKE_SELF 0
 #define FAKE_LEASE_MS 1000
+#define FAKE_LONG_MS 600000 /* no test takes as long */
 
 struct fake_node {
     struct node node;
@@ -49,6 +51,12 @@ bool fake_node_install(struct fake_node *fake, const struct fake_view *described
 void fake_node_settle(struct fake_node *fake);
 /* Goes on attaching members, once. */
 void fake_node_step(struct fake_node *fake);
+
+/* Its worker may serve for as long as any test takes. */
+void fake_give_lease(struct fake_node *fake);
+/* A peer's connection, from which nothing is read and to which nothing is written, and a loop for
+ * the worker. The caller closes it and destroys the loop. */
+struct bus_connection *fake_bus_open(struct fake_node *fake);
 
 struct replica_stream *fake_stream(struct fake_node *fake, size_t index); /* NULL: none */
 uint16_t fake_peer(struct fake_node *fake, size_t index);
