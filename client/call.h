@@ -14,8 +14,15 @@
 
 struct connection;
 struct node;
+struct subscription;
 struct waiter;
 struct call;
+
+/* What is handed to the thread that calls callbacks: see loop.h. */
+struct delivery {
+    struct delivery *next;
+    void (*run)(struct torc *handle, struct delivery *delivery); /* without the lock */
+};
 
 /* Which list of the engine it is in. */
 enum call_place {
@@ -37,7 +44,7 @@ struct call {
     struct call *live_next; /* among all that are not completed */
     struct call *live_previous;
     struct call *expired_next;
-    struct call *delivered_next;   /* among those whose callbacks are to be called */
+    struct delivery delivery;      /* of its callback */
     struct connection *connection; /* QUEUED, IN_FLIGHT */
     uint64_t end;                  /* of its bytes in the connection's stream */
     uint64_t deadline_ms;
@@ -66,6 +73,8 @@ struct call {
 
     /* set before it is submitted */
     struct node *target; /* asked there and nowhere else, once; NULL: by its keys */
+    struct connection *line;           /* ... and over this one, which is open; NULL: over any */
+    struct subscription *subscription; /* it lasts as long as this one; see subscription.h */
     const void *origin;  /* calls of one origin on one slot keep their order; NULL: none does */
     struct waiter *waiter;
     call_finish *finish;
@@ -74,6 +83,7 @@ struct call {
     enum torc_read_from read_from;
     bool repeatable; /* the caller says that executing it twice does no harm */
     bool joins;      /* asks for nothing but to know the cluster */
+    bool lasts;      /* it is that of a subscription */
     bool routed;
     struct request_route route;
 

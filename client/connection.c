@@ -148,7 +148,7 @@ void connection_open(struct torc *handle, struct connection *connection)
     connection->reader = reply_reader_create();
     if (connection->reader == NULL ||
         greeting_init(&connection->greeting, &handle->options,
-                      connection->node->use == NODE_REPLICA) != TORC_OK) {
+                      connection->node->use) != TORC_OK) {
         connection_fail(connection, TORC_ENOMEM, NULL);
         return;
     }

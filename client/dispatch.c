@@ -116,8 +116,9 @@ static struct node *find_node(struct torc *handle, struct call *call, int *error
         return call->target;
     }
     struct node *node = shared_node(handle, call, error);
-    if (TORC_UNLIKELY(call->route.blocking) && node != NULL) {
-        node = nodes_get_for(&handle->nodes, &node->endpoint, NODE_DEDICATED,
+    if (TORC_UNLIKELY(call->route.blocking || call->subscription != NULL) && node != NULL) {
+        node = nodes_get_for(&handle->nodes, &node->endpoint,
+                             call->subscription != NULL ? NODE_SUBSCRIBER : NODE_DEDICATED,
                              DEDICATED_CONNECTIONS_MAX);
         *error = node == NULL ? TORC_ENOMEM : TORC_OK;
     }
@@ -172,7 +173,10 @@ static struct connection *free_connection(const struct node *node)
 
 static struct connection *choose_connection(const struct node *node, const struct call *call)
 {
-    if (node->use == NODE_DEDICATED) {
+    if (call->line != NULL) {
+        return call->line;
+    }
+    if (node->use == NODE_DEDICATED || node->use == NODE_SUBSCRIBER) {
         return free_connection(node);
     }
     /* Calls of one slot take the same connection, which keeps their order. */
@@ -189,7 +193,8 @@ static void enqueue(struct torc *handle, struct node *node, struct call *call)
     struct connection *connection = choose_connection(node, call);
     if (connection == NULL) {
         engine_fail(handle, call, TORC_EOVERLOAD, &node->endpoint,
-                    "too many commands that wait at the node");
+                    call->subscription != NULL ? "too many subscriptions at the node"
+                                               : "too many commands that wait at the node");
         return;
     }
     prepare(handle, connection, now_ms);
@@ -199,8 +204,10 @@ static void enqueue(struct torc *handle, struct node *node, struct call *call)
     call->connection = connection;
     call->place = CALL_QUEUED;
     call->attempt_deadline_ms = UINT64_MAX;
-    if (handle->options.attempt_timeout_ms > 0 && !call->route.blocking) {
-        call->attempt_deadline_ms = now_ms + handle->options.attempt_timeout_ms;
+    const uint64_t patience_ms = call->subscription != NULL ? handle->options.timeout_ms
+                                                            : handle->options.attempt_timeout_ms;
+    if (patience_ms > 0 && !call->route.blocking) {
+        call->attempt_deadline_ms = now_ms + patience_ms;
         engine_due(handle, call->attempt_deadline_ms);
     }
     call_list_append(&connection->queue, call);

@@ -4,6 +4,7 @@
 #include "client/clock.h"
 #include "client/dispatch.h"
 #include "client/settle.h"
+#include "client/subscription.h"
 
 #include <assert.h>
 #include <limits.h>
@@ -49,6 +50,12 @@ void engine_due(struct torc *handle, uint64_t due_ms)
 /* ------------------------------------------------------------------------- taking in, letting out
  */
 
+/* True if somebody has to poll for it though nobody waits. */
+static bool is_for_loop(const struct call *call)
+{
+    return call->callback != NULL || call->lasts;
+}
+
 int engine_submit(struct torc *handle, struct call *call)
 {
     if (call->target == NULL && (handle->outstanding >= handle->options.outstanding_max ||
@@ -70,7 +77,7 @@ int engine_submit(struct torc *handle, struct call *call)
     handle->live_last = call;
     handle->outstanding++;
     handle->outstanding_bytes += call->size;
-    handle->loop.asynchronous += call->callback != NULL;
+    handle->loop.asynchronous += is_for_loop(call);
     engine_due(handle, call->deadline_ms);
     dispatch_in_order(handle, call);
     return TORC_OK;
@@ -98,11 +105,12 @@ void engine_complete(struct torc *handle, struct call *call)
     if (handle->polling) {
         engine_kick(handle);
     }
+    handle->loop.asynchronous -= is_for_loop(call);
     if (call->finish != NULL) {
         call->finish(handle, call);
     } else if (call->callback != NULL) {
-        handle->loop.asynchronous--;
-        loop_deliver(handle, call);
+        call_retain(call);
+        loop_deliver(handle, &call->delivery);
     } else if (call->waiter != NULL) {
         waiter_call_done(handle, call->waiter);
     }
@@ -178,13 +186,17 @@ void engine_flush_corked(struct torc *handle, struct call *call)
 
 /* --------------------------------------------------------------------------------------- timers */
 
+static uint64_t due_of(const struct call *call)
+{
+    return call->deadline_ms < call->attempt_deadline_ms ? call->deadline_ms
+                                                         : call->attempt_deadline_ms;
+}
+
 static void expire_calls(struct torc *handle, uint64_t now_ms)
 {
     struct call *expired = NULL;
     for (struct call *call = handle->live_first; call != NULL; call = call->live_next) {
-        const uint64_t due_ms = call->deadline_ms < call->attempt_deadline_ms
-                                    ? call->deadline_ms
-                                    : call->attempt_deadline_ms;
+        const uint64_t due_ms = due_of(call);
         if (now_ms < due_ms) {
             engine_due(handle, due_ms);
             continue;
@@ -198,6 +210,9 @@ static void expire_calls(struct torc *handle, uint64_t now_ms)
         expired = call->expired_next;
         if (!call->completed) {
             settle_expired(handle, call, now_ms);
+        }
+        if (!call->completed) {
+            engine_due(handle, due_of(call));
         }
         call_release(call);
     }
@@ -254,6 +269,7 @@ static void run_timers(struct torc *handle)
     order_run(handle, now_ms);
     advance_connections(handle);
     discover_run(handle, now_ms);
+    subscriptions_run(handle, now_ms);
     if (handle->due_ms < now_ms + TIMER_GRAIN_MS) {
         handle->due_ms = now_ms + TIMER_GRAIN_MS;
     }
@@ -276,10 +292,12 @@ static bool is_kept(const void *context, const struct node *node)
 
 static void trim_nodes(struct torc *handle)
 {
-    /* A call that ASK has sent on, or that is asked of one node, holds on to it. */
+    /* A call that ASK has sent on, or that is asked of one node, holds on to it. On a connection
+     * it is one of those for which its node is kept. */
     handle->trim_nodes = false;
     for (const struct call *call = handle->live_first; call != NULL; call = call->live_next) {
-        if (call->asked != NULL || call->target != NULL) {
+        const bool on_connection = call->place == CALL_QUEUED || call->place == CALL_IN_FLIGHT;
+        if (!on_connection && (call->asked != NULL || call->target != NULL)) {
             handle->trim_nodes = true;
             return;
         }

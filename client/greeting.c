@@ -6,10 +6,14 @@
 #include <assert.h>
 #include <stdlib.h>
 
-int greeting_init(struct greeting *greeting, const struct client_options *options, bool replica)
+int greeting_init(struct greeting *greeting, const struct client_options *options,
+                  enum node_use use)
 {
     struct bytes auth[3] = {BYTES_LITERAL("AUTH")};
     const struct bytes readonly[] = {BYTES_LITERAL("READONLY")};
+    const struct bytes client_id[] = {BYTES_LITERAL("CLIENT"), BYTES_LITERAL("ID")};
+    const struct bytes *second = use == NODE_REPLICA ? readonly : client_id;
+    const size_t second_count = use == NODE_REPLICA ? 1 : use == NODE_SUBSCRIBER ? 2 : 0;
     size_t auth_count = 1;
     *greeting = (struct greeting){0};
     if (options->password != NULL) {
@@ -21,8 +25,8 @@ int greeting_init(struct greeting *greeting, const struct client_options *option
         greeting->size += request_size(auth, auth_count);
         greeting->replies_due++;
     }
-    if (replica) {
-        greeting->size += request_size(readonly, 1);
+    if (second_count > 0) {
+        greeting->size += request_size(second, second_count);
         greeting->replies_due++;
     }
     if (greeting->size == 0) {
@@ -37,8 +41,8 @@ int greeting_init(struct greeting *greeting, const struct client_options *option
         request_write(out, auth, auth_count);
         out += request_size(auth, auth_count);
     }
-    if (replica) {
-        request_write(out, readonly, 1);
+    if (second_count > 0) {
+        request_write(out, second, second_count);
     }
     return TORC_OK;
 }
@@ -58,6 +62,9 @@ const char *greeting_reply(struct greeting *greeting, const redisReply *reply)
     greeting->replies_due--;
     const bool of_auth = greeting->authenticates;
     greeting->authenticates = false;
+    if (reply->type == REDIS_REPLY_INTEGER) {
+        greeting->client_id = reply->integer;
+    }
     /* What does not know READONLY has no replicas either. */
     return of_auth && reply->type == REDIS_REPLY_ERROR ? reply->str : NULL;
 }

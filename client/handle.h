@@ -10,6 +10,7 @@
  *        order      calls of one slot that must not overtake each other
  *        names      by which a write that is sent again is executed once
  *        discover   views and the table of commands
+ *        subscription   what lasts: SUBSCRIBE
  *        routing, topology, answer, retry, breaker, refresh, split    pure
  *        node, connection, resolver            sockets
  *
@@ -77,6 +78,7 @@ struct torc {
     struct discover discover;
     struct order order;
     struct names names;
+    struct subscription *subscriptions; /* all that have not ended */
 
     struct call *live_first; /* all that are not completed, oldest first */
     struct call *live_last;

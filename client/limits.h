@@ -29,6 +29,8 @@
 #define REFRESH_NODES_MAX 8     /* asked in one go, besides the seeds; the next begins elsewhere */
 #define CONNECTIONS_PER_NODE_MAX 16
 #define DEDICATED_CONNECTIONS_MAX 64  /* to one node, of commands that may wait at the server */
+#define SUBSCRIPTION_PING_MS 15000     /* a subscription whose node is gone without a word is noticed so */
+#define SUBSCRIPTION_WAITING_MAX ((size_t)64 * 1024 * 1024) /* bytes of messages not taken yet */
 #define OUTSTANDING_MAX_DEFAULT 65536 /* calls; about 20 MB of small ones */
 #define OUTSTANDING_MAX (16 * 1024 * 1024)
 #define OUTSTANDING_SIZE_MAX ((size_t)1024 * 1024 * 1024) /* bytes; two of the largest values */

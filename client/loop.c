@@ -3,7 +3,6 @@
 #include "base/error.h"
 #include "client/engine.h"
 #include "client/last_error.h"
-#include "client/submit.h"
 #include "client/thread.h"
 
 #include <assert.h>
@@ -36,17 +35,16 @@ void loop_offer_role(struct torc *handle)
     }
 }
 
-void loop_deliver(struct torc *handle, struct call *call)
+void loop_deliver(struct torc *handle, struct delivery *delivery)
 {
     struct loop *loop = &handle->loop;
-    call_retain(call);
-    call->delivered_next = NULL;
+    delivery->next = NULL;
     if (loop->delivered_last != NULL) {
-        loop->delivered_last->delivered_next = call;
+        loop->delivered_last->next = delivery;
     } else {
-        loop->delivered_first = call;
+        loop->delivered_first = delivery;
     }
-    loop->delivered_last = call;
+    loop->delivered_last = delivery;
     loop_wake(handle);
 }
 
@@ -64,19 +62,14 @@ void loop_call_back(struct torc *handle)
     loop->delivering = true;
     loop->deliverer = pthread_self();
     while (loop->delivered_first != NULL) {
-        struct call *call = loop->delivered_first;
+        struct delivery *delivery = loop->delivered_first;
         loop->delivered_first = NULL;
         loop->delivered_last = NULL;
         handle_unlock(handle);
-        while (call != NULL) {
-            struct call *next = call->delivered_next;
-            if (call->error != TORC_OK) {
-                submit_fall_back(handle, call);
-            }
-            (void)last_error_of_call(handle, call);
-            call->callback(handle, call->error, call->reply, call->context);
-            call_release(call);
-            call = next;
+        while (delivery != NULL) {
+            struct delivery *next = delivery->next;
+            delivery->run(handle, delivery);
+            delivery = next;
         }
         handle_lock(handle);
     }

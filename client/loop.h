@@ -13,7 +13,7 @@
 
 #include <pthread.h>
 
-struct call;
+struct delivery;
 
 /* Under the handle's lock. */
 struct loop {
@@ -26,9 +26,9 @@ struct loop {
     pthread_t deliverer; /* ... this thread */
     pthread_t thread;
     struct waiter waiter;         /* of the thread */
-    size_t asynchronous;          /* calls with callbacks, not completed */
-    struct call *delivered_first; /* completed, callbacks to be called */
-    struct call *delivered_last;
+    size_t asynchronous;              /* calls with callbacks, not completed, and subscriptions */
+    struct delivery *delivered_first; /* callbacks to be called */
+    struct delivery *delivered_last;
 };
 
 /* Lock held. Starts the thread if it is wanted and there is none. 0 or TORC_ENOMEM. */
@@ -37,8 +37,8 @@ int loop_start(struct torc *handle) TORC_MUST_USE;
 void loop_wake(struct torc *handle);
 /* Lock held. Nobody has the role. */
 void loop_offer_role(struct torc *handle);
-/* Lock held. The call's callback is to be called. */
-void loop_deliver(struct torc *handle, struct call *call);
+/* Lock held. It is to be run, after those that were delivered before. */
+void loop_deliver(struct torc *handle, struct delivery *delivery);
 /* Lock held. True for the thread that is calling callbacks: it sends what they ask when they are
  * done. */
 bool loop_is_calling_back(const struct torc *handle);

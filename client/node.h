@@ -16,7 +16,8 @@ struct connection;
 enum node_use {
     NODE_SHARED,   /* calls of all threads, one behind the other */
     NODE_REPLICA,  /* the same, for reading from it as a replica: they are READONLY */
-    NODE_DEDICATED /* each for one call at a time that may wait at the server */
+    NODE_DEDICATED,  /* each for one call at a time that may wait at the server */
+    NODE_SUBSCRIBER, /* each for one subscription */
 };
 
 struct node {

@@ -5,6 +5,7 @@
 #include "client/clock.h"
 #include "client/dispatch.h"
 #include "client/engine.h"
+#include "client/subscription.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -170,8 +171,14 @@ void settle_reply(struct torc *handle, struct connection *connection, redisReply
         torc_reply_free(reply);
         return;
     }
-    take_off(connection, &connection->flights, call);
     breaker_succeeded(&connection->node->breaker);
+    if (TORC_UNLIKELY(call->subscription != NULL)) {
+        call = subscription_reply(handle, call->subscription, reply);
+        if (call == NULL) {
+            return;
+        }
+    }
+    take_off(connection, &connection->flights, call);
     if (call->completed) {
         torc_reply_free(reply);
         order_returned(handle, call, ORDER_EXECUTED);
@@ -201,6 +208,9 @@ static void settle_lost(struct torc *handle, struct connection *connection, stru
         call->connection = NULL;
         call_let_go(call);
         return;
+    }
+    if (call->subscription != NULL) {
+        subscription_lost(handle, call->subscription, error, connection->error_text);
     }
     (void)snprintf(text, sizeof(text), "%s%s", connection->error_text,
                    of_node && !harmless ? "; it may or may not have been executed" : "");
@@ -288,7 +298,7 @@ static void expire_in_flight(struct torc *handle, struct call *call, uint64_t no
                   : "no answer in time; it may or may not have been executed");
     /* Nor may the server go on waiting for somebody who is gone. */
     if (now_ms >= connection->received_ms + patience_ms ||
-        connection->node->use == NODE_DEDICATED) {
+        connection->node->use == NODE_DEDICATED || connection->node->use == NODE_SUBSCRIBER) {
         connection_fail(connection, TORC_ETIMEOUT, "no answer in time");
     }
     engine_complete(handle, call);

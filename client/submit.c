@@ -288,11 +288,23 @@ void torc_flush(struct torc *handle)
 
 /* ----------------------------------------------------------------------------------- callbacks */
 
+static void call_back(struct torc *handle, struct delivery *delivery)
+{
+    struct call *call = (struct call *)(void *)((char *)delivery - offsetof(struct call, delivery));
+    if (call->error != TORC_OK) {
+        submit_fall_back(handle, call);
+    }
+    (void)last_error_of_call(handle, call);
+    call->callback(handle, call->error, call->reply, call->context);
+    call_release(call);
+}
+
 static int submit_async(struct torc *handle, struct call *call, torc_callback *callback,
                         void *context)
 {
     call->callback = callback;
     call->context = context;
+    call->delivery.run = call_back;
     handle_lock(handle);
     int result = loop_start(handle);
     if (result != TORC_OK) {

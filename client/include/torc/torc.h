@@ -258,6 +258,60 @@ TORC_API int torc_fd(struct torc *handle);
 TORC_API int torc_process(struct torc *handle);
 
 /*
+ * Subscriptions: each has a connection of its own, of which there are 64 to a node, and goes on
+ * until it is ended. When the connection breaks, or its node does not answer, it is made again, at
+ * another node if need be; what is published meanwhile is missed, which TORC_LOST tells. They are
+ * for servers that have SUBSCRIBE; Torc's nodes have it for invalidations only, so far.
+ */
+struct torc_subscription;
+
+enum torc_subscribe_to {
+    TORC_CHANNELS,      /* SUBSCRIBE */
+    TORC_PATTERNS,      /* PSUBSCRIBE: glob patterns of channels */
+    TORC_SHARD_CHANNELS /* SSUBSCRIBE: at the owner of their slot, which is one */
+};
+
+enum torc_event {
+    TORC_MESSAGE,    /* one was published */
+    TORC_SUBSCRIBED, /* the server has confirmed all names: what is published from now on comes */
+    TORC_LOST,       /* the connection is lost: what is published is missed until TORC_SUBSCRIBED */
+    TORC_ENDED       /* the last event: the server refused, or the handle was closed */
+};
+
+/* Borrowed until the callback returns. */
+struct torc_message {
+    enum torc_event event;
+    int error; /* LOST, ENDED: why; torc_error has the text. Else 0 */
+    struct torc_bytes channel;
+    struct torc_bytes pattern; /* by which it came; data NULL: by the channel's name */
+    struct torc_bytes payload;
+};
+
+/* Called as other callbacks are, and may do what they may; it may end the subscription. */
+typedef void torc_on_message(struct torc *handle, const struct torc_message *message,
+                             void *context);
+
+struct torc_subscribe_options {
+    enum torc_subscribe_to to;
+    const struct torc_bytes *names; /* copied */
+    size_t count;                   /* 1 at least */
+    torc_on_message *on_message;    /* required */
+    void *context;
+};
+
+/* Waits until the server has confirmed it, timeout_ms of the handle at most; TORC_SUBSCRIBED is the
+ * first event. 0: *out is the caller's, to be ended before the handle is closed. The errors of
+ * torc_command; TORC_EREPLY: the server refused; TORC_EINVAL also: shard channels of several slots.
+ * While there are subscriptions, the thread that calls callbacks reads for all. Messages that come
+ * faster than they are taken wait, 64 MiB of them; beyond that the connection is given up:
+ * TORC_LOST with TORC_EOVERLOAD. */
+TORC_API int torc_subscribe(struct torc *handle, const struct torc_subscribe_options *options,
+                            struct torc_subscription **out);
+/* Ends and frees it. When this returns, its callback does not run and is not called any more;
+ * called by that callback itself, it is not called again. NULL is allowed. */
+TORC_API void torc_unsubscribe(struct torc_subscription *subscription);
+
+/*
  * Pipelines: append commands, execute, look at the replies, reset, append again.
  *
  * All commands for one owner travel together, and all owners work at the same time. Commands on
