@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 
 struct connection;
+struct near_source;
 struct node;
 struct subscription;
 struct waiter;
@@ -81,6 +82,9 @@ struct call {
     torc_callback *callback;
     void *context;
     enum torc_read_from read_from;
+    bool near_wanted; /* its reply may be kept in the near cache ... */
+    struct near_source *near_source; /* ... if it came from a node that vouches for it */
+    uint32_t near_generation;
     bool repeatable; /* the caller says that executing it twice does no harm */
     bool joins;      /* asks for nothing but to know the cluster */
     bool lasts;      /* it is that of a subscription */

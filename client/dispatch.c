@@ -28,6 +28,7 @@ int dispatch_adopt(struct torc *handle, struct topology *topology)
     handle->replicas = replicas;
     handle->trim_nodes = true;
     routing_adopt(&handle->routing, topology);
+    near_owners_changed(handle);
     return TORC_OK;
 }
 
@@ -116,6 +117,10 @@ static struct node *find_node(struct torc *handle, struct call *call, int *error
         return call->target;
     }
     struct node *node = shared_node(handle, call, error);
+    if (TORC_UNLIKELY(call->near_wanted) && node != NULL && !call->asking) {
+        struct node *tracked = near_route(handle, call, node);
+        return tracked != NULL ? tracked : node;
+    }
     if (TORC_UNLIKELY(call->route.blocking || call->subscription != NULL) && node != NULL) {
         node = nodes_get_for(&handle->nodes, &node->endpoint,
                              call->subscription != NULL ? NODE_SUBSCRIBER : NODE_DEDICATED,
@@ -222,6 +227,7 @@ void dispatch(struct torc *handle, struct call *call)
     assert(call->place == CALL_NOWHERE);
     call->asking = false;
     call->skip = false;
+    call->near_source = NULL;
     if (call->target == NULL && handle->routing.topology == NULL) {
         call->place = CALL_UNROUTED;
         call_list_append(&handle->unrouted, call);

@@ -88,6 +88,10 @@ void engine_complete(struct torc *handle, struct call *call)
     assert(!call->completed);
     call->completed = true;
     names_settle(handle, call);
+    if (TORC_UNLIKELY(handle->near != NULL) && !call->route.readonly && call->target == NULL &&
+        call->size > 0) {
+        near_written(handle, call);
+    }
     if (call->live_previous != NULL) {
         call->live_previous->live_next = call->live_next;
     } else {
@@ -270,6 +274,7 @@ static void run_timers(struct torc *handle)
     advance_connections(handle);
     discover_run(handle, now_ms);
     subscriptions_run(handle, now_ms);
+    near_run(handle, now_ms);
     if (handle->due_ms < now_ms + TIMER_GRAIN_MS) {
         handle->due_ms = now_ms + TIMER_GRAIN_MS;
     }
@@ -286,6 +291,9 @@ static bool is_kept(const void *context, const struct node *node)
             connection->flushing || connection->receiving || connection->failed) {
             return true;
         }
+    }
+    if (node->use == NODE_TRACKED && node->connections[0]->state != CONNECTION_CLOSED) {
+        return true;
     }
     return topology_knows(handle->routing.topology, &node->endpoint);
 }

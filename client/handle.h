@@ -11,6 +11,7 @@
  *        names      by which a write that is sent again is executed once
  *        discover   views and the table of commands
  *        subscription   what lasts: SUBSCRIBE
+ *        near       values that are kept here, and being told of their changes
  *        routing, topology, answer, retry, breaker, refresh, split    pure
  *        node, connection, resolver            sockets
  *
@@ -27,6 +28,7 @@
 #include "client/load.h"
 #include "client/loop.h"
 #include "client/names.h"
+#include "client/near.h"
 #include "client/node.h"
 #include "client/options.h"
 #include "client/order.h"
@@ -61,6 +63,7 @@ struct torc {
 
     _Atomic(uint32_t) wake_count; /* a futex, on which threads sleep */
     struct loads loads;           /* has a lock of its own */
+    struct near *near;            /* NULL = none; most of it is under the lock */
 
     pthread_mutex_t lock;
     /* under the lock */

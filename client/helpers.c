@@ -5,6 +5,7 @@
 #include "client/command_line.h"
 #include "client/helper.h"
 #include "client/last_error.h"
+#include "client/near.h"
 #include "client/split.h"
 #include "client/submit.h"
 
@@ -23,9 +24,8 @@ int torc_get(struct torc *handle, struct torc_bytes key, struct torc_value *valu
     if (result != TORC_OK) {
         return result;
     }
-    const struct bytes argv[] = {BYTES_LITERAL("GET"), helper_bytes(key)};
-    result = submit_bytes(handle, argv, 2, &reply);
-    if (result != TORC_OK) {
+    result = near_get(handle, helper_bytes(key), value, &reply);
+    if (reply == NULL) {
         return result;
     }
     if (reply->type == REDIS_REPLY_STRING) {

@@ -2,7 +2,9 @@
 
 #include "base/error.h"
 #include "client/command_line.h"
+#include "client/helper.h"
 #include "client/last_error.h"
+#include "client/near.h"
 #include "client/submit.h"
 
 #include <assert.h>
@@ -176,31 +178,34 @@ static int load_once(struct torc *handle, struct torc_bytes key,
     return result;
 }
 
-/* What the cache says: its error; 0 with *reply, and with *left_ms, which is negative when the key
- * has no end or that was not asked for. */
+/* What the cache, which may be near, says: its error; 0 with *reply, and with *left_ms, which is
+ * negative when the key has no end or that was not asked for; or with *value and no reply. */
 static int look_up(struct torc *handle, struct torc_bytes key, bool with_ttl, redisReply **reply,
-                   long long *left_ms)
+                   struct torc_value *value, long long *left_ms)
 {
+    *left_ms = -1;
+    if (!with_ttl) {
+        const int result = near_get(handle, (struct bytes){key.data, key.size}, value, reply);
+        return result == TORC_ENOTFOUND ? TORC_OK : result;
+    }
     const struct bytes get[] = {BYTES_LITERAL("GET"), {key.data, key.size}};
     const struct bytes ttl[] = {BYTES_LITERAL("PTTL"), {key.data, key.size}};
     struct call *calls[2] = {NULL, NULL};
-    const size_t count = with_ttl ? 2 : 1;
-    *left_ms = -1;
     int result = command_line_bytes(handle, &calls[0], get, 2);
-    if (result == TORC_OK && with_ttl) {
+    if (result == TORC_OK) {
         result = command_line_bytes(handle, &calls[1], ttl, 2);
     }
     if (result == TORC_OK) {
-        result = submit_all_and_wait(handle, calls, count);
+        result = submit_all_and_wait(handle, calls, 2);
     }
     if (result == TORC_OK) {
         *reply = calls[0]->reply;
         calls[0]->reply = NULL;
-        if (with_ttl && calls[1]->reply->type == REDIS_REPLY_INTEGER) {
+        if (calls[1]->reply->type == REDIS_REPLY_INTEGER) {
             *left_ms = calls[1]->reply->integer;
         }
     }
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < 2; i++) {
         if (calls[i] != NULL) {
             call_release(calls[i]);
         }
@@ -222,19 +227,20 @@ static bool is_early(struct torc *handle, uint64_t early_ms, long long left_ms)
     return -log(draw) * (double)early_ms >= (double)left_ms;
 }
 
-/* The value of a reply to GET, moved out of it. TORC_ENOTFOUND: it is remembered that there is
- * none; TORC_EAGAIN: nothing is known. */
+/* What the value, or that of a reply to GET, which is moved out of it, says. TORC_ENOTFOUND: it is
+ * remembered that there is none; TORC_EAGAIN: nothing is known. */
 static int read_cached(redisReply *reply, struct torc_value *value)
 {
-    if (reply->type != REDIS_REPLY_STRING) {
+    if (reply != NULL && reply->type == REDIS_REPLY_STRING) {
+        helper_take(value, reply);
+    }
+    if (value->data == NULL) {
         return TORC_EAGAIN;
     }
-    if (reply->len == ABSENT_SIZE && memcmp(reply->str, absent_marker, ABSENT_SIZE) == 0) {
+    if (value->size == ABSENT_SIZE && memcmp(value->data, absent_marker, ABSENT_SIZE) == 0) {
+        torc_value_free(value);
         return TORC_ENOTFOUND;
     }
-    value->data = reply->str;
-    value->size = reply->len;
-    reply->str = NULL;
     return TORC_OK;
 }
 
@@ -255,7 +261,7 @@ int torc_get_or_load(struct torc *handle, struct torc_bytes key,
         return last_error_set(handle, TORC_EINVAL, "an argument is NULL");
     }
     /* A cache that cannot be asked is no reason not to load. */
-    int result = look_up(handle, key, options->early_ms > 0, &reply, &left_ms);
+    int result = look_up(handle, key, options->early_ms > 0, &reply, &cached, &left_ms);
     if (result == TORC_EINVAL || result == TORC_ETOOBIG) {
         return result;
     }

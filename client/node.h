@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 struct connection;
+struct near_node;
 
 /* What the connections of a node are for; one endpoint may have a node for each use. */
 enum node_use {
@@ -18,6 +19,7 @@ enum node_use {
     NODE_REPLICA,  /* the same, for reading from it as a replica: they are READONLY */
     NODE_DEDICATED,  /* each for one call at a time that may wait at the server */
     NODE_SUBSCRIBER, /* each for one subscription */
+    NODE_TRACKED     /* as shared, for what is kept near: the node tells of its changes */
 };
 
 struct node {
@@ -26,7 +28,8 @@ struct node {
     struct breaker breaker;
     struct connection **connections; /* owned; of options.connections_per_node */
     size_t connection_count;
-    size_t outstanding; /* calls that are on its connections */
+    size_t outstanding;     /* calls that are on its connections */
+    struct near_node *near; /* of its endpoint, once that was looked for; borrowed */
 };
 
 struct nodes {

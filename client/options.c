@@ -33,6 +33,8 @@ static int read_numbers(struct client_options *out, const struct torc_options *o
          BREAKER_FAILURES_DEFAULT, &out->breaker_failures},
         {"breaker_open_ms", options->breaker_open_ms, TIMEOUT_MS_MAX, BREAKER_OPEN_MS_DEFAULT,
          &out->breaker_open_ms},
+        {"near_stale_ms", options->near_stale_ms, TIMEOUT_MS_MAX, NEAR_STALE_MS_DEFAULT,
+         &out->near_stale_ms},
     };
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
         const struct number *number = &numbers[i];
@@ -43,6 +45,17 @@ static int read_numbers(struct client_options *out, const struct torc_options *o
         }
         *number->out = number->value == 0 ? number->default_value : (unsigned)number->value;
     }
+    if (out->near_stale_ms < NEAR_STALE_MS_MIN) {
+        (void)snprintf(error, ERROR_TEXT_SIZE, "near_stale_ms: %u is not accepted; accepted: 0, or %d"
+                       " to %d", out->near_stale_ms, NEAR_STALE_MS_MIN, TIMEOUT_MS_MAX);
+        return TORC_EINVAL;
+    }
+    if (options->near_bytes > 0 && options->near_bytes < NEAR_BYTES_MIN) {
+        (void)snprintf(error, ERROR_TEXT_SIZE, "near_bytes: %zu is not accepted; accepted: 0, or %u"
+                       " at least", options->near_bytes, NEAR_BYTES_MIN);
+        return TORC_EINVAL;
+    }
+    out->near_bytes = options->near_bytes;
     out->outstanding_max = outstanding_max;
     out->fail_fast = options->fail_fast != 0;
     out->unnamed_writes = options->unnamed_writes != 0;

@@ -25,6 +25,8 @@ struct client_options {
     char *password; /* owned; NULL = none is said */
     enum torc_read_from read_from;
     char zone[ZONE_SIZE_MAX + 1];
+    size_t near_bytes; /* 0 = no near cache */
+    unsigned near_stale_ms;
     bool has_zone;           /* it was said */
     torc_fallback *fallback; /* NULL = none */
     void *fallback_context;

@@ -67,6 +67,7 @@ static void redirect(struct torc *handle, struct call *call, const struct answer
     /* Without memory the slot goes on being sought where it was, which MOVED will mend. */
     if (order_guard(handle, connection, answer->slot)) {
         routing_moved(&handle->routing, answer->slot, &answer->owner);
+        near_owners_changed(handle);
     }
 }
 
@@ -233,6 +234,9 @@ void settle_failed(struct torc *handle, struct connection *connection)
     const int error = connection->error;
     const uint64_t sent = connection->sent;
     connection_close(connection);
+    if (node->use == NODE_TRACKED) {
+        near_lost(handle, node);
+    }
     if (error != TORC_OK && is_failure_of_node(error)) {
         breaker_failed(&node->breaker, clock_now_ms(), handle->options.breaker_failures,
                        handle->options.breaker_open_ms, &handle->prng);

@@ -269,7 +269,7 @@ int torc_subscribe(struct torc *handle, const struct torc_subscribe_options *opt
 {
     static const struct bytes verbs[] = {BYTES_LITERAL("SUBSCRIBE"), BYTES_LITERAL("PSUBSCRIBE"),
                                          BYTES_LITERAL("SSUBSCRIBE")};
-    uint16_t slot;
+    uint16_t slot = REQUEST_NO_SLOT;
     struct arguments argv = {0};
     if (out != NULL) {
         *out = NULL;

@@ -96,6 +96,12 @@ int torc_connect(const struct torc_options *options, struct torc **out)
     if (names_init(&handle->names) != TORC_OK) {
         return last_error_set(handle, TORC_EIO, "there are no random bytes for the handle: %m");
     }
+    if (handle->options.near_bytes > 0) {
+        handle->near = near_create(&handle->options);
+        if (handle->near == NULL) {
+            return last_error_plain(handle, TORC_ENOMEM);
+        }
+    }
     handle->options_valid = true;
     return join(handle);
 }
@@ -113,6 +119,7 @@ void torc_close(struct torc *handle)
     order_deinit(&handle->order);
     discover_deinit(&handle->discover);
     nodes_deinit(&handle->nodes);
+    near_destroy(handle->near);
     routing_deinit(&handle->routing);
     free(handle->direct);
     free(handle->any);

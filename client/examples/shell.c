@@ -3,11 +3,13 @@
  *
  *     GET key               any command
  *     .get K                the helpers: .get K, .set K V, .del K..., .mget K..., .mset K V...
+ *     .load K V             get or load, where V is what is loaded
  *     .begin  .execute      what is between them is one pipeline
  *     .read P               who answers single commands that read, by the number in torc_read_from
  *     .timeout MS           for single commands
+ *     .near                 what the near cache has done: hits, misses, invalidations, nodes
  *
- *     shell [SEEDS [TIMEOUT_MS [PASSWORD [ZONE]]]]      no password: -
+ *     shell [SEEDS [TIMEOUT_MS [PASSWORD [ZONE [NEAR_BYTES [NEAR_STALE_MS]]]]]]   no password: -
  *
  * Each answer is one line; errors of the library begin with "!" and their code.
  */
@@ -66,6 +68,23 @@ static int run_mget(struct torc *torc, const struct torc_bytes *keys, size_t cou
     return error;
 }
 
+static int load(struct torc *torc, struct torc_bytes key, struct torc_value *value, void *context)
+{
+    (void)torc;
+    (void)key;
+    return torc_value_set(value, *(struct torc_bytes *)context);
+}
+
+static int get_or_load(struct torc *torc, struct torc_bytes key, struct torc_bytes loaded)
+{
+    const struct torc_load_options options = {.load = load, .context = &loaded};
+    struct torc_value value;
+    int error = torc_get_or_load(torc, key, &options, &value);
+    printf("%s", error == 0 ? value.data : "");
+    torc_value_free(&value);
+    return error;
+}
+
 static void run_helper(struct torc *torc, int count, const char **words)
 {
     struct torc_bytes bytes[WORDS_MAX];
@@ -77,12 +96,19 @@ static void run_helper(struct torc *torc, int count, const char **words)
             pairs[i / 2] = (struct torc_pair){bytes[i - 1], bytes[i]};
         }
     }
+    struct torc_near_stats near;
     int error = TORC_EINVAL;
-    if (strcmp(words[0], ".get") == 0 && given == 1) {
+    if (strcmp(words[0], ".near") == 0) {
+        error = torc_near_stats(torc, &near);
+        printf("%llu %llu %llu %u", (unsigned long long)near.hits, (unsigned long long)near.misses,
+               (unsigned long long)near.invalidations, near.nodes);
+    } else if (strcmp(words[0], ".get") == 0 && given == 1) {
         struct torc_value value;
         error = torc_get(torc, bytes[0], &value);
         printf("%s", error == 0 ? value.data : "");
         torc_value_free(&value);
+    } else if (strcmp(words[0], ".load") == 0 && given == 2) {
+        error = get_or_load(torc, bytes[0], bytes[1]);
     } else if (strcmp(words[0], ".set") == 0 && given == 2) {
         error = torc_set(torc, bytes[0], bytes[1], NULL);
     } else if (strcmp(words[0], ".mset") == 0 && given % 2 == 0) {
@@ -155,7 +181,9 @@ int main(int argc, char **argv)
 {
     struct torc_options options = {.seeds = argc > 1 ? argv[1] : "127.0.0.1:7001",
                                    .timeout_ms = argc > 2 ? atoi(argv[2]) : 0,
-                                   .zone = argc > 4 ? argv[4] : NULL};
+                                   .zone = argc > 4 && argv[4][0] != '\0' ? argv[4] : NULL,
+                                   .near_bytes = argc > 5 ? strtoul(argv[5], NULL, 10) : 0,
+                                   .near_stale_ms = argc > 6 ? atoi(argv[6]) : 0};
     struct torc *torc;
     struct torc_pipeline *pipeline = NULL;
     char *line = NULL;

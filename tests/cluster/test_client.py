@@ -21,10 +21,10 @@ EINVAL, ETIMEOUT, ECLOSED, ECONNECT, ERESOLVE, EPROTOCOL, EREPLY = -2, -9, -10, 
 class Shell:
     """The interactive example. A line in, a line out."""
 
-    def __init__(self, seeds, timeout_ms=5000, connected=True, password="-", zone=""):
+    def __init__(self, seeds, timeout_ms=5000, connected=True, password="-", zone="", near=()):
         self.timeout_ms = int(timeout_ms * PATIENCE)
         self.process = subprocess.Popen(
-            [EXAMPLES / "shell", seeds, str(self.timeout_ms), password, zone], stdin=subprocess.PIPE,
+            [EXAMPLES / "shell", seeds, str(self.timeout_ms), password, zone, *map(str, near)], stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace", bufsize=1)
         self.connect_error = None if connected else self.read()
 

@@ -116,6 +116,11 @@ struct torc_options {
     const char *password; /* NULL: no AUTH. Copied. If it is refused: TORC_EREPLY */
     enum torc_read_from read_from;
     const char *zone; /* of this program, for TORC_READ_NEAREST; as torc-node --zone. Copied */
+    size_t near_bytes; /* of a near cache, at least 65536; 0 = none. What torc_get and
+                          torc_get_or_load read is kept in this process until the server says that
+                          it has changed. docs/client.md */
+    int near_stale_ms; /* how long the near cache may go on serving a value that has changed, when
+                          the server cannot say so; default 2000, at least 100 */
     torc_fallback *fallback; /* may be NULL */
     void *fallback_context;  /* borrowed until torc_close */
 };
@@ -351,6 +356,17 @@ TORC_API void torc_pipeline_reset(struct torc_pipeline *pipeline);
 /* 0: *value is the caller's. TORC_ENOTFOUND: there is no such key; value->data is NULL then, and so
  * after every other error. */
 TORC_API int torc_get(struct torc *handle, struct torc_bytes key, struct torc_value *value);
+/* What the near cache does. All zero if there is none. */
+struct torc_near_stats {
+    uint64_t hits;          /* lookups that were answered here */
+    uint64_t misses;        /* those that were not */
+    uint64_t invalidations; /* messages of servers that something has changed */
+    size_t entries;         /* now, void ones included */
+    size_t bytes;           /* of them */
+    unsigned nodes;         /* that track what is read now; 0: nothing can be kept */
+};
+/* 0 or TORC_EINVAL. */
+TORC_API int torc_near_stats(struct torc *handle, struct torc_near_stats *stats);
 /* `options` may be NULL. TORC_EEXIST: only_if_absent, and the key exists. TORC_ENOTFOUND:
  * only_if_present, and it does not. */
 TORC_API int torc_set(struct torc *handle, struct torc_bytes key, struct torc_bytes value,

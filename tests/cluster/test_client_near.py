@@ -1,0 +1,179 @@
+"""The near cache of libtorc: what it serves is what the servers have, or was a moment ago, whatever happens to
+its connections."""
+
+import random
+import signal
+import threading
+import time
+
+import redis
+
+from test_client import ETIMEOUT, Shell, error_code
+from test_client_shared import redis_cluster, redis_servers
+from torc_cluster import PATIENCE, key_for, wait_until
+
+NEAR = (1_000_000, 2000)
+
+
+class Near(Shell):
+    """A shell with a near cache."""
+
+    def __init__(self, seed, near=NEAR, **options):
+        super().__init__(seed, near=near, **options)
+
+    def stats(self):
+        return dict(zip(("hits", "misses", "invalidations", "nodes"), map(int, self.ask(".near").split())))
+
+    def get(self, key):
+        return self.ask(f".get {key}")
+
+    def is_hit(self, key):
+        before = self.stats()["hits"]
+        self.get(key)
+        return self.stats()["hits"] == before + 1
+
+    def wait_for_hits(self, *keys):
+        """Until each of them is served from near. The first reading of all makes a node track."""
+        for key in keys:
+            wait_until(lambda key=key: self.is_hit(key), 10, f"{key} is kept")
+
+
+def missing(reply):
+    return error_code(reply) == -6
+
+
+def test_what_is_read_is_kept_until_it_changes(tmp_path):
+    with redis_servers(1, tmp_path) as (ports, _), Near(f"127.0.0.1:{ports[0]}") as near:
+        other = redis.Redis(port=ports[0], decode_responses=True)
+        other.mset({"k": "1", "untouched": "u", "gone": "g", "brief": "b"})
+        near.wait_for_hits("k", "untouched", "gone", "brief", "absent")
+        assert near.get("k") == "1" and missing(near.get("absent"))
+        assert near.stats()["nodes"] == 1
+
+        other.set("k", "2")
+        other.set("absent", "here")
+        other.delete("gone")
+        other.pexpire("brief", 1)
+        wait_until(lambda: near.get("k") == "2", what="a change arrives")
+        wait_until(lambda: near.get("absent") == "here", what="a new key does")
+        wait_until(lambda: missing(near.get("gone")), what="a deletion does")
+        wait_until(lambda: missing(near.get("brief")), what="an expiry does")
+        assert near.is_hit("untouched")
+
+        near.wait_for_hits("k")
+        other.flushall()
+        wait_until(lambda: missing(near.get("k")), what="so does FLUSHALL")
+
+        # An error is no value.
+        other.rpush("list", "x")
+        assert error_code(near.get("list")) == error_code(near.get("list")) == -16
+        assert not near.is_hit("list")
+
+
+def test_what_is_written_with_the_handle_is_read_at_once(tmp_path):
+    with redis_servers(1, tmp_path) as (ports, _), Near(f"127.0.0.1:{ports[0]}") as near:
+        near.wait_for_hits("k", "l")
+        for i in range(100):
+            near.ask(f".set k {i}")
+            assert near.get("k") == str(i)
+            assert near.ask(f"APPEND k x{i}") == f"({len(str(i)) * 2 + 1})"
+            assert near.get("k") == f"{i}x{i}"
+            assert near.pipeline(f"MSET k {i} l {i}")[2] == ["OK"]
+            assert [near.get("k"), near.get("l")] == [str(i)] * 2
+            near.ask("EVAL return(redis.call('del',KEYS[1])) 1 k")
+            assert missing(near.get("k"))
+        near.ask(".set k v")
+        near.wait_for_hits("k")
+        near.ask("FLUSHDB")
+        assert missing(near.get("k"))
+
+
+def test_get_or_load_is_kept_too(tmp_path):
+    with redis_servers(1, tmp_path) as (ports, _), Near(f"127.0.0.1:{ports[0]}") as near:
+        other = redis.Redis(port=ports[0])
+        near.wait_for_hits("warm")
+        assert near.ask(".load k loaded") == "loaded"
+        assert near.ask(".load k other") == "loaded"
+        before = near.stats()["hits"]
+        assert [near.ask(".load k other") for _ in range(5)] == ["loaded"] * 5
+        assert near.stats()["hits"] == before + 5
+        other.delete("k")
+        wait_until(lambda: near.ask(".load k again") == "again", what="the loader is asked again")
+
+
+def test_a_lost_connection_voids_what_was_read(tmp_path):
+    with redis_servers(1, tmp_path) as (ports, _), Near(f"127.0.0.1:{ports[0]}") as near:
+        other = redis.Redis(port=ports[0], decode_responses=True)
+        for number, kind in enumerate(("pubsub", "normal")):
+            other.set("k", number)
+            near.wait_for_hits("k")
+            assert near.get("k") == str(number)
+            # The change comes after the connection that would tell of it, or was to be told of, is gone.
+            other.client_kill_filter(_type=kind, skipme=True)
+            other.set("k", f"changed {number}")
+            wait_until(lambda number=number: near.get("k") == f"changed {number}", 2 * PATIENCE,
+                       f"the change arrives without the {kind} connection")
+
+
+def test_a_silent_server_is_believed_for_a_while_only(tmp_path):
+    stale = 0.4
+    with redis_servers(1, tmp_path) as (ports, processes), \
+            Near(f"127.0.0.1:{ports[0]}", near=(1_000_000, int(stale * 1000)), timeout_ms=500) as near:
+        redis.Redis(port=ports[0]).set("k", "v")
+        near.wait_for_hits("k")
+        # It goes on being good for as long as the server is heard, without being read again.
+        misses = near.stats()["misses"]
+        until = time.monotonic() + 3 * stale
+        while time.monotonic() < until:
+            near.get("k")
+            time.sleep(0.02)
+        assert near.stats()["misses"] <= misses + (1 if PATIENCE == 1 else 10)
+        processes[0].send_signal(signal.SIGSTOP)
+        stopped = time.monotonic()
+        while time.monotonic() < stopped + stale:
+            time.sleep(0.05)
+        assert error_code(near.get("k")) == ETIMEOUT
+        processes[0].send_signal(signal.SIGCONT)
+        near.wait_for_hits("k")
+
+
+def test_a_server_that_does_not_track_is_read_as_ever(tmp_path):
+    with redis_servers(1, tmp_path, "--rename-command", "CLIENT", "") as (ports, _), \
+            Near(f"127.0.0.1:{ports[0]}") as near:
+        near.ask(".set k v")
+        assert [near.get("k") for _ in range(20)] == ["v"] * 20
+        assert near.stats() == {"hits": 0, "misses": 20, "invalidations": 0, "nodes": 0}
+
+
+def test_values_never_go_back(tmp_path):
+    """Counters go up while they are read from near, and while connections are lost."""
+    with redis_cluster(tmp_path) as (ports, admins), Near(f"127.0.0.1:{ports[0]}") as near:
+        keys = [key_for(lambda slot, part=part: slot // 4096 == part) for part in range(4)]
+        seen = dict.fromkeys(keys, 0)
+        stop = threading.Event()
+        written = dict.fromkeys(keys, 0)
+
+        def write():
+            cluster = redis.RedisCluster(host="127.0.0.1", port=ports[0])
+            draw = random.Random(7)
+            while not stop.wait(0.002):
+                key = draw.choice(keys)
+                written[key] = cluster.incr(key)
+            cluster.close()
+
+        writer = threading.Thread(target=write)
+        writer.start()
+        wait_until(lambda: [near.get(key) for key in keys] and near.stats()["nodes"] == 3, 10, "all track")
+        for turn in range(600):
+            for key in keys:
+                value = near.get(key)
+                value = 0 if missing(value) else int(value)
+                assert value >= seen[key], f"{key} went back from {seen[key]} to {value}"
+                seen[key] = value
+            if turn % 150 == 75:
+                admins[turn % 3].client_kill_filter(_type=("pubsub", "normal")[turn // 150 % 2], skipme=True)
+        stop.set()
+        writer.join()
+        wait_until(lambda: [near.get(key) for key in keys] == [str(written[key]) for key in keys], 2 * PATIENCE,
+                   "all changes have arrived")
+        assert near.stats()["hits"] > 100
