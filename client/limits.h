@@ -37,7 +37,7 @@
 #define NEAR_REFUSED_MS 30000 /* ... and after it refused */
 #define NEAR_NODES_MAX 1024   /* that were ever asked to track */
 #define SUBSCRIPTION_PING_MS 15000     /* a subscription whose node is gone without a word is noticed so */
-#define SUBSCRIPTION_WAITING_MAX ((size_t)64 * 1024 * 1024) /* bytes of messages not taken yet */
+#define SUBSCRIPTION_WAITING_MAX ((size_t)32 * 1024 * 1024) /* bytes of messages not taken yet */
 #define OUTSTANDING_MAX_DEFAULT 65536 /* calls; about 20 MB of small ones */
 #define OUTSTANDING_MAX (16 * 1024 * 1024)
 #define OUTSTANDING_SIZE_MAX ((size_t)1024 * 1024 * 1024) /* bytes; two of the largest values */

@@ -218,7 +218,10 @@ static void settle_lost(struct torc *handle, struct connection *connection, stru
     call_note(call, error, &connection->node->endpoint, text);
     call->redirected = false;
     call->doubtful = call->doubtful || !unsent;
-    if (of_node && harmless && call->target == NULL) {
+    /* What was open once goes on after anything but a refusal. */
+    const bool goes_on = of_node || (call->subscription != NULL && error != TORC_EREPLY &&
+                                     subscription_was_open(call->subscription));
+    if (goes_on && harmless && call->target == NULL) {
         again(handle, call);
     } else {
         end(handle, call, unsent ? ORDER_NOT_EXECUTED : ORDER_PERHAPS);

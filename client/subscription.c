@@ -98,6 +98,7 @@ int subscription_begin(struct torc *handle, struct subscription *subscription,
     subscription->call = call;
     subscription->names = argc - 1;
     subscription->confirmed = 0;
+    subscription->was_open = false;
     subscription->previous = NULL;
     subscription->next = handle->subscriptions;
     if (subscription->next != NULL) {
@@ -166,6 +167,7 @@ static void confirmed(struct torc *handle, struct subscription *subscription)
     struct subscription_news news = {.event = SUBSCRIPTION_OPENED};
     subscription->confirmed++;
     if (subscription->confirmed == subscription->names) {
+        subscription->was_open = true;
         subscription->call->attempt_deadline_ms = UINT64_MAX;
         subscription->call->retry = (struct retry){0};
         subscription->ping_due_ms = clock_now_ms() + SUBSCRIPTION_PING_MS;

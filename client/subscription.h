@@ -39,6 +39,7 @@ struct subscription {
     struct call *call; /* one reference; NULL: it has ended */
     size_t names;      /* to be confirmed */
     size_t confirmed;  /* by the server, on this connection */
+    bool was_open;     /* once at least */
     uint64_t ping_due_ms;
     subscription_take *take;
     struct subscription *next, *previous; /* among the handle's */
@@ -55,6 +56,11 @@ int subscription_begin(struct torc *handle, struct subscription *subscription,
 void subscription_cancel(struct torc *handle, struct subscription *subscription);
 /* True while every message reaches it. */
 bool subscription_is_open(const struct subscription *subscription);
+/* True if it ever was. */
+static inline bool subscription_was_open(const struct subscription *subscription)
+{
+    return subscription->was_open;
+}
 /* Its connection; only while it is open. */
 struct connection *subscription_line(const struct subscription *subscription);
 /* Asks the server, over its connection, whether it lives; `finish`, which may be NULL, is told. If

@@ -81,6 +81,10 @@ int torc_connect(const struct torc_options *options, struct torc **out)
     retry_budget_init(&handle->budget, clock_now_ms());
     last_error_begin(handle);
     int result = client_options_read(&handle->options, options, text);
+    if (result == TORC_OK && handle->options.near_bytes > 0) {
+        handle->near = near_create(&handle->options);
+        result = handle->near == NULL ? TORC_ENOMEM : TORC_OK;
+    }
     if (result == TORC_ENOMEM) {
         torc_close(handle);
         *out = NULL;
@@ -95,12 +99,6 @@ int torc_connect(const struct torc_options *options, struct torc **out)
     }
     if (names_init(&handle->names) != TORC_OK) {
         return last_error_set(handle, TORC_EIO, "there are no random bytes for the handle: %m");
-    }
-    if (handle->options.near_bytes > 0) {
-        handle->near = near_create(&handle->options);
-        if (handle->near == NULL) {
-            return last_error_plain(handle, TORC_ENOMEM);
-        }
     }
     handle->options_valid = true;
     return join(handle);

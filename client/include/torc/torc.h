@@ -280,7 +280,7 @@ enum torc_event {
     TORC_MESSAGE,    /* one was published */
     TORC_SUBSCRIBED, /* the server has confirmed all names: what is published from now on comes */
     TORC_LOST,       /* the connection is lost: what is published is missed until TORC_SUBSCRIBED */
-    TORC_ENDED       /* the last event: the server refused, or the handle was closed */
+    TORC_ENDED       /* the last event: the server refuses it now */
 };
 
 /* Borrowed until the callback returns. */
@@ -308,7 +308,7 @@ struct torc_subscribe_options {
  * first event. 0: *out is the caller's, to be ended before the handle is closed. The errors of
  * torc_command; TORC_EREPLY: the server refused; TORC_EINVAL also: shard channels of several slots.
  * While there are subscriptions, the thread that calls callbacks reads for all. Messages that come
- * faster than they are taken wait, 64 MiB of them; beyond that the connection is given up:
+ * faster than they are taken wait, 32 MiB of them; beyond that the connection is given up:
  * TORC_LOST with TORC_EOVERLOAD. */
 TORC_API int torc_subscribe(struct torc *handle, const struct torc_subscribe_options *options,
                             struct torc_subscription **out);

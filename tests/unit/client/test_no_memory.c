@@ -11,6 +11,7 @@
 
 #include <check.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -94,6 +95,13 @@ static const char *answer(const char *text, size_t *size)
         {"*2\r\n$4\r\nMGET\r\n$1\r\nb\r\n", "*1\r\n$-1\r\n"},
         {"*3\r\n$4\r\nMSET\r\n$1\r\na\r\n$1\r\nb\r\n", "+OK\r\n"},
         {"*1\r\n$9\r\nTORC.VIEW\r\n", ""},
+        {"*2\r\n$6\r\nCLIENT\r\n$2\r\nID\r\n", ":7\r\n"},
+        {"*2\r\n$9\r\nSUBSCRIBE\r\n$1\r\na\r\n",
+         "*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nm\r\n"},
+        {"*2\r\n$9\r\nSUBSCRIBE\r\n$20\r\n__redis__:invalidate\r\n",
+         "*3\r\n$9\r\nsubscribe\r\n$20\r\n__redis__:invalidate\r\n:1\r\n"},
+        {"*5\r\n$6\r\nCLIENT\r\n$8\r\nTRACKING\r\n$2\r\nON\r\n$8\r\nREDIRECT\r\n$1\r\n7\r\n",
+         "+OK\r\n"},
     };
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
         *size = strlen(known[i].request);
@@ -137,6 +145,8 @@ static void *accept_all(void *context)
     struct peer *peer = context;
     for (int fd; (fd = accept(peer->listener, NULL, NULL)) >= 0;) {
         pthread_t thread;
+        const int on = 1;
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
         void **arguments = malloc(2 * sizeof(void *));
         arguments[0] = peer;
         arguments[1] = (void *)(intptr_t)fd;
@@ -216,10 +226,42 @@ static int use_asynchronously(struct torc *torc)
     return error;
 }
 
+static void note_message(struct torc *torc, const struct torc_message *message, void *context)
+{
+    (void)torc;
+    *(bool *)context = message->event == TORC_MESSAGE;
+}
+
+/* A subscription, until something has come, or cannot; and a value that is kept near. */
+static int use_what_lasts(struct torc *torc)
+{
+    bool came = false;
+    struct torc_subscription *subscription;
+    struct torc_near_stats stats = {0};
+    const struct torc_bytes name = torc_text("a");
+    const struct torc_subscribe_options options = {
+        .names = &name, .count = 1, .on_message = note_message, .context = &came};
+    struct pollfd poll_fd = {.fd = torc_fd(torc), .events = POLLIN};
+    int error = torc_subscribe(torc, &options, &subscription);
+    while (error == 0 && !came && !has_failed) {
+        (void)poll(&poll_fd, 1, -1);
+        error = torc_process(torc);
+    }
+    while (error == 0 && stats.hits == 0 && !has_failed) {
+        struct torc_value value;
+        error = torc_get(torc, name, &value);
+        torc_value_free(&value);
+        (void)torc_process(torc);
+        (void)torc_near_stats(torc, &stats);
+    }
+    torc_unsubscribe(subscription);
+    return error;
+}
+
 /* Everything that a program does with the library. 0, or the first error. */
 static int use(const struct peer *peer)
 {
-    const struct torc_options options = {.seeds = peer->seeds};
+    const struct torc_options options = {.seeds = peer->seeds, .near_bytes = 65536};
     const struct torc_bytes keys[] = {torc_text("a"), torc_text("b")};
     const struct torc_pair pair = {keys[0], keys[1]};
     struct torc *torc = NULL;
@@ -227,6 +269,7 @@ static int use(const struct peer *peer)
     struct torc_value values[2] = {{NULL, 0}, {NULL, 0}};
     int error = torc_connect(&options, &torc);
     if (error == 0) {
+        (void)torc_fd(torc); /* no other thread does anything, whose allocations would not fail */
         redisReply *reply = torc_command(torc, "GET %s", "a");
         error = reply == NULL ? torc_error_code(torc) : 0;
         torc_reply_free(reply);
@@ -242,6 +285,7 @@ static int use(const struct peer *peer)
     error = error != 0 ? error : torc_pipeline_execute(pipeline);
     torc_pipeline_destroy(pipeline);
     error = error != 0 ? error : use_asynchronously(torc);
+    error = error != 0 ? error : use_what_lasts(torc);
     /* However it failed: with memory the same handle works. */
     allocations_left = SIZE_MAX;
     if (torc != NULL) {
