@@ -1,8 +1,8 @@
 /*
  * How fast libtorc is beside hiredis, with the same server, one way after the other in one run:
  * blocking GETs of several threads that share a handle against as many hiredis contexts, and
- * callbacks against a pipelining loop written by hand. `./dev bench client` starts the server and
- * pins both.
+ * callbacks against a pipelining loop written by hand; then what a near cache serves. `./dev bench
+ * client` starts the server and pins both.
  *
  *      client-speed HOST:PORT SECONDS
  */
@@ -91,6 +91,24 @@ static void *torc_blocking(void *argument)
         redisReply *reply = torc_command_argv(setting->torc, 2, argv, sizes);
         check_reply(reply);
         torc_reply_free(reply);
+    }
+    atomic_fetch_add(&setting->count, done);
+    return NULL;
+}
+
+static void *torc_near(void *argument)
+{
+    struct setting *setting = argument;
+    uint64_t done = 0;
+    for (; !setting->stop; done++) {
+        char key[32];
+        struct torc_value value;
+        const size_t size = key_of(key, done);
+        if (torc_get(setting->torc, (struct torc_bytes){key, size}, &value) != 0 ||
+            value.size != VALUE_SIZE) {
+            fail("a value is not what was written");
+        }
+        torc_value_free(&value);
     }
     atomic_fetch_add(&setting->count, done);
     return NULL;
@@ -252,13 +270,38 @@ static void write_keys(const struct setting *setting)
     }
 }
 
+static void measure_near(struct setting *setting, const char *seeds)
+{
+    const struct torc_options options = {.seeds = seeds, .near_bytes = 1 << 20};
+    struct torc_near_stats stats = {0};
+    torc_close(setting->torc);
+    if (torc_connect(&options, &setting->torc) != 0) {
+        fail(torc_error(setting->torc));
+    }
+    /* Until all are kept. */
+    for (uint64_t i = 0; stats.entries < KEYS; i++) {
+        char key[32];
+        struct torc_value value;
+        const size_t size = key_of(key, i);
+        (void)torc_get(setting->torc, (struct torc_bytes){key, size}, &value);
+        torc_value_free(&value);
+        (void)torc_near_stats(setting->torc, &stats);
+    }
+    measure(setting, "libtorc, near cache", torc_near, 1);
+    measure(setting, "libtorc, near cache", torc_near, 4);
+    measure(setting, "libtorc, blocking, beside it", torc_blocking, 1);
+    measure(setting, "libtorc, blocking, beside it", torc_blocking, 4);
+}
+
 int main(int argc, char **argv)
 {
     char *colon = argc < 3 ? NULL : strrchr(argv[1], ':');
     if (colon == NULL) {
         fail("usage: client-speed HOST:PORT SECONDS");
     }
-    const struct torc_options options = {.seeds = argv[1]};
+    char seeds[128];
+    (void)snprintf(seeds, sizeof(seeds), "%s", argv[1]);
+    const struct torc_options options = {.seeds = seeds};
     struct setting setting = {.measured_ms = (uint64_t)(1000 * strtod(argv[2], NULL))};
     if (torc_connect(&options, &setting.torc) != 0 || torc_fd(setting.torc) < 0) {
         fail(torc_error(setting.torc));
@@ -274,6 +317,7 @@ int main(int argc, char **argv)
     measure(&setting, "hiredis, pipelining by hand", hiredis_pipeline, 1);
     measure(&setting, "libtorc, pipelines", torc_pipelines, 1);
     measure(&setting, "libtorc, callbacks", torc_callbacks, 1);
+    measure_near(&setting, seeds);
     torc_close(setting.torc);
     return 0;
 }

@@ -73,16 +73,16 @@ struct call {
     struct call *once_previous;
 
     /* set before it is submitted */
-    struct node *target; /* asked there and nowhere else, once; NULL: by its keys */
+    struct node *target;               /* asked there and nowhere else, once; NULL: by its keys */
     struct connection *line;           /* ... and over this one, which is open; NULL: over any */
     struct subscription *subscription; /* it lasts as long as this one; see subscription.h */
-    const void *origin;  /* calls of one origin on one slot keep their order; NULL: none does */
+    const void *origin; /* calls of one origin on one slot keep their order; NULL: none does */
     struct waiter *waiter;
     call_finish *finish;
     torc_callback *callback;
     void *context;
     enum torc_read_from read_from;
-    bool near_wanted; /* its reply may be kept in the near cache ... */
+    bool near_wanted;                /* its reply may be kept in the near cache ... */
     struct near_source *near_source; /* ... if it came from a node that vouches for it */
     uint32_t near_generation;
     bool repeatable; /* the caller says that executing it twice does no harm */

@@ -147,8 +147,7 @@ void connection_open(struct torc *handle, struct connection *connection)
     connection->connect_deadline_ms = clock_now_ms() + handle->options.connect_timeout_ms;
     connection->reader = reply_reader_create();
     if (connection->reader == NULL ||
-        greeting_init(&connection->greeting, &handle->options,
-                      connection->node->use) != TORC_OK) {
+        greeting_init(&connection->greeting, &handle->options, connection->node->use) != TORC_OK) {
         connection_fail(connection, TORC_ENOMEM, NULL);
         return;
     }

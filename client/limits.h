@@ -28,7 +28,7 @@
 #define REFRESH_SPREAD_MS 1000  /* ... or within this, when MOVED has told where to go meanwhile */
 #define REFRESH_NODES_MAX 8     /* asked in one go, besides the seeds; the next begins elsewhere */
 #define CONNECTIONS_PER_NODE_MAX 16
-#define DEDICATED_CONNECTIONS_MAX 64  /* to one node, of commands that may wait at the server */
+#define DEDICATED_CONNECTIONS_MAX 64 /* to one node, of commands that may wait at the server */
 #define NEAR_BYTES_MIN (64u * 1024)
 #define NEAR_STALE_MS_DEFAULT 2000
 #define NEAR_STALE_MS_MIN 100
@@ -36,9 +36,10 @@
 #define NEAR_AGAIN_MS 1000    /* after its connection was lost it is asked to track again */
 #define NEAR_REFUSED_MS 30000 /* ... and after it refused */
 #define NEAR_NODES_MAX 1024   /* that were ever asked to track */
-#define SUBSCRIPTION_PING_MS 15000     /* a subscription whose node is gone without a word is noticed so */
+#define SUBSCRIPTION_PING_MS                                                                       \
+    15000 /* a subscription whose node is gone without a word is noticed so */
 #define SUBSCRIPTION_WAITING_MAX ((size_t)32 * 1024 * 1024) /* bytes of messages not taken yet */
-#define OUTSTANDING_MAX_DEFAULT 65536 /* calls; about 20 MB of small ones */
+#define OUTSTANDING_MAX_DEFAULT 65536                       /* calls; about 20 MB of small ones */
 #define OUTSTANDING_MAX (16 * 1024 * 1024)
 #define OUTSTANDING_SIZE_MAX ((size_t)1024 * 1024 * 1024) /* bytes; two of the largest values */
 #define FLUSH_CALLS_MAX 128           /* of one writev; the kernel takes 1024 pieces */

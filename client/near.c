@@ -175,8 +175,7 @@ static void ask_to_track(struct torc *handle, struct near_node *node)
     }
     node->data = nodes_get_for(&handle->nodes, &node->endpoint, NODE_TRACKED, 1);
     node->state = NEAR_ASKING;
-    if (node->data == NULL ||
-        !submit(handle, call_for(handle, node, argv, 5, tracking_answered))) {
+    if (node->data == NULL || !submit(handle, call_for(handle, node, argv, 5, tracking_answered))) {
         go_down(handle, node, NEAR_AGAIN_MS);
     }
 }
@@ -200,8 +199,8 @@ static void take(struct torc *handle, struct subscription *push, struct subscrip
 static void begin(struct torc *handle, struct near_node *node)
 {
     const struct bytes argv[] = {BYTES_LITERAL("SUBSCRIBE"), channel};
-    struct node *target = nodes_get_for(&handle->nodes, &node->endpoint, NODE_SUBSCRIBER,
-                                        DEDICATED_CONNECTIONS_MAX);
+    struct node *target =
+        nodes_get_for(&handle->nodes, &node->endpoint, NODE_SUBSCRIBER, DEDICATED_CONNECTIONS_MAX);
     node->state = NEAR_SUBSCRIBING;
     if (target == NULL ||
         subscription_begin(handle, &node->push, argv, 2, REQUEST_NO_SLOT, target) != TORC_OK) {

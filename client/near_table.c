@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <xxhash.h>
 
-#define PART_COUNT 16      /* threads that hit rarely meet at one lock */
-#define STAMP_COUNT 256    /* of a part; keys that share one void each other's tickets */
-#define ENTRY_SHARE_MAX 8  /* no entry takes more than that part of a part */
+#define PART_COUNT 16         /* threads that hit rarely meet at one lock */
+#define STAMP_COUNT 256       /* of a part; keys that share one void each other's tickets */
+#define ENTRY_SHARE_MAX 8     /* no entry takes more than that part of a part */
 #define ENTRY_BYTES_LEAST 128 /* there are as many buckets as entries of that size */
-#define BLOCK_OVERHEAD 16  /* the allocator's, about */
+#define BLOCK_OVERHEAD 16     /* the allocator's, about */
 
 struct entry {
     struct entry *next;          /* of the bucket */

@@ -15,8 +15,8 @@ struct near_node;
 
 /* What the connections of a node are for; one endpoint may have a node for each use. */
 enum node_use {
-    NODE_SHARED,   /* calls of all threads, one behind the other */
-    NODE_REPLICA,  /* the same, for reading from it as a replica: they are READONLY */
+    NODE_SHARED,     /* calls of all threads, one behind the other */
+    NODE_REPLICA,    /* the same, for reading from it as a replica: they are READONLY */
     NODE_DEDICATED,  /* each for one call at a time that may wait at the server */
     NODE_SUBSCRIBER, /* each for one subscription */
     NODE_TRACKED     /* as shared, for what is kept near: the node tells of its changes */

@@ -46,13 +46,17 @@ static int read_numbers(struct client_options *out, const struct torc_options *o
         *number->out = number->value == 0 ? number->default_value : (unsigned)number->value;
     }
     if (out->near_stale_ms < NEAR_STALE_MS_MIN) {
-        (void)snprintf(error, ERROR_TEXT_SIZE, "near_stale_ms: %u is not accepted; accepted: 0, or %d"
-                       " to %d", out->near_stale_ms, NEAR_STALE_MS_MIN, TIMEOUT_MS_MAX);
+        (void)snprintf(error, ERROR_TEXT_SIZE,
+                       "near_stale_ms: %u is not accepted; accepted: 0, or %d"
+                       " to %d",
+                       out->near_stale_ms, NEAR_STALE_MS_MIN, TIMEOUT_MS_MAX);
         return TORC_EINVAL;
     }
     if (options->near_bytes > 0 && options->near_bytes < NEAR_BYTES_MIN) {
-        (void)snprintf(error, ERROR_TEXT_SIZE, "near_bytes: %zu is not accepted; accepted: 0, or %u"
-                       " at least", options->near_bytes, NEAR_BYTES_MIN);
+        (void)snprintf(error, ERROR_TEXT_SIZE,
+                       "near_bytes: %zu is not accepted; accepted: 0, or %u"
+                       " at least",
+                       options->near_bytes, NEAR_BYTES_MIN);
         return TORC_EINVAL;
     }
     out->near_bytes = options->near_bytes;

@@ -23,11 +23,11 @@ static enum kind kind_of(const redisReply *reply)
         const char *name;
         enum kind kind;
     } kinds[] = {
-        {"message", KIND_MESSAGE},           {"pmessage", KIND_MESSAGE},
-        {"smessage", KIND_MESSAGE},          {"subscribe", KIND_CONFIRMATION},
-        {"psubscribe", KIND_CONFIRMATION},   {"ssubscribe", KIND_CONFIRMATION},
-        {"unsubscribe", KIND_WITHDRAWAL},    {"punsubscribe", KIND_WITHDRAWAL},
-        {"sunsubscribe", KIND_WITHDRAWAL},   {"pong", KIND_PONG},
+        {"message", KIND_MESSAGE},         {"pmessage", KIND_MESSAGE},
+        {"smessage", KIND_MESSAGE},        {"subscribe", KIND_CONFIRMATION},
+        {"psubscribe", KIND_CONFIRMATION}, {"ssubscribe", KIND_CONFIRMATION},
+        {"unsubscribe", KIND_WITHDRAWAL},  {"punsubscribe", KIND_WITHDRAWAL},
+        {"sunsubscribe", KIND_WITHDRAWAL}, {"pong", KIND_PONG},
     };
     if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 2) {
         return KIND_ANSWER;

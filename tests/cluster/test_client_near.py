@@ -3,12 +3,13 @@ its connections."""
 
 import random
 import signal
+import subprocess
 import threading
 import time
 
 import redis
 
-from test_client import ETIMEOUT, Shell, error_code
+from test_client import ETIMEOUT, EXAMPLES, Shell, error_code
 from test_client_shared import redis_cluster, redis_servers
 from torc_cluster import PATIENCE, key_for, wait_until
 
@@ -88,21 +89,35 @@ def test_what_is_written_with_the_handle_is_read_at_once(tmp_path):
         assert missing(near.get("k"))
 
 
+def test_the_example(tmp_path):
+    with redis_servers(1, tmp_path) as (ports, _):
+        done = subprocess.run([EXAMPLES / "near_cache", f"127.0.0.1:{ports[0]}"], stdout=subprocess.PIPE,
+                              text=True, timeout=30 * PATIENCE, check=False)
+        assert (done.returncode, done.stdout) == (
+            0, "100000 reads, most of them near: yes\nthe change has come: yes\n")
+
+
 def test_get_or_load_is_kept_too(tmp_path):
     with redis_servers(1, tmp_path) as (ports, _), Near(f"127.0.0.1:{ports[0]}") as near:
         other = redis.Redis(port=ports[0])
         near.wait_for_hits("warm")
         assert near.ask(".load k loaded") == "loaded"
         assert near.ask(".load k other") == "loaded"
-        before = near.stats()["hits"]
-        assert [near.ask(".load k other") for _ in range(5)] == ["loaded"] * 5
-        assert near.stats()["hits"] == before + 5
+
+        def five_hits():
+            before = near.stats()["hits"]
+            assert [near.ask(".load k other") for _ in range(5)] == ["loaded"] * 5
+            return near.stats()["hits"] == before + 5
+
+        # What the server says of the handle's own writing may come after the first reading.
+        wait_until(five_hits, what="it is kept")
         other.delete("k")
         wait_until(lambda: near.ask(".load k again") == "again", what="the loader is asked again")
 
 
 def test_a_lost_connection_voids_what_was_read(tmp_path):
-    with redis_servers(1, tmp_path) as (ports, _), Near(f"127.0.0.1:{ports[0]}") as near:
+    with redis_servers(1, tmp_path) as (ports, _), \
+            Near(f"127.0.0.1:{ports[0]}", near=(1_000_000, 3_600_000)) as near:
         other = redis.Redis(port=ports[0], decode_responses=True)
         for number, kind in enumerate(("pubsub", "normal")):
             other.set("k", number)
@@ -111,19 +126,19 @@ def test_a_lost_connection_voids_what_was_read(tmp_path):
             # The change comes after the connection that would tell of it, or was to be told of, is gone.
             other.client_kill_filter(_type=kind, skipme=True)
             other.set("k", f"changed {number}")
-            wait_until(lambda number=number: near.get("k") == f"changed {number}", 2 * PATIENCE,
+            wait_until(lambda number=number: near.get("k") == f"changed {number}", 5,
                        f"the change arrives without the {kind} connection")
 
 
 def test_a_silent_server_is_believed_for_a_while_only(tmp_path):
-    stale = 0.4
+    stale = 0.3
     with redis_servers(1, tmp_path) as (ports, processes), \
             Near(f"127.0.0.1:{ports[0]}", near=(1_000_000, int(stale * 1000)), timeout_ms=500) as near:
         redis.Redis(port=ports[0]).set("k", "v")
         near.wait_for_hits("k")
         # It goes on being good for as long as the server is heard, without being read again.
         misses = near.stats()["misses"]
-        until = time.monotonic() + 3 * stale
+        until = time.monotonic() + 2 * stale
         while time.monotonic() < until:
             near.get("k")
             time.sleep(0.02)
@@ -164,14 +179,14 @@ def test_values_never_go_back(tmp_path):
         writer = threading.Thread(target=write)
         writer.start()
         wait_until(lambda: [near.get(key) for key in keys] and near.stats()["nodes"] == 3, 10, "all track")
-        for turn in range(600):
+        for turn in range(300):
             for key in keys:
                 value = near.get(key)
                 value = 0 if missing(value) else int(value)
                 assert value >= seen[key], f"{key} went back from {seen[key]} to {value}"
                 seen[key] = value
-            if turn % 150 == 75:
-                admins[turn % 3].client_kill_filter(_type=("pubsub", "normal")[turn // 150 % 2], skipme=True)
+            if turn % 75 == 37:
+                admins[turn % 3].client_kill_filter(_type=("pubsub", "normal")[turn // 75 % 2], skipme=True)
         stop.set()
         writer.join()
         wait_until(lambda: [near.get(key) for key in keys] == [str(written[key]) for key in keys], 2 * PATIENCE,

@@ -115,7 +115,7 @@ struct torc_options {
     const char *user;     /* said by AUTH on each connection; NULL: the default user. Copied */
     const char *password; /* NULL: no AUTH. Copied. If it is refused: TORC_EREPLY */
     enum torc_read_from read_from;
-    const char *zone; /* of this program, for TORC_READ_NEAREST; as torc-node --zone. Copied */
+    const char *zone;  /* of this program, for TORC_READ_NEAREST; as torc-node --zone. Copied */
     size_t near_bytes; /* of a near cache, at least 65536; 0 = none. What torc_get and
                           torc_get_or_load read is kept in this process until the server says that
                           it has changed. docs/client.md */
