@@ -181,7 +181,7 @@ int main(int argc, char **argv)
 {
     struct torc_options options = {.seeds = argc > 1 ? argv[1] : "127.0.0.1:7001",
                                    .timeout_ms = argc > 2 ? atoi(argv[2]) : 0,
-                                   .zone = argc > 4 && argv[4][0] != '\0' ? argv[4] : NULL,
+                                   .zone = argc > 4 ? argv[4] : NULL,
                                    .near_bytes = argc > 5 ? strtoul(argv[5], NULL, 10) : 0,
                                    .near_stale_ms = argc > 6 ? atoi(argv[6]) : 0};
     struct torc *torc;
