@@ -35,6 +35,7 @@
 #define CONNECTION_PENDING_BYTES (16u * 1024)
 #define CONNECTION_OUTPUT_PAUSE (4u * 1024)
 #define CONNECTION_BLOCKED_INPUT (4u * 1024)
+#define CONNECTION_TOLD_MAX (16u * 1024)
 #define CONNECTION_READ_SIZE 512
 #define CONNECTION_READ_TRUST 1024
 #define CONNECTION_INPUT_MAX (1024u * 1024)
@@ -53,6 +54,8 @@
     (1024u * 1024) /* unsent bytes at which a connection is read no further */
 /* Unread requests of a client that waits for values; it is read so that its end is noticed. */
 #define CONNECTION_BLOCKED_INPUT (1024u * 1024)
+/* Unsent bytes at which a client that is told of changes, and does not read, is closed. */
+#define CONNECTION_TOLD_MAX (64u * 1024 * 1024)
 #define CONNECTION_READ_SIZE (16u * 1024)    /* bytes asked of the kernel at a time */
 /* Unacknowledged bytes towards one replica. */
 #define CONNECTION_READ_TRUST (1024u * 1024) /* of a bulk's claimed size, allocated ahead */

@@ -55,6 +55,7 @@ enum command_group {
     GROUP_SORTED_SET,
     GROUP_GENERIC,
     GROUP_CONNECTION,
+    GROUP_PUBSUB,
     GROUP_SERVER,
     GROUP_CLUSTER,
 };

@@ -5,6 +5,7 @@
 #include "node/command_table.h"
 
 #include "node/commands/handlers.h"
+#include "node/invalidation.h"
 
 #define READ COMMAND_READONLY
 #define WRITE COMMAND_WRITE
@@ -51,6 +52,8 @@
 #define O_N_CLIENTS "O(N) where N is the number of connections of the node."
 
 static const struct command client_subcommands[] = {
+    {"client|caching", 3, LOADING, ROUTE_LOCAL, NO_KEY, GROUP_CONNECTION, client_caching_command,
+     "Says whether what the next command reads is tracked.", "6.0.0", "O(1)", NULL},
     {"client|getname", 2, LOADING, ROUTE_LOCAL, NO_KEY, GROUP_CONNECTION, client_getname_command,
      "Returns the name of the connection.", "2.6.9", "O(1)", NULL},
     {"client|getredir", 2, LOADING, ROUTE_LOCAL, NO_KEY, GROUP_CONNECTION, client_getredir_command,
@@ -79,6 +82,9 @@ static const struct command client_subcommands[] = {
      "Notes the name or version of the client library.", "7.2.0", "O(1)", NULL},
     {"client|setname", 3, LOADING, ROUTE_LOCAL, NO_KEY, GROUP_CONNECTION, client_setname_command,
      "Names the connection.", "2.6.9", "O(1)", NULL},
+    {"client|tracking", -3, LOADING, ROUTE_LOCAL, NO_KEY, GROUP_CONNECTION, client_tracking_command,
+     "Has the connection told when what it has read changes.", "6.0.0",
+     "O(1), with BCAST O(N) where N is the number of prefixes.", NULL},
     {"client|trackinginfo", 2, LOADING, ROUTE_LOCAL, NO_KEY, GROUP_CONNECTION,
      client_trackinginfo_command, "Tells how the connection's reads are tracked.", "6.2.0", "O(1)",
      NULL},
@@ -611,6 +617,11 @@ const struct command command_list[] = {
      "Answers, to show that the node does.", "1.0.0", "O(1)", NULL},
     {"quit", -1, FAST | LOADING | NO_AUTH, ROUTE_LOCAL, NO_KEY, GROUP_CONNECTION, quit_command,
      "Closes the connection.", "1.0.0", "O(1)", NULL},
+    {"subscribe", -2, LOADING, ROUTE_LOCAL, NO_KEY, GROUP_PUBSUB, subscribe_command,
+     "Has the connection told of changes on the channel " INVALIDATION_CHANNEL ".", "2.0.0",
+     "O(N) where N is the number of channels given.", NULL},
+    {"unsubscribe", -1, LOADING, ROUTE_LOCAL, NO_KEY, GROUP_PUBSUB, unsubscribe_command,
+     "Ends a subscription.", "2.0.0", "O(N) where N is the number of channels given.", NULL},
     {"wait", 3, BLOCKING, ROUTE_LOCAL, NO_KEY, GROUP_GENERIC, wait_command,
      "Waits until replicas have acknowledged the writes before it, and returns how many have.",
      "3.0.0", "O(1)", NULL},

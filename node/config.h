@@ -53,9 +53,10 @@ struct config {
     _Atomic uint64_t migration_rate; /* bytes a second; 0 = no limit but what is left of the CPU */
     _Atomic int eviction;            /* enum eviction_policy; default EVICTION_S3FIFO */
     _Atomic int log_level;
-    _Atomic uint32_t proxy_timeout_ms; /* default 5000 */
-    _Atomic uint32_t clients_max;      /* default 10000 */
-    _Atomic uint32_t idle_timeout_s;   /* Redis's timeout; default 0 = never */
+    _Atomic uint32_t proxy_timeout_ms;  /* default 5000 */
+    _Atomic uint32_t clients_max;       /* default 10000 */
+    _Atomic uint32_t idle_timeout_s;    /* Redis's timeout; default 0 = never */
+    _Atomic uint64_t tracking_keys_max; /* see tracking.h; 0 = no limit */
 };
 
 void config_defaults(struct config *config);

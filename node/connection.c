@@ -2,12 +2,14 @@
 
 #include "base/error.h"
 #include "node/blocking.h"
+#include "node/clients.h"
 #include "node/clock.h"
 #include "node/dispatch.h"
 #include "node/net.h"
 #include "node/once.h"
 #include "node/request_text.h"
 #include "node/resp/reply.h"
+#include "node/tracking.h"
 #include "node/worker.h"
 
 #include <errno.h>
@@ -46,6 +48,7 @@ void connection_open(struct worker *worker, int fd, enum session_access access)
     net_peer_name(fd, session->address, sizeof(session->address));
     net_local_name(fd, session->local_address, sizeof(session->local_address));
     session_register(&worker->node->sessions, session);
+    clients_add(&worker->clients, connection);
     request_parser_init(&connection->parser);
     connection->next = worker->connections;
     if (worker->connections != NULL) {
@@ -91,6 +94,8 @@ void connection_close(struct connection *connection)
     struct worker *worker = connection->worker;
     ev_io_stop(worker->loop, &connection->reader);
     ev_io_stop(worker->loop, &connection->writer);
+    tracking_end(worker->node, &connection->session);
+    clients_remove(&worker->clients, connection);
     session_unregister(&worker->node->sessions, &connection->session);
     close(connection->session.fd);
     if (connection->blocked != NULL) {
@@ -183,6 +188,51 @@ void connection_push(struct connection *connection, struct operation *operation)
     worker->chunk_replies--;
     connection_seal(connection);
     append_operation(connection, operation);
+}
+
+/* Behind the last reply that is awaited but for that to a command that waits for values; NULL:
+ * there is none. */
+static struct operation *last_before_blocked(const struct connection *connection)
+{
+    struct operation *last = connection->first;
+    if (connection->blocked == NULL || last == NULL) {
+        return connection->last;
+    }
+    if (last == connection->blocked) {
+        return NULL;
+    }
+    while (last->next != connection->blocked) {
+        last = last->next;
+    }
+    return last;
+}
+
+void connection_tell(struct connection *connection, struct buf *message)
+{
+    struct operation *last = last_before_blocked(connection);
+    connection->out.failed = connection->out.failed || message->failed;
+    if (last == NULL) {
+        buf_append(&connection->out, buf_head(message), buf_size(message));
+    } else if (last->done) {
+        buf_append(&last->reply, buf_head(message), buf_size(message));
+        connection->out.failed = connection->out.failed || last->reply.failed;
+    } else {
+        struct operation *told = operation_create(connection->worker, ASKER_CLIENT);
+        if (told == NULL) {
+            connection->out.failed = true; /* it would miss it: the connection ends */
+        } else {
+            told->connection = connection;
+            told->reply = *message;
+            told->done = true;
+            told->next = last->next;
+            last->next = told;
+            connection->last = told->next == NULL ? told : connection->last;
+            connection->pending_count++;
+            buf_init(message);
+        }
+    }
+    buf_deinit(message);
+    connection_want_flush(connection);
 }
 
 void connection_block(struct connection *connection, struct operation *operation)

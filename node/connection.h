@@ -38,6 +38,9 @@ struct connection {
     bool flush_wanted; /* is in the worker's list of connections to look after */
     struct connection *flush_next;
     struct connection *next, *previous; /* of the worker */
+    struct connection *id_next;         /* see clients.h */
+    uint64_t told_all_at; /* the place in its output behind the last message that everything has
+                             changed; see invalidation.c */
     struct session session;
 };
 
@@ -49,6 +52,9 @@ void connection_close(struct connection *connection);
 void connection_seal(struct connection *connection);
 /* The same with one reply, an integer: 0 when it is not acknowledged after that time. */
 void connection_seal_late(struct connection *connection, uint64_t wait_ms);
+/* Sends what is no reply to a request: behind the replies to all that was executed before, but not
+ * behind that to a command that waits for values. Takes the bytes out of the buffer. */
+void connection_tell(struct connection *connection, struct buf *message);
 /* Queues an operation whose reply comes next in order. Seals first. */
 void connection_push(struct connection *connection, struct operation *operation);
 /* An operation of its queue is done: moves what is ready to the output. */

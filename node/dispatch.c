@@ -4,6 +4,7 @@
 #include "node/blocking.h"
 #include "node/command_errors.h"
 #include "node/commands/handlers.h"
+#include "node/commands/subscription.h"
 #include "node/connection.h"
 #include "node/execute.h"
 #include "node/gather.h"
@@ -11,8 +12,11 @@
 #include "node/operation.h"
 #include "node/peers.h"
 #include "node/request_text.h"
+#include "node/tracking.h"
 #include "node/worker.h"
 #include "ring/slot.h"
+
+#include <string.h>
 
 void dispatch_prepare(struct worker *worker, struct prepared *prepared)
 {
@@ -125,6 +129,7 @@ static struct operation *make_operation(const struct connection *connection,
         operation->slot = execution->slot;
         operation->protocol = execution->protocol;
         operation->silent = connection->session.reply_mode != REPLY_ON;
+        operation->tracked = execution->tracked;
         if (execution->once != NULL) {
             operation_set_name(operation, execution->once, execution->once_age_ms);
         }
@@ -190,6 +195,38 @@ static bool refuse(struct connection *connection, const struct prepared *prepare
         return false;
     }
     return true;
+}
+
+enum noting {
+    NOTE_NOTHING,
+    NOTE_READS,   /* what the command reads is to be noted */
+    NOTE_REFUSED, /* the client may not send that, and has been told so */
+};
+
+/* Of a client that is told of changes. */
+static enum noting prepare_tracking(struct connection *connection, const struct prepared *prepared)
+{
+    struct worker *worker = connection->worker;
+    struct session *session = &connection->session;
+    const struct command *command = prepared->command;
+    struct reply_writer writer = {.out = &worker->chunk, .protocol = session->protocol};
+    unsigned tracking = atomic_load_explicit(&session->tracking, memory_order_relaxed);
+    if (prepared->slot == FRAME_NO_SLOT) {
+        tracking_settle(connection);
+    }
+    bool lawful = command != NULL && command->handler != NULL &&
+                  command_arity_ok(command, prepared->request.count);
+    if (lawful && subscription_refuses(session, command, &writer)) {
+        worker->chunk_replies++;
+        stat_add(&worker->stats.error_replies, 1);
+        return NOTE_REFUSED;
+    }
+    /* CLIENT CACHING speaks of this command; as in Redis any CLIENT command may stand between. */
+    if ((tracking & SESSION_CACHING) != 0 &&
+        (command == NULL || strncmp(command->name, "client|", strlen("client|")) != 0)) {
+        atomic_fetch_and(&session->tracking, ~(unsigned)SESSION_CACHING);
+    }
+    return lawful && tracking_wants(tracking, command) ? NOTE_READS : NOTE_NOTHING;
 }
 
 static void reply_crossslot(const struct execution *execution)
@@ -260,6 +297,14 @@ static void carry_out(struct connection *connection, struct execution *execution
 
 void dispatch(struct connection *connection, const struct prepared *prepared)
 {
+    enum noting noting = NOTE_NOTHING;
+    if (TORC_UNLIKELY(atomic_load_explicit(&connection->session.tracking, memory_order_relaxed) !=
+                      0)) {
+        noting = prepare_tracking(connection, prepared);
+        if (noting == NOTE_REFUSED) {
+            return;
+        }
+    }
     struct worker *worker = connection->worker;
     struct session *session = &connection->session;
     struct reply_writer writer = {.out = &worker->chunk, .protocol = session->protocol};
@@ -280,7 +325,8 @@ void dispatch(struct connection *connection, const struct prepared *prepared)
                                       .session = session,
                                       .protocol = session->protocol,
                                       .out = &worker->chunk,
-                                      .acks = &worker->chunk_acks};
+                                      .acks = &worker->chunk_acks,
+                                      .tracked = noting == NOTE_READS};
         struct once once;
         if (TORC_UNLIKELY(prepared->named)) {
             once_read(prepared, &once, &execution.once_age_ms);

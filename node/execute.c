@@ -6,6 +6,7 @@
 #include "node/peers.h"
 #include "node/session.h"
 #include "node/slots_replicate.h"
+#include "node/tracking.h"
 #include "node/worker.h"
 
 #include <assert.h>
@@ -118,13 +119,19 @@ static inline void publish(struct worker *worker, struct slot *slot,
     } else {
         tell_members(worker, &slot->copy, execution, once, before);
     }
+    if (TORC_UNLIKELY(tracking_is_due(worker->node, slot))) {
+        tracking_changed(worker, slot, execution);
+    }
 }
 
-/* A client that said READONLY on the direct port reads what a replica holds. Slot lock held. */
+/* A client that said READONLY on the direct port reads what a replica holds, unless it wants to
+ * hear when that changes: a replica may be the last to know. Slot lock held. */
 static bool may_read_replica(const struct slot *slot, const struct execution *execution)
 {
     const struct session *session = execution->session;
     return session != NULL && session->readonly && session->access == ACCESS_DIRECT &&
+           (atomic_load_explicit(&session->tracking, memory_order_relaxed) & SESSION_TRACKING) ==
+               0 &&
            (execution->command->flags & COMMAND_WRITE) == 0 && slot->copy.role == COPY_FOLLOWER &&
            slot->copy.owner && slot->copy.attached;
 }
@@ -223,6 +230,9 @@ run(struct worker *worker, const struct execution *execution, struct blocked *bl
         if (TORC_UNLIKELY(slot->waiters != NULL)) {
             blocking_serve(worker, slot, execution);
         }
+    }
+    if (TORC_UNLIKELY(execution->tracked)) {
+        tracking_note(worker, slot, execution);
     }
     if (slot->copy.member_count > 0) {
         slot_collect_acks(worker, slot, execution->acks);

@@ -30,6 +30,7 @@ struct execution {
     uint64_t once_age_ms;    /* of a client's: since it was first sent */
     struct buf *out;         /* the reply is appended */
     struct ack_set *acks;    /* what the reply must wait for is added */
+    bool tracked;            /* the session's client keeps what it reads: see tracking.h */
 };
 
 /* False if this node does not serve the slot now, or takes no writes for it, or has no lease:

@@ -39,6 +39,7 @@ static int create_parts(struct node *node)
     node->incoming_store = node->store == NULL ? NULL : store_create_beside(node->store);
     node->peers = peers_create();
     moves_init(&node->moves);
+    tracking_init(&node->tracking);
     check_init(&node->check);
     node->cluster_text = cluster_text_create();
     node->slots = calloc(SLOT_COUNT, sizeof(*node->slots));
@@ -79,7 +80,9 @@ static void destroy_parts(struct node *node)
     cluster_text_destroy(node->cluster_text);
     for (unsigned i = 0; i < SLOT_COUNT && node->slots != NULL; i++) {
         copy_deinit(&node->slots[i].copy);
+        tracking_drop(node, &node->slots[i]);
     }
+    tracking_deinit(&node->tracking);
     store_destroy(node->incoming_store);
     store_destroy(node->store);
     moves_deinit(&node->moves);

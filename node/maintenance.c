@@ -2,6 +2,7 @@
 
 #include "node/clock.h"
 #include "node/execute.h"
+#include "node/tracking.h"
 #include "node/worker.h"
 
 #include <stdlib.h>
@@ -25,6 +26,9 @@ void maintenance_delete(struct worker *worker, struct slot *slot, const struct o
         struct bytes argv[] = {BYTES_LITERAL("DEL"), key};
         struct call call = {.effects = &worker->effects};
         call_effect(&call, 2, argv);
+    }
+    if (TORC_UNLIKELY(tracking_is_due(worker->node, slot))) {
+        tracking_key_gone(worker, slot, key, hash);
     }
     keyspace_delete(keys, key, hash);
     /* The key went with the object; what the members are told ends in it. */

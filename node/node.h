@@ -12,6 +12,7 @@
 #include "node/session.h"
 #include "node/slots.h"
 #include "node/store/store.h"
+#include "node/tracking.h"
 #include "ring/gossip.h"
 #include "ring/view.h"
 
@@ -76,6 +77,7 @@ struct node {
     struct slot *slots; /* SLOT_COUNT of them */
     struct moves moves;
     struct check check;
+    struct tracking tracking;
     struct cluster_text *cluster_text; /* see commands/cluster_text.h */
 
     /* worker 0 */
@@ -143,6 +145,8 @@ void node_stats_reset(struct node *node);
 /* The worker's node, session-independent: for handlers. */
 struct node *worker_node(struct worker *worker);
 unsigned worker_index(const struct worker *worker);
+/* The command being executed writes so many replies more than one. */
+void worker_expect_replies(struct worker *worker, unsigned more);
 struct worker_stats *worker_stats(struct worker *worker);
 /* Makes worker `index` look at kill_wanted and pauses soon. Any thread. */
 void node_wake_worker(struct node *node, unsigned index);

@@ -8,6 +8,7 @@
 #include "node/execute.h"
 #include "node/gather.h"
 #include "node/peers.h"
+#include "node/tracking.h"
 #include "node/worker.h"
 #include "ring/slot.h"
 
@@ -346,6 +347,33 @@ static void recall(struct operation *operation)
     hold(operation);
 }
 
+/* The arguments of an operation that was not executed when its request was parsed, in
+ * worker->replayed. */
+static const struct bytes *parse_request(struct operation *operation, size_t *argc)
+{
+    struct worker *worker = operation->worker;
+    struct request_parser parser;
+    struct request request;
+    request_parser_init(&parser);
+    worker->replayed.count = 0;
+    enum request_status status =
+        request_parse(&parser, buf_head(&operation->request), buf_size(&operation->request),
+                      &worker->replayed, &request);
+    assert(status == REQUEST_COMPLETE); /* this node wrote it */
+    request_parser_deinit(&parser);
+    *argc = request.count;
+    return worker->replayed.items + request.first;
+}
+
+/* A tracked read was answered by another node, which tells this one of no changes. */
+static void forget_read(struct operation *operation)
+{
+    size_t argc = 0;
+    const struct bytes *argv = parse_request(operation, &argc);
+    tracking_forget_at_once(operation->worker, &operation->connection->session, operation->command,
+                            argv, argc);
+}
+
 static void on_response(struct link_request *request, int result, const struct frame *frame)
 {
     struct operation *operation =
@@ -359,6 +387,9 @@ static void on_response(struct link_request *request, int result, const struct f
     }
     if (result == TORC_OK && frame->flags == RESPONSE_DONE) {
         buf_append(&operation->reply, frame->payload.data, frame->payload.size);
+        if (TORC_UNLIKELY(operation->tracked && operation->connection != NULL)) {
+            forget_read(operation);
+        }
         operation_finish(operation);
         return;
     }
@@ -443,19 +474,11 @@ void operations_follow_view(struct worker *worker)
 static bool execute_request(struct operation *operation)
 {
     struct worker *worker = operation->worker;
-    struct request_parser parser;
-    struct request request;
-    request_parser_init(&parser);
-    worker->replayed.count = 0;
-    enum request_status status =
-        request_parse(&parser, buf_head(&operation->request), buf_size(&operation->request),
-                      &worker->replayed, &request);
-    assert(status == REQUEST_COMPLETE); /* this node wrote it */
-    request_parser_deinit(&parser);
-    const struct bytes *argv = worker->replayed.items + request.first;
+    size_t argc = 0;
+    const struct bytes *argv = parse_request(operation, &argc);
     struct execution execution = {.command = operation->command,
                                   .argv = argv,
-                                  .argc = request.count,
+                                  .argc = argc,
                                   .slot = operation->slot,
                                   .session = operation->connection != NULL
                                                  ? &operation->connection->session
@@ -463,7 +486,8 @@ static bool execute_request(struct operation *operation)
                                   .protocol = operation->protocol,
                                   .once = operation->once.id != 0 ? &operation->once : NULL,
                                   .out = &operation->reply,
-                                  .acks = &operation->acks};
+                                  .acks = &operation->acks,
+                                  .tracked = operation->tracked && operation->connection != NULL};
     if (operation->asker != ASKER_CLIENT) {
         execution.session = &worker->peer_session;
     }

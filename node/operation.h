@@ -48,6 +48,7 @@ struct operation {
     bool done;            /* reply is complete and may be delivered */
     bool late;            /* at its deadline it is answered with 0, which is no error */
     bool silent;          /* the client wants no reply (CLIENT REPLY) */
+    bool tracked;         /* the client keeps what it reads: see tracking.h */
 
     struct ack_set acks; /* to be acknowledged before delivery */
     bool guarded;        /* executed here: not delivered without a lease */

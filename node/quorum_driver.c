@@ -134,6 +134,7 @@ static void settle(struct control *control)
     /* The lease counts for the view that is installed here, so it is published after it. */
     atomic_store_explicit(&node->lease_until_ms, quorum_lease_until_ms(control->quorum),
                           memory_order_release);
+    tracking_follow_lease(node, NULL);
     struct node_id ahead;
     if (quorum_behind(control->quorum, &ahead)) {
         control_fetch_view(control, &ahead);

@@ -5,6 +5,7 @@
 #include "node/clock.h"
 #include "node/node.h"
 #include "node/peers.h"
+#include "node/tracking.h"
 #include "node/worker.h"
 
 #include <assert.h>
@@ -56,6 +57,9 @@ static bool assign_slot(struct node *node, const struct slot_rim *rim,
     }
     if (slot->waiters != NULL && !slot_serves(slot)) {
         blocking_put_out(slot);
+    }
+    if (served && !slot_serves(slot) && tracking_is_due(node, slot)) {
+        tracking_slot_lost(node, slot);
     }
     bool unserved = slot->copy.role == COPY_PRIMARY && !slot_serves(slot);
     slot_unlock(slot);

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 struct command;
+struct tracker;
 
 enum session_access {
     ACCESS_ANY,    /* client port: whatever is elsewhere is fetched */
@@ -28,6 +29,19 @@ enum session_blocking {
     SESSION_BLOCKED,
     SESSION_UNBLOCK_TIMEOUT,
     SESSION_UNBLOCK_ERROR
+};
+
+/* What a client wants told of changes; see tracking.h. */
+enum session_tracking {
+    SESSION_TRACKING = 1 << 0,
+    SESSION_BCAST = 1 << 1,
+    SESSION_OPTIN = 1 << 2,
+    SESSION_OPTOUT = 1 << 3,
+    SESSION_NOLOOP = 1 << 4,
+    SESSION_CACHING = 1 << 5,         /* CLIENT CACHING: of the next command */
+    SESSION_REDIRECT_BROKEN = 1 << 6, /* whom it wants told instead is gone */
+    SESSION_SUBSCRIBED = 1 << 7,      /* to the one channel */
+    SESSION_REDIRECTED_TO = 1 << 8,   /* it is told for others */
 };
 
 #define SESSION_NAME_SIZE_MAX 255
@@ -49,7 +63,8 @@ struct session {
     bool close_after_reply; /* QUIT, protocol errors: see session_end */
     bool halted;            /* nothing that comes after is executed: it is to close, or waits */
     bool no_touch;
-    bool readonly; /* READONLY: reads may be answered from a replica */
+    bool readonly;           /* READONLY: reads may be answered from a replica */
+    struct tracker *tracker; /* see tracking.h; NULL = it tracks nothing */
 
     /* registry lock */
     char name[SESSION_NAME_SIZE_MAX + 1];
@@ -67,6 +82,8 @@ struct session {
     _Atomic bool no_evict;
     _Atomic int blocking;       /* enum session_blocking */
     _Atomic int protocol_shown; /* protocol, for CLIENT LIST of other threads */
+    _Atomic unsigned tracking;  /* enum session_tracking; 0 of most */
+    _Atomic uint64_t redirect;  /* client that is told instead; 0 = none */
 };
 
 /* Has it closed once its replies are sent. */

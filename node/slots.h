@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "node/spinlock.h"
 #include "node/store/store.h"
+#include "node/tracked.h"
 #include "node/waiters.h"
 #include "replication/copy.h"
 
@@ -27,6 +28,8 @@ struct slot {
     struct keyspace
         *incoming; /* what a refill has brought so far; takes the place of keys at its end */
     struct waiters *waiters; /* for values of its keys; NULL = nobody does: see blocking.h */
+    struct tracked *tracked; /* keys that clients keep; NULL = none, and so while the slot is not
+                                served: see tracking.h */
     uint64_t commands;       /* executed here since the node started */
     uint64_t left_epoch; /* of the view that last took the slot from this node, which served it and
                             has to be asked by whoever serves it next; 0 = none */

@@ -5,12 +5,14 @@
 #include "node/bus_server.h"
 #include "node/clock.h"
 #include "node/connection.h"
+#include "node/invalidation.h"
 #include "node/maintenance.h"
 #include "node/memory.h"
 #include "node/net.h"
 #include "node/operation.h"
 #include "node/peers.h"
 #include "node/stream_sender.h"
+#include "node/tracking.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -274,6 +276,12 @@ static void on_before_sleep(struct ev_loop *loop, ev_prepare *watcher, int event
         worker->acks_arrived = false;
         operations_check_acks(worker);
     }
+    if (TORC_UNLIKELY(worker->tracks_too_much)) {
+        tracking_trim(worker);
+    }
+    if (atomic_load_explicit(&worker->invalidations, memory_order_relaxed) != NULL) {
+        invalidation_collect(worker);
+    }
     if (worker->flush_first != NULL) {
         flush_clients(worker);
     }
@@ -283,6 +291,7 @@ static void on_before_sleep(struct ev_loop *loop, ev_prepare *watcher, int event
     if (worker->flush_first != NULL || worker->acks_arrived || worker->refills.again ||
         atomic_load_explicit(&worker->view_came, memory_order_relaxed) ||
         atomic_load_explicit(&worker->posted, memory_order_relaxed) != NULL ||
+        atomic_load_explicit(&worker->invalidations, memory_order_relaxed) != NULL ||
         atomic_load_explicit(&worker->streams_dirty, memory_order_relaxed)) {
         /* Something came up meanwhile: do not sleep. */
         ev_feed_event(loop, &worker->wake, EV_ASYNC);
@@ -295,7 +304,9 @@ static void close_idle(struct worker *worker, uint32_t idle_seconds)
     struct connection *connection = worker->connections;
     while (connection != NULL) {
         struct connection *next = connection->next;
-        if (connection->first == NULL &&
+        unsigned tracking =
+            atomic_load_explicit(&connection->session.tracking, memory_order_relaxed);
+        if (connection->first == NULL && (tracking & SESSION_SUBSCRIBED) == 0 &&
             now > connection->session.last_active_ms + (uint64_t)idle_seconds * 1000) {
             connection_close(connection);
         }
@@ -376,7 +387,9 @@ struct worker *worker_create(struct node *node, unsigned index)
     worker->peer_session.protocol = 2;
     worker->read_buffer = malloc(WORKER_READ_BUFFER_SIZE);
     worker->loop = ev_loop_new(EVFLAG_AUTO);
-    if (worker->read_buffer == NULL || worker->loop == NULL) {
+    int listed = clients_init(&worker->clients);
+    if (worker->read_buffer == NULL || worker->loop == NULL || listed != TORC_OK) {
+        free(worker->clients.buckets);
         free(worker->read_buffer);
         free(worker);
         return NULL;
@@ -427,6 +440,7 @@ static void close_everything(struct worker *worker)
     }
     blocking_collect(worker); /* nobody is left who would be answered */
     operations_abandon(worker);
+    invalidation_discard(worker);
 }
 
 void worker_destroy(struct worker *worker)
@@ -441,6 +455,7 @@ void worker_destroy(struct worker *worker)
         }
     }
     view_release(worker->view);
+    clients_deinit(&worker->clients);
     ev_loop_destroy(worker->loop);
     argument_list_deinit(&worker->arguments);
     argument_list_deinit(&worker->replayed);
@@ -493,6 +508,11 @@ struct node *worker_node(struct worker *worker)
 unsigned worker_index(const struct worker *worker)
 {
     return worker->index;
+}
+
+void worker_expect_replies(struct worker *worker, unsigned more)
+{
+    worker->chunk_replies += more;
 }
 
 struct worker_stats *worker_stats(struct worker *worker)

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/prng.h"
 #include "node/check.h"
+#include "node/clients.h"
 #include "node/link.h"
 #include "node/node.h"
 #include "node/refills.h"
@@ -27,6 +28,7 @@
 struct blocked;
 struct bus_connection;
 struct connection;
+struct invalidation;
 struct operation;
 struct stream_sender;
 
@@ -63,6 +65,7 @@ struct worker {
     _Atomic bool view_came;           /* what is held may find its way now */
     _Atomic size_t waiting_count;     /* operations in `waiting`; the worker writes it */
     _Atomic(struct blocked *) posted; /* of its operations: served or put out; the newest first */
+    _Atomic(struct invalidation *) invalidations; /* for its clients; the newest first */
 
     /* this worker */
     struct worker_stats stats;
@@ -91,6 +94,7 @@ struct worker {
     uint64_t now_wall_ms;        /* of the batch under way */
     struct session peer_session; /* as which effects are applied */
     struct connection *connections;
+    struct clients clients;         /* the same by id */
     struct connection *flush_first; /* connections to look after before sleeping */
     struct bus_connection *bus_connections;
     uint64_t last_bus_number;
@@ -120,6 +124,8 @@ struct worker {
     uint64_t compact_cursor;
     uint64_t accept_paused_until_ms;
     bool freeing;               /* worker 0: what was discarded is not all freed */
+    bool tracks_too_much;       /* more keys are tracked than there may be: see tracking_trim */
+    unsigned trim_slot;         /* where that goes on */
     uint64_t memory_look_at_ms; /* worker 0: when it next takes stock; monotonic */
     uint64_t pause_seen_ms;     /* the last CLIENT PAUSE whose end was noticed */
 };

@@ -177,24 +177,6 @@ void client_unblock_command(struct call *call)
                                        error ? SESSION_UNBLOCK_ERROR : SESSION_UNBLOCK_TIMEOUT));
 }
 
-/* Client-side caching is not offered: nobody tracks anything. */
-void client_getredir_command(struct call *call)
-{
-    reply_integer(call->reply, -1);
-}
-
-void client_trackinginfo_command(struct call *call)
-{
-    reply_map(call->reply, 3);
-    reply_bulk_text(call->reply, "flags");
-    reply_set(call->reply, 1);
-    reply_bulk_text(call->reply, "off");
-    reply_bulk_text(call->reply, "redirect");
-    reply_integer(call->reply, -1);
-    reply_bulk_text(call->reply, "prefixes");
-    reply_array(call->reply, 0);
-}
-
 void client_help_command(struct call *call)
 {
     command_reply_help(call);

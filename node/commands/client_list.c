@@ -3,6 +3,7 @@
  * clients that is some milliseconds. */
 #include "node/call.h"
 #include "node/commands/handlers.h"
+#include "node/commands/subscription.h"
 #include "node/node.h"
 #include "node/resp/number.h"
 #include "node/session.h"
@@ -10,17 +11,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Redis's kinds of clients. Other nodes show as replicas; there are no others than these two. */
+/* Redis's kinds of clients. Other nodes show as replicas. */
 enum client_type {
     TYPE_ANY,
     TYPE_NORMAL,
     TYPE_REPLICA,
-    TYPE_ABSENT, /* MASTER, PUBSUB: lawful to ask for */
+    TYPE_PUBSUB,
+    TYPE_ABSENT, /* MASTER: lawful to ask for */
 };
 
 static enum client_type type_of(const struct session *session)
 {
-    return session->access == ACCESS_BUS ? TYPE_REPLICA : TYPE_NORMAL;
+    if (session->access == ACCESS_BUS) {
+        return TYPE_REPLICA;
+    }
+    return session_is_subscribed(session) ? TYPE_PUBSUB : TYPE_NORMAL;
 }
 
 /* Argument `index` as a type; replies the error itself. */
@@ -30,7 +35,9 @@ static bool read_type(struct call *call, size_t index, enum client_type *out)
         *out = TYPE_NORMAL;
     } else if (call_argument_is(call, index, "replica") || call_argument_is(call, index, "slave")) {
         *out = TYPE_REPLICA;
-    } else if (call_argument_is(call, index, "master") || call_argument_is(call, index, "pubsub")) {
+    } else if (call_argument_is(call, index, "pubsub")) {
+        *out = TYPE_PUBSUB;
+    } else if (call_argument_is(call, index, "master")) {
         *out = TYPE_ABSENT;
     } else {
         struct bytes type = call->argv[index];
@@ -55,22 +62,30 @@ static void describe(struct buf *out, struct session *session, uint64_t now_ms)
     bool no_evict = atomic_load_explicit(&session->no_evict, memory_order_relaxed);
     bool blocked = atomic_load_explicit(&session->blocking, memory_order_relaxed) != SESSION_FREE;
     uint64_t unsent = stat_read(&session->output_bytes);
-    char flags[4] = "";
+    unsigned tracking = atomic_load_explicit(&session->tracking, memory_order_relaxed);
+    bool tracks = (tracking & SESSION_TRACKING) != 0;
+    bool subscribed = (tracking & SESSION_SUBSCRIBED) != 0;
+    char flags[8] = "";
     strcat(flags, session->access == ACCESS_BUS ? "S" : "");
+    strcat(flags, subscribed ? "P" : "");
     strcat(flags, blocked ? "b" : "");
+    strcat(flags, tracks ? "t" : "");
+    strcat(flags, (tracking & SESSION_REDIRECT_BROKEN) != 0 ? "R" : "");
+    strcat(flags, (tracking & SESSION_BCAST) != 0 ? "B" : "");
     strcat(flags, no_evict ? "e" : "");
     strcat(flags, flags[0] == '\0' ? "N" : "");
     buf_append_format(
         out,
-        "id=%llu addr=%s laddr=%s fd=%d name=%s age=%llu idle=%llu flags=%s db=0 sub=0 psub=0 "
+        "id=%llu addr=%s laddr=%s fd=%d name=%s age=%llu idle=%llu flags=%s db=0 sub=%d psub=0 "
         "ssub=0 multi=-1 qbuf=0 qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll=0 "
-        "omem=%llu tot-mem=%llu events=%s cmd=%s user=default redir=-1 resp=%d lib-name=%s "
+        "omem=%llu tot-mem=%llu events=%s cmd=%s user=default redir=%lld resp=%d lib-name=%s "
         "lib-ver=%s tot-net-in=%llu tot-net-out=%llu tot-cmds=%llu\n",
         (unsigned long long)session->id, session->address, session->local_address, session->fd,
         session->name, (unsigned long long)seconds_since(now_ms, session->created_ms),
         (unsigned long long)seconds_since(now_ms, stat_read(&session->last_active_ms)), flags,
-        (unsigned long long)unsent, (unsigned long long)(unsent + sizeof(*session)),
-        unsent > 0 ? "rw" : "r", command == NULL ? "NULL" : command->name, protocol == 3 ? 3 : 2,
+        subscribed, (unsigned long long)unsent, (unsigned long long)(unsent + sizeof(*session)),
+        unsent > 0 ? "rw" : "r", command == NULL ? "NULL" : command->name,
+        tracks ? (long long)stat_read(&session->redirect) : -1LL, protocol == 3 ? 3 : 2,
         session->library_name, session->library_version,
         (unsigned long long)stat_read(&session->bytes_in),
         (unsigned long long)stat_read(&session->bytes_out),

@@ -71,6 +71,7 @@ static const char *group_name(enum command_group group)
     case GROUP_SORTED_SET: return "sorted-set";
     case GROUP_GENERIC: return "generic";
     case GROUP_CONNECTION: return "connection";
+    case GROUP_PUBSUB: return "pubsub";
     case GROUP_SERVER: return "server";
     case GROUP_CLUSTER: return "cluster";
     }
@@ -112,6 +113,8 @@ static size_t categories_of(const struct command *command, const char *out[CATEG
         out[count++] = "@keyspace";
     } else if (command->group == GROUP_CONNECTION) {
         out[count++] = "@connection";
+    } else if (command->group == GROUP_PUBSUB) {
+        out[count++] = "@pubsub";
     }
     if ((command->flags & COMMAND_ADMIN) != 0) {
         out[count++] = "@admin";

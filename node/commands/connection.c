@@ -2,6 +2,7 @@
 #include "node/call.h"
 
 #include "node/commands/handlers.h"
+#include "node/commands/subscription.h"
 #include "node/node.h"
 #include "node/resp/number.h"
 #include "node/session.h"
@@ -14,6 +15,11 @@ void ping_command(struct call *call)
 {
     if (call->argc > 2) {
         reply_error(call->reply, "ERR wrong number of arguments for 'ping' command");
+    } else if (call->session != NULL && call->session->protocol == 2 &&
+               session_is_subscribed(call->session)) {
+        reply_array(call->reply, 2);
+        reply_bulk_text(call->reply, "pong");
+        reply_bulk(call->reply, call->argc == 2 ? call->argv[1] : (struct bytes){"", 0});
     } else if (call->argc == 2) {
         reply_bulk(call->reply, call->argv[1]);
     } else {
@@ -127,6 +133,8 @@ void reset_command(struct call *call)
     session->reply_mode = REPLY_ON;
     session->no_touch = false;
     session->readonly = false;
+    tracking_end(worker_node(call->worker), session);
+    atomic_fetch_and(&session->tracking, ~(unsigned)SESSION_SUBSCRIBED);
     atomic_store_explicit(&session->no_evict, false, memory_order_relaxed);
     reply_simple(call->reply, "RESET");
 }

@@ -162,6 +162,7 @@
 #define COMMAND_HANDLERS_OF_NODE(X)                                                                \
     X(asking)                                                                                      \
     X(auth)                                                                                        \
+    X(client_caching)                                                                              \
     X(client_getname)                                                                              \
     X(client_getredir)                                                                             \
     X(client_help)                                                                                 \
@@ -175,6 +176,7 @@
     X(client_reply)                                                                                \
     X(client_setinfo)                                                                              \
     X(client_setname)                                                                              \
+    X(client_tracking)                                                                             \
     X(client_trackinginfo)                                                                         \
     X(client_unblock)                                                                              \
     X(client_unpause)                                                                              \
@@ -220,6 +222,7 @@
     X(reset)                                                                                       \
     X(select)                                                                                      \
     X(shutdown)                                                                                    \
+    X(subscribe)                                                                                   \
     X(time)                                                                                        \
     X(torc_check_start)                                                                            \
     X(torc_check_status)                                                                           \
@@ -230,6 +233,7 @@
     X(torc_ring_change)                                                                            \
     X(torc_take)                                                                                   \
     X(torc_view)                                                                                   \
+    X(unsubscribe)                                                                                 \
     X(wait)
 
 #define COMMAND_HANDLER_DECLARE(name) command_handler name##_command;

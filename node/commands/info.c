@@ -59,11 +59,12 @@ static void write_clients(struct buf *out, struct node *node, uint64_t now_ms)
                       "maxclients:%u\r\n"
                       "blocked_clients:%u\r\n"
                       "commands_waiting:%u\r\n"
-                      "tracking_clients:0\r\n",
+                      "tracking_clients:%u\r\n",
                       session_count(&node->sessions),
                       atomic_load_explicit(&node->config.clients_max, memory_order_relaxed),
                       atomic_load_explicit(&node->blocked_clients, memory_order_relaxed),
-                      atomic_load_explicit(&node->waiting_commands, memory_order_relaxed));
+                      atomic_load_explicit(&node->waiting_commands, memory_order_relaxed),
+                      atomic_load_explicit(&node->tracking.clients, memory_order_relaxed));
 }
 
 /* "1.50M", as Redis shows sizes to people. */
@@ -139,12 +140,18 @@ static void write_stats(struct buf *out, struct node *node, uint64_t now_ms)
                       "keyspace_misses:%llu\r\n"
                       "pubsub_channels:0\r\n"
                       "pubsub_patterns:0\r\n"
+                      "tracking_total_keys:%llu\r\n"
+                      "tracking_total_items:%llu\r\n"
+                      "tracking_total_prefixes:%llu\r\n"
                       "total_error_replies:%llu\r\n",
                       STAT(node, connections_accepted), STAT(node, commands),
                       atomic_load(&node->operations_per_second), STAT(node, bytes_in),
                       STAT(node, bytes_out), STAT(node, connections_rejected), STAT(node, expired),
                       STAT(node, evicted), STAT(node, compacted), STAT(node, hits),
-                      STAT(node, misses), STAT(node, error_replies));
+                      STAT(node, misses), (unsigned long long)stat_read(&node->tracking.keys),
+                      (unsigned long long)stat_read(&node->tracking.items),
+                      (unsigned long long)stat_read(&node->tracking.prefixes),
+                      STAT(node, error_replies));
 }
 
 /* How many bytes of what this node sent each of the others it has not acknowledged. */

@@ -160,6 +160,9 @@ static void flush_slot(struct call *call, struct slot *slot, uint32_t index)
         keyspace_discard(slot_keys(slot));
         slot_replicate(call, slot, 2, effect);
     }
+    if (slot_serves(slot) && tracking_is_due(worker_node(call->worker), slot)) {
+        tracking_slot_flushed(worker_node(call->worker), slot, call->worker);
+    }
     slot_unlock(slot);
 }
 
@@ -175,6 +178,8 @@ void flushall_command(struct call *call)
     for (uint32_t i = 0; i < SLOT_COUNT; i++) {
         flush_slot(call, &slots[i], i);
     }
+    tracking_tell_all(worker_node(call->worker),
+                      call->worker); /* as Redis, also who keeps nothing */
     reply_ok(call->reply);
 }
 

@@ -26,7 +26,7 @@ class Wire(Raw):
         kind = line[:1]
         if kind in AGGREGATES:
             return [line] + [self.reply() for _ in range(AGGREGATES[kind] * int(line[1:]))]
-        if kind == b"$" and line != b"$-1":
+        if kind in (b"$", b"=") and line != b"$-1":
             size = int(line[1:]) + 2
             while len(self.buffer) < size:
                 self._more()

@@ -28,6 +28,20 @@ void slot_replicate(struct call *call, struct slot *slot, size_t argc, const str
     call_effect(&telling, argc, argv);
 }
 
+/* There are no clients that could be told. */
+void tracking_slot_flushed(struct node *node, struct slot *slot, const struct worker *self)
+{
+    (void)node;
+    (void)self;
+    ck_assert_uint_eq(atomic_load(&slot->lock.held), 1);
+}
+
+void tracking_tell_all(struct node *node, const struct worker *self)
+{
+    (void)node;
+    (void)self;
+}
+
 /* Handlers that need a whole node; the commands tested here never come to them. */
 #define HANDLER_ABSENT(handler)                                                                    \
     void handler##_command(struct call *call)                                                      \
