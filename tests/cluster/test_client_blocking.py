@@ -1,8 +1,10 @@
 """libtorc and commands that may wait at the server: they hold nobody up, and nothing is lost by them."""
 
+import contextlib
 import subprocess
 import time
 
+import pytest
 import redis
 
 from test_client import EXAMPLES, Shell, error_code
@@ -10,10 +12,24 @@ from test_client_shared import redis_servers
 from torc_cluster import PATIENCE, wait_until
 
 
-def test_what_waits_at_the_server_holds_nobody_up(tmp_path):
-    with redis_servers(1, tmp_path) as (ports, _):
-        seed = f"127.0.0.1:{ports[0]}"
-        admin = redis.Redis(port=ports[0], decode_responses=True)
+@contextlib.contextmanager
+def servers(kind, tmp_path, new_cluster):
+    """Client ports of one redis-server, or of a cluster of three nodes."""
+    if kind == "torc":
+        cluster = new_cluster(3)
+        cluster.wait_formed()
+        yield [node.port for node in cluster.nodes]
+    else:
+        with redis_servers(1, tmp_path) as (ports, _):
+            yield ports
+
+
+@pytest.mark.parametrize("kind", ["redis", "torc"])
+def test_what_waits_at_the_server_holds_nobody_up(kind, tmp_path, new_cluster):
+    with servers(kind, tmp_path, new_cluster) as ports:
+        seed = ",".join(f"127.0.0.1:{port}" for port in ports)
+        admins = [redis.Redis(port=port, decode_responses=True) for port in ports]
+        admin = admins[0]
         done = subprocess.run([EXAMPLES / "blocking", seed], stdout=subprocess.PIPE, text=True,
                               timeout=20 * PATIENCE, check=False)
         assert (done.returncode, done.stdout) == (
@@ -38,9 +54,9 @@ def test_what_waits_at_the_server_holds_nobody_up(tmp_path):
             # Who has given up takes nothing out of the queue afterwards.
             shell.ask(".timeout 200")
             assert error_code(shell.ask("BRPOP gone 0")) == -9
-            wait_until(lambda: blocked(admin) == 0, 5, "the server has been told")
+            wait_until(lambda: blocked(admins) == 0, 5, "the server has been told")
             assert admin.rpush("gone", "kept") == 1
 
 
-def blocked(admin):
-    return admin.info("clients")["blocked_clients"]
+def blocked(admins):
+    return sum(admin.info("clients")["blocked_clients"] for admin in admins)
