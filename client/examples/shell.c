@@ -4,6 +4,7 @@
  *     GET key               any command
  *     .get K                the helpers: .get K, .set K V, .del K..., .mget K..., .mset K V...
  *     .load K V             get or load, where V is what is loaded
+ *     .lock K MS            and .extend K MS, .unlock K: one lock; prints its token
  *     .begin  .execute      what is between them is one pipeline
  *     .read P               who answers single commands that read, by the number in torc_read_from
  *     .timeout MS           for single commands
@@ -85,6 +86,23 @@ static int get_or_load(struct torc *torc, struct torc_bytes key, struct torc_byt
     return error;
 }
 
+static int run_lock(struct torc *torc, const char *what, struct torc_bytes key, const char *time_ms)
+{
+    static struct torc_held_lock lock;
+    const struct torc_lock_options options = {.ttl_ms = strtoul(time_ms, NULL, 10)};
+    if (strcmp(what, ".unlock") == 0) {
+        return torc_unlock(torc, key, &lock);
+    }
+    if (strcmp(what, ".extend") == 0) {
+        return torc_lock_extend(torc, key, options.ttl_ms, &lock);
+    }
+    int error = torc_lock(torc, key, &options, &lock);
+    if (error == 0) {
+        printf("%lld", (long long)lock.token);
+    }
+    return error;
+}
+
 static void run_helper(struct torc *torc, int count, const char **words)
 {
     struct torc_bytes bytes[WORDS_MAX];
@@ -109,6 +127,8 @@ static void run_helper(struct torc *torc, int count, const char **words)
         torc_value_free(&value);
     } else if (strcmp(words[0], ".load") == 0 && given == 2) {
         error = get_or_load(torc, bytes[0], bytes[1]);
+    } else if (strstr(words[0], "lock") != NULL || strcmp(words[0], ".extend") == 0) {
+        error = run_lock(torc, words[0], bytes[0], given > 1 ? words[2] : "0");
     } else if (strcmp(words[0], ".set") == 0 && given == 2) {
         error = torc_set(torc, bytes[0], bytes[1], NULL);
     } else if (strcmp(words[0], ".mset") == 0 && given % 2 == 0) {

@@ -15,7 +15,8 @@ from torc_cluster import BUILD, PATIENCE, ROOT, key_for, listening_socket, wait_
 
 EXAMPLES = BUILD / "client" / "examples"
 LIBRARY = BUILD / "client" / "libtorc.so"
-EINVAL, ETIMEOUT, ECLOSED, ECONNECT, ERESOLVE, EPROTOCOL, EREPLY = -2, -9, -10, -12, -13, -14, -17
+EINVAL, ENOTFOUND, EEXIST, ETIMEOUT, ECLOSED = -2, -6, -7, -9, -10
+ECONNECT, ERESOLVE, EPROTOCOL, EREPLY = -12, -13, -14, -17
 
 
 class Shell:

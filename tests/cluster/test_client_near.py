@@ -9,7 +9,7 @@ import time
 
 import redis
 
-from test_client import ETIMEOUT, EXAMPLES, Shell, error_code
+from test_client import ENOTFOUND, ETIMEOUT, EXAMPLES, Shell, error_code
 from test_client_shared import redis_cluster, redis_servers
 from torc_cluster import PATIENCE, key_for, wait_until
 
@@ -40,7 +40,7 @@ class Near(Shell):
 
 
 def missing(reply):
-    return error_code(reply) == -6
+    return error_code(reply) == ENOTFOUND
 
 
 def test_what_is_read_is_kept_until_it_changes(tmp_path):

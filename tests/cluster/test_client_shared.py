@@ -9,7 +9,7 @@ import time
 import pytest
 import redis
 
-from test_client import EXAMPLES, Shell, error_code, seeds_of
+from test_client import EEXIST, ENOTFOUND, EXAMPLES, Shell, error_code, seeds_of
 from torc_cluster import BUILD, PATIENCE, ROOT, free_port_base, wait_until
 
 LOAD = BUILD / "tests" / "programs" / "client-load"
@@ -152,6 +152,23 @@ def use_everything(shell):
     assert shell.ask("EXISTS {x}1 {x}2") == "(0)"
     assert shell.ask("PING") == "PONG"
     assert error_code(shell.ask("MULTI")) == -2
+
+
+def test_a_lock_that_is_lost_is_noticed(cluster):
+    seed = f"127.0.0.1:{cluster[0].port}"
+    with Shell(seed) as one, Shell(seed) as two:
+        first = int(one.ask(".lock k 60000"))
+        assert error_code(two.ask(".lock k 60000")) == EEXIST
+        assert error_code(two.ask(".unlock k")) == ENOTFOUND
+        assert one.ask(".extend k 60000") == ""
+        # It is taken away, as an expiry does, and another one has it.
+        assert one.ask(".del k") == "(1)"
+        assert error_code(one.ask(".extend k 60000")) == ENOTFOUND
+        assert int(two.ask(".lock k 60000")) > first
+        assert error_code(one.ask(".extend k 60000")) == ENOTFOUND
+        assert error_code(one.ask(".unlock k")) == ENOTFOUND
+        assert two.ask(".extend k 60000") == two.ask(".unlock k") == ""
+        assert error_code(two.ask(".unlock k")) == ENOTFOUND
 
 
 def test_a_plain_redis_is_served(tmp_path):
