@@ -9,7 +9,7 @@
 
 struct allocator_stats {
     uint64_t allocated; /* bytes given out */
-    uint64_t active;    /* of the pages that they are in */
+    uint64_t active;    /* of the pages that they are in, but for those that nobody touches */
 };
 
 /* Whether it says anything. */

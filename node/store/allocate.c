@@ -3,9 +3,15 @@
 #include <malloc.h>
 #include <stdlib.h>
 
+/* jemalloc begins what is larger anywhere in the first of its pages, so that caches are used
+ * evenly, and takes one page more for that: a value of 16 KiB lies in five pages. If it is to begin
+ * with a page, the last one is never touched, and takes no memory. */
+#define SMALL_SIZE_MAX 14336
+#define PAGE_SIZE_LEAST 4096
+
 void *store_allocate(size_t size)
 {
-    return malloc(size);
+    return size > SMALL_SIZE_MAX ? aligned_alloc(PAGE_SIZE_LEAST, size) : malloc(size);
 }
 
 void *store_reallocate(void *block, size_t size)
