@@ -44,8 +44,19 @@ def missing(reply):
 
 
 def test_what_is_read_is_kept_until_it_changes(tmp_path):
-    with redis_servers(1, tmp_path) as (ports, _), Near(f"127.0.0.1:{ports[0]}") as near:
-        other = redis.Redis(port=ports[0], decode_responses=True)
+    with redis_servers(1, tmp_path) as (ports, _):
+        keep_until_it_changes(ports[0])
+
+
+def test_what_is_read_from_torc_is_kept_until_it_changes(new_cluster):
+    cluster = new_cluster(1, ["--threads", "2"])
+    cluster.wait_formed()
+    keep_until_it_changes(cluster[0].port)
+
+
+def keep_until_it_changes(port):
+    with Near(f"127.0.0.1:{port}") as near:
+        other = redis.Redis(port=port, decode_responses=True)
         other.mset({"k": "1", "untouched": "u", "gone": "g", "brief": "b"})
         near.wait_for_hits("k", "untouched", "gone", "brief", "absent")
         assert near.get("k") == "1" and missing(near.get("absent"))
@@ -192,3 +203,54 @@ def test_values_never_go_back(tmp_path):
         wait_until(lambda: [near.get(key) for key in keys] == [str(written[key]) for key in keys], 2 * PATIENCE,
                    "all changes have arrived")
         assert near.stats()["hits"] > 100
+
+
+def test_nothing_stale_is_served_through_failover_and_moves(new_cluster):
+    """Counters of a cluster go up while nodes hand over, die and join; nothing that is read goes back, and what
+    was written last is read in the end."""
+    cluster = new_cluster(3, ["--threads", "2"], room=4)
+    cluster.wait_formed()
+    keys = [key_for(lambda slot, part=part: slot // 2048 == part) for part in range(8)]
+    seen = dict.fromkeys(keys, 0)
+    written = dict.fromkeys(keys, 0)
+    stop = threading.Event()
+    alive = [0, 1]  # the client ports that stay
+
+    def write():
+        clients = [cluster[i].client() for i in alive]
+        draw = random.Random(11)
+        while not stop.wait(0.001):
+            key = draw.choice(keys)
+            try:
+                written[key] = clients[draw.randrange(2)].incr(key)
+            except redis.RedisError:
+                written[key] = None  # it may have been made
+
+    def read(near):
+        for key in keys:
+            value = near.get(key)
+            if not missing(value):
+                assert int(value) >= seen[key], f"{key} went back from {seen[key]} to {value}"
+                seen[key] = int(value)
+
+    seeds = ",".join(f"127.0.0.1:{cluster[i].port}" for i in alive)
+    with Near(seeds) as near:
+        writer = threading.Thread(target=write)
+        writer.start()
+        try:
+            wait_until(lambda: read(near) or near.stats()["nodes"] == 3, 10, "all track")
+            for change in (lambda: cluster.add(), lambda: cluster[2].kill(),
+                           lambda: cluster[0].client().execute_command("CLUSTER", "FAILOVER")):
+                change()
+                until = time.monotonic() + 1
+                while time.monotonic() < until:
+                    read(near)
+        finally:
+            stop.set()
+            writer.join()
+        truth = redis.Redis(port=cluster[0].port, decode_responses=True)
+        expected = [truth.get(key) for key in keys]
+        wait_until(lambda: [near.get(key) for key in keys] == expected, 2 * PATIENCE, "all changes have arrived")
+        wait_until(lambda: all(near.is_hit(key) for key in keys), 10, "all is kept again")
+        stats = near.stats()
+        assert stats["hits"] > 1000 and stats["invalidations"] > 100, stats
