@@ -7,7 +7,6 @@
 
 #include <stdlib.h>
 
-#define FREE_OBJECTS 10000        /* at a time: about a millisecond */
 #define SWEEP_KEYS_PER_SLOT 64    /* deleted under one slot's lock */
 #define SWEEP_SLOTS_PER_TICK 4096 /* looked at; a look at a slot without work costs some 20 ns */
 #define SWEEP_BUDGET_US 700       /* of a tick: so long a command may have to wait for it */
@@ -39,12 +38,6 @@ void maintenance_delete(struct worker *worker, struct slot *slot, const struct o
     }
     slot_publish(worker, slot, told, &gone, gone.size > 0);
     buf_reset(&worker->effects, WORKER_READ_BUFFER_SIZE);
-}
-
-bool maintenance_free_some(struct node *node)
-{
-    bool more = store_free_some(node->store, FREE_OBJECTS);
-    return store_free_some(node->incoming_store, FREE_OBJECTS) || more;
 }
 
 struct sweep {

@@ -1,7 +1,7 @@
 /*
- * What a worker does besides answering: deletes what has expired, and frees what was discarded.
- * What is evicted when memory is short goes the same way: see memory.h. Both are the primary's
- * decisions and travel to the replicas as deletions.
+ * What a worker does besides answering: deletes what has expired. What is evicted when memory is
+ * short goes the same way: see memory.h. Both are the primary's decisions and travel to the
+ * replicas as deletions.
  */
 #ifndef TORC_NODE_MAINTENANCE_H
 #define TORC_NODE_MAINTENANCE_H
@@ -10,7 +10,6 @@
 
 #include <stdbool.h>
 
-struct node;
 struct object;
 struct slot;
 struct worker;
@@ -20,9 +19,6 @@ struct worker;
 bool maintenance_may_delete(const struct worker *worker, const struct slot *slot) TORC_MUST_USE;
 /* Deletes an object of the slot and tells the replicas. Slot lock held, primary. */
 void maintenance_delete(struct worker *worker, struct slot *slot, const struct object *object);
-/* Frees some of what giant slots held that have left this node or were emptied. True if there is
- * more. Worker 0. */
-bool maintenance_free_some(struct node *node);
 /* Deletes expired keys in this worker's share of the slots, within a budget. True if that was used
  * up: then there is most likely more. */
 bool maintenance_sweep(struct worker *worker);

@@ -2,6 +2,7 @@
 
 #include "node/allocator.h"
 #include "node/clock.h"
+#include "node/freeing.h"
 #include "node/maintenance.h"
 #include "node/worker.h"
 
@@ -105,16 +106,22 @@ static uint64_t data_limit(const struct node *node, uint64_t limit)
     return limit > least + overhead ? limit - overhead : least;
 }
 
-/* True while what this node leads fits its share of --memory: as of the last look at all slots, and
- * what has changed since but for the copies. */
-static bool within_share(struct node *node, uint64_t limit)
+/* Keys and values, without what is taken out of them already and waits to be freed. */
+static int64_t kept_memory(const struct node *node)
 {
-    int64_t memory = (int64_t)node_memory(node);
+    return (int64_t)node_memory(node) - (int64_t)node_freeing(node);
+}
+
+/* Bytes by which what this node leads exceeds its share of --memory: as of the last look at all
+ * slots, and what has changed since but for the copies. */
+static int64_t above_share(struct node *node, uint64_t limit)
+{
+    int64_t memory = kept_memory(node);
     int64_t then = (int64_t)atomic_load_explicit(&node->led_seen_at_bytes, memory_order_relaxed);
     int64_t copied = atomic_load_explicit(&node->copied_since_bytes, memory_order_relaxed);
     int64_t led = (int64_t)atomic_load_explicit(&node->led_bytes, memory_order_relaxed);
     uint64_t share = atomic_load_explicit(&node->led_share_permille, memory_order_relaxed);
-    return led + memory - then - copied < (int64_t)(data_limit(node, limit) / 1000 * share);
+    return led + memory - then - copied - (int64_t)(data_limit(node, limit) / 1000 * share);
 }
 
 /* Moves what is sparse among about a thousand keys; false if there is no more to do. */
@@ -145,7 +152,19 @@ bool memory_make_room(struct worker *worker)
     struct node *node = worker->node;
     const struct config *config = &node->config;
     uint64_t limit = atomic_load_explicit(&config->memory_bytes_max, memory_order_relaxed);
-    if (TORC_LIKELY(limit == 0) || within_share(node, limit)) {
+    if (TORC_LIKELY(limit == 0)) {
+        return true;
+    }
+    int64_t above = above_share(node, limit);
+    size_t freeing = node_freeing(node);
+    if (above + (int64_t)freeing < 0) {
+        return true;
+    }
+    if (freeing > 0) {
+        freeing_make_room(worker);
+    }
+    /* What waits to be freed is no reason to evict: no key would make it go sooner. */
+    if (above < 0) {
         return true;
     }
     enum eviction_policy policy =
@@ -168,7 +187,7 @@ bool memory_make_room(struct worker *worker)
         }
         if (progress == PROGRESS_EVICTED) {
             evicted++;
-            if (within_share(node, limit)) {
+            if (above_share(node, limit) < 0) {
                 break;
             }
             evictor_begin(evictor, policy);
@@ -188,7 +207,7 @@ void memory_take_stock(struct node *node)
     uint64_t led = store_eviction_memory(node->store); /* only of what it leads it notes anything */
     uint64_t led_slots = 0;
     uint64_t copied_slots = 0;
-    uint64_t memory = node_memory(node);
+    int64_t kept = kept_memory(node);
     for (unsigned i = 0; i < SLOT_COUNT; i++) {
         struct slot *slot = &node->slots[i];
         slot_lock(slot);
@@ -200,7 +219,7 @@ void memory_take_stock(struct node *node)
     uint64_t all = led_slots + copied_slots;
     atomic_store_explicit(&node->led_bytes, led, memory_order_relaxed);
     atomic_store_explicit(&node->copied_since_bytes, 0, memory_order_relaxed);
-    atomic_store_explicit(&node->led_seen_at_bytes, memory, memory_order_relaxed);
+    atomic_store_explicit(&node->led_seen_at_bytes, (uint64_t)kept, memory_order_relaxed);
     atomic_store_explicit(&node->led_share_permille, all == 0 ? 1000 : led_slots * 1000 / all,
                           memory_order_relaxed);
 }

@@ -99,7 +99,7 @@ struct node {
     _Atomic uint32_t blocked_clients;
     _Atomic uint32_t waiting_commands;      /* in the queues of its slots: see blocking.h */
     _Atomic uint64_t led_bytes;             /* of the slots it leads, at the last look */
-    _Atomic uint64_t led_seen_at_bytes;     /* store_memory at that look */
+    _Atomic uint64_t led_seen_at_bytes;     /* keys and values at that look */
     _Atomic int64_t copied_since_bytes;     /* growth since then of the slots it keeps copies of */
     _Atomic uint64_t led_share_permille;    /* of --memory, for the slots it leads */
     _Atomic bool compact_pressed;           /* keys are moved with ticks as short as they get */

@@ -5,6 +5,7 @@
 #include "node/bus_server.h"
 #include "node/clock.h"
 #include "node/connection.h"
+#include "node/freeing.h"
 #include "node/invalidation.h"
 #include "node/maintenance.h"
 #include "node/memory.h"
@@ -21,9 +22,10 @@
 #include <unistd.h>
 
 /* While expiry is behind: it takes a third of the time then, of which commands get the rest. */
-#define SWEEP_TICK_SECONDS 0.0015 /* while it is behind, or keys have to be moved in haste */
-#define TICK_SECONDS 0.01         /* while there is reason to: held requests, keys that expire */
-#define IDLE_TICK_SECONDS 0.1     /* else */
+#define SWEEP_TICK_SECONDS 0.0015  /* while it is behind, or keys have to be moved in haste */
+#define FREEING_TICK_SECONDS 0.005 /* while something big waits to be freed */
+#define TICK_SECONDS 0.01          /* while there is reason to: held requests, keys that expire */
+#define IDLE_TICK_SECONDS 0.1      /* else */
 #define MEMORY_LOOK_MS 100
 #define ACCEPTS_PER_EVENT 64
 #define ACCEPT_PAUSE_MS 100 /* when there are no more file descriptors */
@@ -244,13 +246,16 @@ static void flush_bus(struct worker *worker)
 static void set_tick(struct worker *worker)
 {
     bool busy = worker->held_first != NULL || refills_wanted(&worker->refills) ||
-                worker->waiting != NULL || worker->bus_held > 0 || worker->freeing ||
+                worker->waiting != NULL || worker->bus_held > 0 ||
                 atomic_load_explicit(&worker->compacting, memory_order_relaxed) ||
                 check_is_due(worker) || node_has_expiries(worker->node);
-    bool hurry = worker->sweep_behind ||
+    bool hurry = worker->sweep_behind || freeing_is_behind(worker->node) ||
                  (atomic_load_explicit(&worker->compacting, memory_order_relaxed) &&
                   atomic_load_explicit(&worker->node->compact_pressed, memory_order_relaxed));
-    double wanted = hurry ? SWEEP_TICK_SECONDS : busy ? TICK_SECONDS : IDLE_TICK_SECONDS;
+    double wanted = hurry                            ? SWEEP_TICK_SECONDS
+                    : node_freeing(worker->node) > 0 ? FREEING_TICK_SECONDS
+                    : busy                           ? TICK_SECONDS
+                                                     : IDLE_TICK_SECONDS;
     if (worker->tick.repeat != wanted) {
         worker->tick.repeat = wanted;
         ev_timer_again(worker->loop, &worker->tick);
@@ -287,6 +292,10 @@ static void on_before_sleep(struct ev_loop *loop, ev_prepare *watcher, int event
     }
     flush_links(worker);
     flush_bus(worker);
+    if (TORC_UNLIKELY(freeing_is_behind(worker->node))) {
+        double busy = ev_time() - ev_now(loop); /* of the wall clock, which may be set back */
+        freeing_keep_up(worker, busy > 0 ? (uint64_t)(busy * 1e6) : 0);
+    }
     set_tick(worker);
     if (worker->flush_first != NULL || worker->acks_arrived || worker->refills.again ||
         atomic_load_explicit(&worker->view_came, memory_order_relaxed) ||
@@ -325,8 +334,8 @@ static void on_tick(struct ev_loop *loop, ev_timer *watcher, int events)
     age_outcomes(worker, now_ms);
     check_step(worker, now_ms);
     worker->sweep_behind = maintenance_sweep(worker);
+    freeing_tick(worker);
     if (worker->index == 0) {
-        worker->freeing = maintenance_free_some(worker->node);
         memory_follow_config(worker->node);
     }
     memory_keep_within(worker);

@@ -123,9 +123,9 @@ struct worker {
     unsigned compact_slot; /* where moving keys goes on */
     uint64_t compact_cursor;
     uint64_t accept_paused_until_ms;
-    bool freeing;               /* worker 0: what was discarded is not all freed */
     bool tracks_too_much;       /* more keys are tracked than there may be: see tracking_trim */
     unsigned trim_slot;         /* where that goes on */
+    uint64_t freed_at_us;       /* when it last freed something big; monotonic */
     uint64_t memory_look_at_ms; /* worker 0: when it next takes stock; monotonic */
     uint64_t pause_seen_ms;     /* the last CLIENT PAUSE whose end was noticed */
 };

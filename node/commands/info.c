@@ -6,6 +6,7 @@
 #include "node/clock.h"
 #include "node/commands/cluster.h"
 #include "node/commands/handlers.h"
+#include "node/freeing.h"
 #include "node/memory.h"
 #include "node/node.h"
 #include "node/peers.h"
@@ -88,6 +89,7 @@ static void write_memory(struct buf *out, struct node *node, uint64_t now_ms)
     char resident_text[32];
     char limit_text[32];
     uint64_t used = node_memory(node);
+    unsigned long long freeing = node_freeing(node);
     uint64_t resident = memory_resident_bytes();
     uint64_t limit = stat_read(&node->config.memory_bytes_max);
     uint64_t overhead = atomic_load_explicit(&node->memory_overhead, memory_order_relaxed);
@@ -99,13 +101,14 @@ static void write_memory(struct buf *out, struct node *node, uint64_t now_ms)
                       "used_memory_rss_human:%s\r\n"
                       "used_memory_dataset:%llu\r\n"
                       "used_memory_overhead:%llu\r\n"
+                      "lazyfree_pending_bytes:%llu\r\n"
                       "maxmemory:%llu\r\n"
                       "maxmemory_human:%s\r\n"
                       "maxmemory_policy:%s\r\n"
                       "mem_fragmentation_ratio:%.2f\r\n",
                       (unsigned long long)used, human(used_text, used),
                       (unsigned long long)resident, human(resident_text, resident),
-                      (unsigned long long)used, (unsigned long long)overhead,
+                      (unsigned long long)used, (unsigned long long)overhead, freeing,
                       (unsigned long long)limit, human(limit_text, limit), policy,
                       used == 0 ? 0.0 : (double)resident / (double)used);
 }

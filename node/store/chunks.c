@@ -32,14 +32,24 @@ struct chunks *chunks_create(void)
 
 void chunks_destroy(struct chunks *chunks)
 {
-    if (chunks == NULL) {
-        return;
+    if (chunks != NULL) {
+        struct freeing all = FREEING_ALL;
+        (void)chunks_free_some(chunks, &all);
     }
-    for (size_t i = 0; i < chunks->length; i++) {
-        store_release(chunks_at(chunks, i)->data);
+}
+
+bool chunks_free_some(struct chunks *chunks, struct freeing *freeing)
+{
+    while (chunks->length > 0 && freeing->budget > 0) {
+        freeing_release(freeing, chunks_at(chunks, chunks->length - 1)->data);
+        chunks->length--;
     }
-    store_release(chunks->index);
-    store_release(chunks);
+    if (chunks->length > 0) {
+        return true;
+    }
+    freeing_release(freeing, chunks->index);
+    freeing_release(freeing, chunks);
+    return false;
 }
 
 /* ---- the index ---- */

@@ -18,6 +18,7 @@
 #define TORC_NODE_STORE_CHUNKS_H
 
 #include "base/attributes.h"
+#include "node/store/freeing.h"
 #include "node/store/packed.h"
 
 #include <stdbool.h>
@@ -49,8 +50,9 @@ static inline struct packed *chunks_at(const struct chunks *chunks, size_t chunk
 
 /* Empty; NULL without memory. */
 struct chunks *chunks_create(void);
-void chunks_destroy(struct chunks *chunks);
-struct chunks *chunks_clone(const struct chunks *chunks); /* NULL without memory */
+void chunks_destroy(struct chunks *chunks);                            /* NULL is allowed */
+bool chunks_free_some(struct chunks *chunks, struct freeing *freeing); /* see freeing.h */
+struct chunks *chunks_clone(const struct chunks *chunks);              /* NULL without memory */
 
 /* Of the value with that index; behind the last one for the count. There is a value. */
 struct chunk_place chunks_place(const struct chunks *chunks, size_t index);

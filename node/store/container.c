@@ -6,13 +6,20 @@
 
 void container_destroy(enum object_type type, void *outside)
 {
+    struct freeing all = FREEING_ALL;
+    (void)container_free_some(type, outside, &all);
+}
+
+bool container_free_some(enum object_type type, void *outside, struct freeing *freeing)
+{
     switch (type) {
     case OBJECT_STRING: break; /* lies in its object, always */
-    case OBJECT_LIST: chunks_destroy(outside); break;
+    case OBJECT_LIST: return chunks_free_some(outside, freeing);
     case OBJECT_HASH:
-    case OBJECT_SET: members_destroy(outside); break;
-    case OBJECT_ZSET: zset_large_destroy(outside); break;
+    case OBJECT_SET: return members_free_some(outside, freeing);
+    case OBJECT_ZSET: return zset_large_free_some(outside, freeing);
     }
+    return false;
 }
 
 void *container_clone(enum object_type type, const void *outside)

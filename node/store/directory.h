@@ -28,8 +28,7 @@ struct directory {
     uint32_t capacity_max;                         /* no segment has more entries */
     uint32_t segments_at[DIRECTORY_DEPTH_MAX + 1]; /* how many have that depth */
     uint64_t *soonest;       /* a heap-shaped tree of minima: root 1, leaves at 2^depth */
-    struct directory *next;  /* of those that are to be freed */
-    size_t freed;            /* and then: slots before this one are done with */
+    size_t freed;            /* while it is freed: slots before this one are done with */
     struct segment *slots[]; /* a segment of lesser depth stands in several, side by side */
 };
 

@@ -4,6 +4,7 @@
 #include "node/store/allocate.h"
 #include "node/store/container.h"
 #include "node/store/integer.h"
+#include "node/store/remains.h"
 
 /* A string that grows gets as much again, and from a mebibyte on an eighth: either way a byte is
  * copied a bounded number of times however often the string is appended to. */
@@ -43,6 +44,16 @@ static struct object *remove_at(struct keyspace *keys, struct place place, uint6
     return object;
 }
 
+/* Frees what was taken out; what is big later, see remains.h. */
+static void dispose(struct keyspace *keys, struct object *object)
+{
+    if (TORC_UNLIKELY(object_may_remain(object))) {
+        store_leave_object(keyspace_store(keys), object);
+    } else {
+        store_release(object);
+    }
+}
+
 static int insert(struct keyspace *keys, uint64_t hash, struct object *object)
 {
     uint64_t before = keys->table.memory;
@@ -68,7 +79,7 @@ int keyspace_put(struct keyspace *keys, uint64_t hash, const struct object_draft
         }
         if (old != NULL) {
             object_copy_clock(object, old);
-            object_destroy(exchange_at(keys, place, object));
+            dispose(keys, exchange_at(keys, place, object));
         } else {
             int result = insert(keys, hash, object);
             if (result != 0) {
@@ -169,7 +180,7 @@ static int remake_value(struct keyspace *keys, struct place place, size_t size, 
     }
     memset(data + kept, 0, size - kept);
     object_copy_clock(object, old);
-    store_release(exchange_at(keys, place, object));
+    dispose(keys, exchange_at(keys, place, object));
     return 0;
 }
 
@@ -224,7 +235,7 @@ int keyspace_replace_at(struct keyspace *keys, struct place place, enum object_e
         return TORC_ENOMEM;
     }
     object_copy_clock(object, old);
-    object_destroy(exchange_at(keys, place, object));
+    dispose(keys, exchange_at(keys, place, object));
     return 0;
 }
 
@@ -307,7 +318,7 @@ bool keyspace_delete(struct keyspace *keys, struct bytes key, uint64_t hash)
         return false;
     }
     /* The key may be the object's own: not to be looked at from here on. */
-    object_destroy(remove_at(keys, place, hash));
+    dispose(keys, remove_at(keys, place, hash));
     keyspace_give_room(keys, hash);
     return true;
 }
@@ -368,7 +379,12 @@ int keyspace_rename(struct keyspace *keys, struct bytes key, uint64_t hash, stru
     }
     object_copy_clock(target, source);
     /* What is outside belongs to the target now. The key may be the source's own. */
-    store_release(remove_at(keys, keyspace_place(keys, key, hash), hash));
+    struct object *rest = remove_at(keys, keyspace_place(keys, key, hash), hash);
+    if (object_is_outside(rest)) {
+        store_release(rest);
+    } else {
+        dispose(keys, rest);
+    }
     keyspace_give_room(keys, hash);
     return 0;
 }

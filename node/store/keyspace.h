@@ -26,8 +26,8 @@ static_assert(sizeof(struct keyspace) == CACHE_LINE, "one line a keyspace");
 
 struct store {
     alignas(CACHE_LINE) _Atomic size_t memory; /* any thread; see keyspace_account */
-    _Atomic(struct directory *) discarded;     /* any thread; a stack, see store_free_some */
-    struct directory *freeing;                 /* who calls store_free_some */
+    _Atomic size_t freeing;                    /* any thread; of that, bytes of `remains` */
+    _Atomic(struct remains *) remains;         /* any thread; see remains.h */
     _Atomic uint32_t expiring; /* any thread; keyspaces with an expiry in them: seldom changes */
     _Atomic uint64_t filled[FILLED_WORDS]; /* any thread; a bit for each keyspace that has keys */
     struct eviction *eviction;             /* constant; its own, or that of another store */

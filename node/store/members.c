@@ -20,9 +20,18 @@ struct members *members_create(void)
 void members_destroy(struct members *members)
 {
     if (members != NULL) {
-        table_clear(&members->table);
-        store_release(members);
+        struct freeing all = FREEING_ALL;
+        (void)members_free_some(members, &all);
     }
+}
+
+bool members_free_some(struct members *members, struct freeing *freeing)
+{
+    if (table_free_some(&members->table, freeing)) {
+        return true;
+    }
+    freeing_release(freeing, members);
+    return false;
 }
 
 struct members *members_clone(const struct members *members)

@@ -24,8 +24,9 @@ struct members {
 
 /* Empty; NULL without memory. */
 struct members *members_create(void);
-void members_destroy(struct members *members);                /* NULL is allowed */
-struct members *members_clone(const struct members *members); /* NULL without memory */
+void members_destroy(struct members *members);                            /* NULL is allowed */
+bool members_free_some(struct members *members, struct freeing *freeing); /* see freeing.h */
+struct members *members_clone(const struct members *members);             /* NULL without memory */
 
 static inline size_t members_count(const struct members *members)
 {

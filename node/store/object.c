@@ -2,6 +2,7 @@
 
 #include "node/store/allocate.h"
 #include "node/store/container.h"
+#include "node/store/freeing.h"
 #include "node/store/integer.h"
 #include "node/store/set_form.h"
 
@@ -120,6 +121,16 @@ void object_destroy(struct object *object)
         container_destroy(object_type(object), object_outside(object));
     }
     store_release(object);
+}
+
+bool object_free_some(struct object *object, struct freeing *freeing)
+{
+    if (TORC_UNLIKELY(object_is_outside(object)) &&
+        container_free_some(object_type(object), object_outside(object), freeing)) {
+        return true;
+    }
+    freeing_release(freeing, object);
+    return false;
 }
 
 bool object_overwrite(struct object *object, const struct object_draft *draft)

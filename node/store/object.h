@@ -29,6 +29,8 @@ enum object_encoding {
     ENCODING_OUTSIDE = 3, /* value: a pointer to what the container's type keeps, see container.h */
 };
 
+struct freeing;
+
 struct object {
     uint8_t kind;     /* type: bits 0-2, encoding: 3-4, has an expiry: 5, width of lengths: 6-7 */
     uint8_t clock[3]; /* what is noted of accesses: see eviction.h; little-endian, 0 = none yet */
@@ -143,6 +145,8 @@ struct object *object_clone(const struct object *object);
 /* Frees it with what it keeps outside. Where another object has taken that over, store_release is
  * what frees the rest. */
 void object_destroy(struct object *object);
+/* The same some at a time: see freeing.h. */
+bool object_free_some(struct object *object, struct freeing *freeing);
 /* Turns the object into the draft, whose key is the object's own, where it stands, and says so;
  * false (nothing changed) if it does not fit or would waste too much, or if one of them is no
  * string. draft->value may lie inside it. */

@@ -42,24 +42,39 @@ void order_init(struct order *order)
     *order = (struct order){0};
 }
 
-static void release_below(struct order *order, void *root, unsigned height)
-{
-    if (height > 0) {
-        struct order_node *node = root;
-        for (uint32_t i = 0; i < node->length; i++) {
-            release_below(order, node->children[i], height - 1);
-        }
-    }
-    release(order, root);
-}
-
 void order_deinit(struct order *order)
 {
-    if (order->root != NULL) {
-        release_below(order, order->root, order->height);
-    }
-    assert(order->memory == 0);
+    struct freeing all = FREEING_ALL;
+    (void)order_free_some(order, &all);
+    assert(all.bytes == order->memory);
     order_init(order);
+}
+
+/* Frees the last leaf, and what is above it alone. */
+static void free_last_leaf(struct order *order, struct freeing *freeing)
+{
+    struct order_node *above[ORDER_HEIGHT_MAX];
+    void *below = order->root;
+    for (unsigned level = 0; level < order->height; level++) {
+        above[level] = below;
+        below = above[level]->children[above[level]->length - 1];
+    }
+    freeing_release(freeing, below);
+    for (unsigned level = order->height; level > 0; level--) {
+        if (--above[level - 1]->length > 0) {
+            return;
+        }
+        freeing_release(freeing, above[level - 1]);
+    }
+    order->root = NULL;
+}
+
+bool order_free_some(struct order *order, struct freeing *freeing)
+{
+    while (order->root != NULL && freeing->budget > 0) {
+        free_last_leaf(order, freeing);
+    }
+    return order->root != NULL;
 }
 
 /* ---- finding ---- */

@@ -18,6 +18,7 @@
 #define TORC_NODE_STORE_ORDER_H
 
 #include "base/attributes.h"
+#include "node/store/freeing.h"
 #include "node/store/object.h"
 #include "node/store/zset_bound.h"
 
@@ -71,6 +72,8 @@ static inline struct zset_entry order_entry(const struct object *object)
 
 void order_init(struct order *order);
 void order_deinit(struct order *order); /* the tree, not the objects */
+/* The same some at a time: see freeing.h. */
+bool order_free_some(struct order *order, struct freeing *freeing);
 
 /* Before the entry of that rank; behind the last one for the count. Where that is its place is for
  * the caller to know. 0 or TORC_ENOMEM (nothing changed). */

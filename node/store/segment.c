@@ -50,6 +50,38 @@ void segment_deinit(struct segment *segment)
     segment_init(segment, segment->depth);
 }
 
+void segment_take(struct segment *from, struct segment *to)
+{
+    assert(from->depth == to->depth);
+    install(to, segment_entries(from), atomic_load_explicit(&from->span, memory_order_relaxed),
+            from->capacity);
+    to->next_expiry_ms = from->next_expiry_ms;
+    to->count = from->count;
+    segment_init(from, from->depth);
+}
+
+bool segment_free_some(struct segment *segment, struct freeing *freeing)
+{
+    const uint64_t *entries = segment_entries(segment);
+    /* From the end on, which comes down meanwhile. */
+    while (segment->capacity > 0 && freeing->budget > 0) {
+        size_t at = segment->capacity - 1u;
+        if (at >= SEGMENT_PREFETCH_AHEAD) {
+            __builtin_prefetch(entry_object(entries[at - SEGMENT_PREFETCH_AHEAD]));
+        }
+        if (entries[at] != 0 && object_free_some(entry_object(entries[at]), freeing)) {
+            return true;
+        }
+        segment->capacity--;
+    }
+    if (segment->capacity > 0) {
+        return true;
+    }
+    freeing_release(freeing, segment_entries(segment));
+    segment_init(segment, segment->depth);
+    return false;
+}
+
 struct segment *segment_create(unsigned depth)
 {
     struct segment *segment = store_allocate(sizeof(*segment));

@@ -16,6 +16,7 @@
 #ifndef TORC_NODE_STORE_SEGMENT_H
 #define TORC_NODE_STORE_SEGMENT_H
 
+#include "node/store/freeing.h"
 #include "node/store/object.h"
 
 #include <assert.h>
@@ -222,6 +223,11 @@ size_t segment_memory(const struct segment *segment);
 
 void segment_init(struct segment *segment, unsigned depth);
 void segment_deinit(struct segment *segment); /* the table, not the objects */
+/* Moves all that one holds to another of that depth, which is empty. */
+void segment_take(struct segment *from, struct segment *to);
+/* Some of its objects and, with the last of them, its table: see freeing.h. It is as after
+ * segment_init then. */
+bool segment_free_some(struct segment *segment, struct freeing *freeing);
 /* The same for a piece of a giant. NULL without memory; NULL may be destroyed. */
 struct segment *segment_create(unsigned depth);
 void segment_destroy(struct segment *segment);

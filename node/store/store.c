@@ -1,4 +1,5 @@
 #include "node/store/keyspace.h"
+#include "node/store/remains.h"
 
 #include <stdlib.h>
 
@@ -23,8 +24,8 @@ struct store *store_create(void)
     }
     eviction_init(&store->own_eviction);
     store->eviction = &store->own_eviction;
-    atomic_init(&store->discarded, NULL);
-    store->freeing = NULL;
+    atomic_init(&store->freeing, 0);
+    atomic_init(&store->remains, NULL);
     for (size_t slot = 0; slot < SLOT_COUNT; slot++) {
         struct keyspace *keys = &store->keyspaces[slot];
         table_init(&keys->table);
@@ -42,7 +43,7 @@ void store_destroy(struct store *store)
     for (size_t slot = 0; slot < SLOT_COUNT; slot++) {
         keyspace_clear(&store->keyspaces[slot]);
     }
-    while (store_free_some(store, SIZE_MAX)) {
+    while (store_free_some(store, SIZE_MAX) > 0) {
     }
     eviction_deinit(&store->own_eviction);
     free(store);
@@ -113,22 +114,6 @@ size_t store_expiry_count(const struct store *store)
     return count;
 }
 
-bool store_free_some(struct store *store, size_t budget)
-{
-    if (store->freeing == NULL) {
-        store->freeing = atomic_exchange_explicit(&store->discarded, NULL, memory_order_acquire);
-    }
-    struct directory *first = store->freeing;
-    if (first == NULL) {
-        return false;
-    }
-    struct directory *next = first->next;
-    if (!directory_free_some(first, budget)) {
-        store->freeing = next;
-    }
-    return true;
-}
-
 bool store_has_expiries(const struct store *store)
 {
     return atomic_load_explicit(&store->expiring, memory_order_relaxed) != 0;
@@ -143,17 +128,9 @@ void keyspace_discard(struct keyspace *keys)
 {
     uint64_t before = keys->table.memory;
     keyspace_count_expiries(keys, -(int64_t)keyspace_expiry_count(keys));
-    struct directory *directory = table_take(&keys->table);
+    store_leave_table(keyspace_store(keys), &keys->table);
     keyspace_settle(keys, before);
     keyspace_note_filled(keys);
-    if (directory != NULL) {
-        struct store *store = keyspace_store(keys);
-        directory->next = atomic_load_explicit(&store->discarded, memory_order_relaxed);
-        while (!atomic_compare_exchange_weak_explicit(&store->discarded, &directory->next,
-                                                      directory, memory_order_release,
-                                                      memory_order_relaxed)) {
-        }
-    }
 }
 
 void keyspace_settle(struct keyspace *keys, uint64_t before)

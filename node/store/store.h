@@ -154,12 +154,16 @@ int keyspace_copy(struct keyspace *from, struct bytes key, uint64_t hash, struct
 int keyspace_rename(struct keyspace *keys, struct bytes key, uint64_t hash, struct bytes to_key,
                     uint64_t to_hash) TORC_MUST_USE;
 void keyspace_clear(struct keyspace *keys);
-/* The same in no time, however many keys there are: what a giant held is freed by store_free_some.
- */
+/* The same in no time, however many keys there are, and however large. */
 void keyspace_discard(struct keyspace *keys);
-/* Frees about `budget` objects of what was discarded, which store_memory counts no more. True if
- * there is more. One thread, without any slot's lock. */
-bool store_free_some(struct store *store, size_t budget);
+/*
+ * What is big takes long to free: of values that are deleted or replaced, and of keyspaces that are
+ * discarded, it is only taken out, and freed by store_free_some. Frees of one of them about
+ * `budget` blocks, or as many pages. Returns how many bytes; 0 = there is nothing that another
+ * thread is not at. Any thread, without any slot's lock. */
+size_t store_free_some(struct store *store, size_t budget);
+/* Bytes of store_memory that wait for that. Any thread. */
+size_t store_freeing(const struct store *store);
 
 size_t keyspace_count(const struct keyspace *keys);
 size_t keyspace_expiry_count(const struct keyspace *keys);

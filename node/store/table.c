@@ -14,59 +14,62 @@ void table_init(struct table *table)
     atomic_init(&table->expiry_count, 0);
 }
 
-static void release_objects(const struct segment *segment)
-{
-    const uint64_t *entries = segment_entries(segment);
-    for (size_t at = 0; at < segment->capacity; at++) {
-        if (entries[at] != 0) {
-            object_destroy(entry_object(entries[at]));
-        }
-    }
-}
-
-bool directory_free_some(struct directory *directory, size_t budget)
+static bool directory_free_some(struct directory *directory, struct freeing *freeing)
 {
     size_t slots = (size_t)1 << directory->depth;
-    size_t freed = 0;
-    while (directory->freed < slots && freed < budget) {
+    while (directory->freed < slots && freeing->budget > 0) {
         struct segment *segment = directory->slots[directory->freed];
         if (segment == NULL) {
             directory->freed++; /* of a clone that was cut short */
             continue;
         }
+        if (segment_free_some(segment, freeing)) {
+            return true;
+        }
         directory->freed += (size_t)1 << (directory->depth - segment->depth);
-        freed += segment->count;
-        release_objects(segment);
-        segment_destroy(segment);
+        freeing_release(freeing, segment);
     }
     if (directory->freed < slots) {
         return true;
     }
-    directory_destroy(directory);
+    freeing_release(freeing, directory);
     return false;
 }
 
-struct directory *table_take(struct table *table)
+/* Says so; what it held is gone. */
+static void set_empty(struct table *table)
 {
-    struct directory *directory = table_directory(table);
-    if (directory != NULL) {
-        atomic_store_explicit(&table->directory, NULL, memory_order_relaxed);
-    } else {
-        release_objects(&table->root);
-        segment_deinit(&table->root);
-    }
+    /* A prefetch may look at it without the lock. */
+    atomic_store_explicit(&table->directory, NULL, memory_order_relaxed);
     atomic_store_explicit(&table->count, 0, memory_order_relaxed);
     atomic_store_explicit(&table->expiry_count, 0, memory_order_relaxed);
     table->memory = 0;
-    return directory;
+}
+
+bool table_free_some(struct table *table, struct freeing *freeing)
+{
+    struct directory *directory = table_directory(table);
+    if (directory != NULL ? directory_free_some(directory, freeing)
+                          : segment_free_some(&table->root, freeing)) {
+        return true;
+    }
+    set_empty(table);
+    return false;
+}
+
+void table_take(struct table *from, struct table *to)
+{
+    segment_take(&from->root, &to->root);
+    atomic_store_explicit(&to->directory, table_directory(from), memory_order_relaxed);
+    table_count_objects(to, (uint32_t)table_count(from));
+    to->memory = from->memory;
+    set_empty(from);
 }
 
 void table_clear(struct table *table)
 {
-    struct directory *directory = table_take(table);
-    if (directory != NULL) {
-        (void)directory_free_some(directory, SIZE_MAX);
-    }
+    struct freeing all = FREEING_ALL;
+    (void)table_free_some(table, &all);
 }
 
 /* The first hash behind those with that tag; 0 after the last one. */

@@ -13,6 +13,7 @@
 #define TORC_NODE_STORE_TABLE_H
 
 #include "node/store/directory.h"
+#include "node/store/freeing.h"
 #include "node/store/segment.h"
 
 #include <stdatomic.h>
@@ -132,11 +133,10 @@ void table_clear(struct table *table);
  * TORC_ENOMEM (still empty). */
 int table_clone(struct table *table, const struct table *from) TORC_MUST_USE;
 
-/* Empties the table without destroying anything: what a giant's objects are found by, for
- * directory_free_some; NULL of any other, which is cleared. */
-struct directory *table_take(struct table *table);
-/* Destroys about `budget` objects of such a one. False: all, and the directory with them. */
-bool directory_free_some(struct directory *directory, size_t budget);
+/* Moves all that a table holds to another, which is empty. */
+void table_take(struct table *from, struct table *to);
+/* Some of what it holds, see freeing.h; at the end it is as after table_init. */
+bool table_free_some(struct table *table, struct freeing *freeing);
 
 /* See keyspace_scan and keyspace_random in store.h. */
 uint64_t table_scan(struct table *table, uint64_t cursor, size_t budget, keyspace_visitor *visit,

@@ -30,10 +30,18 @@ struct zset_large *zset_large_create(void)
 void zset_large_destroy(struct zset_large *set)
 {
     if (set != NULL) {
-        order_deinit(&set->order);
-        table_clear(&set->table);
-        store_release(set);
+        struct freeing all = FREEING_ALL;
+        (void)zset_large_free_some(set, &all);
     }
+}
+
+bool zset_large_free_some(struct zset_large *set, struct freeing *freeing)
+{
+    if (order_free_some(&set->order, freeing) || table_free_some(&set->table, freeing)) {
+        return true;
+    }
+    freeing_release(freeing, set);
+    return false;
 }
 
 size_t zset_large_memory(const struct zset_large *set)

@@ -26,6 +26,7 @@ size_t zset_entry_size(struct bytes member);
 /* Bytes allocated, the structure included. Constant time. */
 size_t zset_large_memory(const struct zset_large *set);
 struct zset_large *zset_large_clone(const struct zset_large *set); /* NULL without memory */
+bool zset_large_free_some(struct zset_large *set, struct freeing *freeing); /* see freeing.h */
 
 /* NULL if it is absent. */
 struct object *zset_large_find(const struct zset_large *set, struct bytes member);

@@ -92,6 +92,15 @@ static inline void assert_holds(const struct object *object, struct bytes value)
     require(object_string_size(object) == value.size);
 }
 
+/* Of one with no keys: what waits to be freed is all that it accounts for. */
+static inline void assert_nothing_is_left(struct store *store)
+{
+    while (store_free_some(store, 1000) > 0) {
+    }
+    ck_assert_uint_eq(store_freeing(store), 0);
+    ck_assert_uint_eq(store_memory(store), 0);
+}
+
 static inline int run_suite(Suite *suite)
 {
     SRunner *runner = srunner_create(suite);

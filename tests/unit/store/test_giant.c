@@ -80,14 +80,14 @@ START_TEST(clearing_a_giant)
     keyspace_discard(keys);
     ck_assert_uint_eq(keyspace_count(keys), 0);
     ck_assert_uint_eq(keyspace_memory(keys), 0);
-    ck_assert_uint_eq(store_memory(store), 0);
+    ck_assert_uint_eq(store_memory(store), store_freeing(store));
     ck_assert(!store_has_expiries(store));
     set_number(keys, 1, "value", 0); /* it is as good as new */
     size_t steps = 0;
-    while (store_free_some(store, 1000)) {
+    while (store_free_some(store, 1000) > 0) {
         steps++;
     }
-    ck_assert_uint_ge(steps, KEYS / 10 / (1000 + 2 * SEGMENT_COUNT_MAX));
+    ck_assert_uint_ge(steps, KEYS / 10 / 1000);
     keyspace_clear(keys);
     ck_assert_uint_eq(store_memory(store), 0);
     ck_assert_uint_eq(keyspace_count(keys), 0);

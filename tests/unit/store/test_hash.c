@@ -129,7 +129,7 @@ START_TEST(long_ones_make_it_large)
         ck_assert_str_eq(encoding(), i == 3 ? "listpack" : "hashtable");
         keyspace_clear(keys);
     }
-    ck_assert_uint_eq(store_memory(store), 0);
+    assert_nothing_is_left(store);
 }
 END_TEST
 

@@ -278,7 +278,7 @@ START_TEST(random_operations_agree_with_the_model)
     for (size_t key = 0; key < KEYS; key++) {
         keyspace_delete(world->keys[1], world->names[key], world->hashes[key]);
     }
-    ck_assert_uint_eq(store_memory(world->store), 0);
+    assert_nothing_is_left(world->store);
     world_destroy(world);
 }
 END_TEST

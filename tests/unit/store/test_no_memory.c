@@ -203,7 +203,7 @@ START_TEST(splits_cut_short)
     allocations_left = SIZE_MAX;
     ck_assert_uint_eq(keyspace_count(keys), 0);
     keyspace_clear(keys);
-    ck_assert_uint_eq(store_memory(store), 0);
+    assert_nothing_is_left(store);
 }
 END_TEST
 
@@ -250,7 +250,7 @@ START_TEST(lists_cut_short)
     ck_assert_uint_gt(world->failures, 100);
     model_remove(world, 0, world->count);
     keyspace_clear(keys);
-    ck_assert_uint_eq(store_memory(store), 0);
+    assert_nothing_is_left(store);
     free(world);
 }
 END_TEST
@@ -284,7 +284,7 @@ static void fields_cut_short(const struct field_type *type, int number)
     ck_assert_uint_gt(world->failures, 100);
     free(world);
     keyspace_clear(keys);
-    ck_assert_uint_eq(store_memory(store), 0);
+    assert_nothing_is_left(store);
 }
 
 START_TEST(hashes_cut_short)
@@ -357,7 +357,7 @@ START_TEST(sorted_sets_cut_short)
     ck_assert_uint_gt(world->large_failures, 50);
     zset_world_deinit(world);
     keyspace_clear(keys);
-    ck_assert_uint_eq(store_memory(store), 0);
+    assert_nothing_is_left(store);
     free(world);
 }
 END_TEST

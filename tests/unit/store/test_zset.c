@@ -403,7 +403,7 @@ START_TEST(random_operations_agree_with_the_model)
     ck_assert_uint_lt(large, 1500);
     zset_world_deinit(world);
     keyspace_clear(keys);
-    ck_assert_uint_eq(store_memory(store), 0);
+    assert_nothing_is_left(store);
     free(world);
 }
 END_TEST
