@@ -156,13 +156,18 @@ static redisReply *run(struct torc *handle, struct call *call)
     return reply;
 }
 
+redisReply *torc_commandv(struct torc *handle, const char *format, va_list arguments)
+{
+    return run(handle, call_of_format(handle, format, arguments));
+}
+
 redisReply *torc_command(struct torc *handle, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    struct call *call = call_of_format(handle, format, arguments);
+    redisReply *reply = torc_commandv(handle, format, arguments);
     va_end(arguments);
-    return run(handle, call);
+    return reply;
 }
 
 redisReply *torc_command_with(struct torc *handle, const struct torc_call_options *options,

@@ -21,6 +21,7 @@
 #define TORC_TORC_H
 
 #include <hiredis/hiredis.h>
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -197,6 +198,8 @@ TORC_API int torc_error_code(const struct torc *handle);
  * TORC_ETIMEOUT, TORC_EPROTOCOL, TORC_EAGAIN, TORC_EOVERLOAD or TORC_EUNAVAILABLE.
  */
 TORC_API redisReply *torc_command(struct torc *handle, const char *format, ...);
+/* The same for a function that has a format and arguments itself; these are used up. */
+TORC_API redisReply *torc_commandv(struct torc *handle, const char *format, va_list arguments);
 /* The same from an array of arguments. `sizes` may be NULL: all are zero-terminated then. */
 TORC_API redisReply *torc_command_argv(struct torc *handle, int argc, const char **argv,
                                        const size_t *sizes);
