@@ -11,7 +11,11 @@
 
 void *store_allocate(size_t size)
 {
-    return size > SMALL_SIZE_MAX ? aligned_alloc(PAGE_SIZE_LEAST, size) : malloc(size);
+    void *block = NULL;
+    if (size <= SMALL_SIZE_MAX) {
+        return malloc(size);
+    }
+    return posix_memalign(&block, PAGE_SIZE_LEAST, size) == 0 ? block : NULL;
 }
 
 void *store_reallocate(void *block, size_t size)
