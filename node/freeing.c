@@ -1,6 +1,7 @@
 #include "node/freeing.h"
 
 #include "node/clock.h"
+#include "node/memory.h"
 #include "node/worker.h"
 
 #define STEP_BLOCKS 256u /* some 50 us */
@@ -24,7 +25,8 @@ static void free_for(struct worker *worker, uint64_t started_us, uint64_t budget
 
 bool freeing_is_behind(const struct node *node)
 {
-    return node_freeing(node) > BEHIND_BYTES;
+    size_t waiting = node_freeing(node);
+    return waiting > BEHIND_BYTES || (waiting > 0 && memory_is_short(node));
 }
 
 void freeing_tick(struct worker *worker)

@@ -17,7 +17,7 @@ static inline size_t node_freeing(const struct node *node)
 {
     return store_freeing(node->store) + store_freeing(node->incoming_store);
 }
-/* True while so much waits that it is hurried with. Any thread. */
+/* True while it is hurried with: much waits, or memory is short. Any thread. */
 bool freeing_is_behind(const struct node *node);
 /* At each tick of a worker. No slot lock held, as with the others. */
 void freeing_tick(struct worker *worker);

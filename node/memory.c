@@ -106,6 +106,12 @@ static uint64_t data_limit(const struct node *node, uint64_t limit)
     return limit > least + overhead ? limit - overhead : least;
 }
 
+bool memory_is_short(const struct node *node)
+{
+    uint64_t limit = atomic_load_explicit(&node->config.memory_bytes_max, memory_order_relaxed);
+    return limit != 0 && node_memory(node) > data_limit(node, limit);
+}
+
 /* Keys and values, without what is taken out of them already and waits to be freed. */
 static int64_t kept_memory(const struct node *node)
 {

@@ -22,7 +22,11 @@ struct worker;
  * of other nodes' copies would have to drop all of its own keys.
  */
 bool memory_make_room(struct worker *worker) TORC_MUST_USE;
-/* The same where nobody writes: what is left for keys and values may have shrunk. Call often. */
+/* True while keys and values, and what of them waits to be freed, are more than --memory leaves for
+ * them, led and copied ones. Any thread. */
+bool memory_is_short(const struct node *node);
+/* The same as memory_make_room where nobody writes: what is left for keys and values may have
+ * shrunk. Call often. */
 void memory_keep_within(struct worker *worker);
 /* Takes stock of what the node leads; call every tenth of a second when there is a limit. */
 void memory_take_stock(struct node *node);

@@ -140,6 +140,26 @@ START_TEST(what_waits_is_no_reason_to_refuse)
 }
 END_TEST
 
+/* It is as with a worker that was busy with making more of it. */
+START_TEST(who_is_busy_frees_for_as_long_while_memory_is_short)
+{
+    delete_big();
+    ck_assert(!freeing_is_behind(&fake->node));
+    atomic_store(&fake->node.config.memory_bytes_max, node_memory(&fake->node) + SPARE_BYTES);
+    ck_assert(!freeing_is_behind(&fake->node));
+    atomic_store(&fake->node.config.memory_bytes_max, node_memory(&fake->node) - SPARE_BYTES);
+    ck_assert(freeing_is_behind(&fake->node));
+    size_t before = node_freeing(&fake->node);
+    freeing_keep_up(&fake->worker, 0);
+    ck_assert_uint_eq(node_freeing(&fake->node), before);
+    for (unsigned calls = 0; freeing_is_behind(&fake->node); calls++) {
+        freeing_keep_up(&fake->worker, 100);
+        ck_assert_uint_lt(calls, CALLS_MAX);
+    }
+    ck_assert_uint_lt(node_freeing(&fake->node), before - SPARE_BYTES + 1);
+}
+END_TEST
+
 START_TEST(ticks_free_it_all)
 {
     unsigned ticks = 0;
@@ -163,6 +183,7 @@ int main(void)
     tcase_add_test(tests, stock_taken_meanwhile_changes_nothing);
     tcase_add_test(tests, one_big_victim_is_enough);
     tcase_add_test(tests, what_waits_is_no_reason_to_refuse);
+    tcase_add_test(tests, who_is_busy_frees_for_as_long_while_memory_is_short);
     tcase_add_test(tests, ticks_free_it_all);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
