@@ -36,7 +36,7 @@ int frame_decode(struct bytes input, struct frame *out, size_t *consumed)
     out->flags = read_u8(&reader);
     out->slot = read_u16(&reader);
     out->id = read_u64(&reader);
-    if (out->kind < FRAME_HELLO || out->kind > FRAME_CANCEL || size > BUS_FRAME_SIZE_MAX ||
+    if (out->kind < FRAME_HELLO || out->kind > FRAME_TOLD || size > BUS_FRAME_SIZE_MAX ||
         (out->kind <= FRAME_REFUSED && size > HELLO_SIZE_MAX) ||
         (out->kind == FRAME_CANCEL && size > 0) ||
         (out->slot >= SLOT_COUNT && out->slot != FRAME_NO_SLOT)) {

@@ -28,13 +28,15 @@ enum frame_kind {
     FRAME_REQUEST = 4,  /* payload: one command, RESP */
     FRAME_RESPONSE = 5, /* payload: its reply, RESP, when the status is done */
     FRAME_CANCEL = 6,   /* of a request that waits: answer it, with nothing if nothing has come */
+    FRAME_TOLD = 7,     /* a key that was noted has changed; without a slot: any may have */
 };
 
 enum frame_flag {
-    FRAME_FLAG_RESP3 = 1, /* of a request: reply in RESP3 */
-    FRAME_FLAG_ONCE = 2,  /* of a request: the payload begins with its name, see outcomes.h */
-    FRAME_FLAG_WAIT = 4,  /* of a blocking command: then with its terms */
-    FRAME_FLAG_FIRST = 8, /* of a request: the sender has no other under way for the slot */
+    FRAME_FLAG_RESP3 = 1,    /* of a request: reply in RESP3 */
+    FRAME_FLAG_ONCE = 2,     /* of a request: the payload begins with its name, see outcomes.h */
+    FRAME_FLAG_WAIT = 4,     /* of a blocking command: then with its terms */
+    FRAME_FLAG_TRACKED = 16, /* of a read: to be noted, see far.h */
+    FRAME_FLAG_FIRST = 8,    /* of a request: the sender has no other under way for the slot */
 };
 
 /* Status of a response, in its flags. */
@@ -42,6 +44,7 @@ enum response_status {
     RESPONSE_DONE = 0,
     RESPONSE_NOT_OWNER = 1, /* not executed: the slot is another node's; look at the view again */
     RESPONSE_UNCERTAIN = 2, /* perhaps executed: one with a name may be asked for again */
+    RESPONSE_NOTED = 4,     /* done, and what was read is noted: its next change will be told */
     RESPONSE_NOTHING = 3,   /* of a blocking command: nothing came in its time; not executed */
 };
 

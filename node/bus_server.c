@@ -7,6 +7,7 @@
 #include "node/net.h"
 #include "node/operation.h"
 #include "node/peers.h"
+#include "node/tracking.h"
 #include "node/worker.h"
 #include "ring/slot.h"
 
@@ -38,6 +39,7 @@ void bus_connection_open(struct worker *worker, int fd)
     bus->session.access = ACCESS_BUS;
     bus->session.protocol = 2;
     bus->session.worker_index = worker->index;
+    bus->session.id = bus->number; /* no client's: those are small */
     bus->next = worker->bus_connections;
     if (worker->bus_connections != NULL) {
         worker->bus_connections->previous = bus;
@@ -56,6 +58,7 @@ void bus_connection_close(struct bus_connection *bus)
     ev_io_stop(worker->loop, &bus->reader);
     ev_io_stop(worker->loop, &bus->writer);
     close(bus->fd);
+    tracking_end(worker->node, &bus->session);
     worker->bus_held -= bus->held;
     for (struct operation *at = bus->first; at != NULL;) {
         struct operation *next = at->next;
@@ -88,6 +91,29 @@ void bus_respond(struct bus_connection *bus, uint64_t id, enum response_status s
     struct frame frame = {FRAME_RESPONSE, (uint8_t)status, FRAME_NO_SLOT, id, reply};
     frame_encode(&bus->out, &frame);
     bus->dirty = true;
+}
+
+bool bus_tell(struct worker *worker, uint64_t number, const struct bytes *key)
+{
+    struct bus_connection *bus = worker->bus_connections;
+    while (bus != NULL && bus->number != number) {
+        bus = bus->next;
+    }
+    if (bus == NULL) {
+        return false;
+    }
+    struct frame frame = {.kind = FRAME_TOLD, .slot = FRAME_NO_SLOT, .payload = {NULL, 0}};
+    if (key != NULL) {
+        frame.slot = slot_of_key(*key);
+        frame.payload = *key;
+    }
+    frame_encode(&bus->out, &frame);
+    bus->dirty = true;
+    if (buf_size(&bus->out) > CONNECTION_TOLD_MAX + BUS_OUTPUT_PAUSE) {
+        (void)shutdown(bus->fd,
+                       SHUT_RDWR); /* it does not read: then it knows that it missed some */
+    }
+    return true;
 }
 
 void bus_operation_destroy(struct operation *operation)
@@ -219,6 +245,7 @@ static struct operation *add_operation(struct bus_connection *bus, const struct 
     operation->command = execution->command;
     operation->slot = frame->slot;
     operation->protocol = execution->protocol;
+    operation->tracked = execution->tracked;
     if (execution->once != NULL) {
         operation->once = *execution->once;
     }
@@ -331,6 +358,17 @@ static const struct command *parse_command(struct bus_connection *bus, const str
                                                                                            : NULL;
 }
 
+/* Whether the peer wants what the command reads noted, and that can be done. */
+static bool is_tracked(struct bus_connection *bus, const struct frame *frame,
+                       const struct command *command)
+{
+    const struct tracking_options options = {0};
+    return (frame->flags & FRAME_FLAG_TRACKED) != 0 && command->first_key > 0 &&
+           (command->flags & COMMAND_READONLY) != 0 &&
+           (bus->session.tracker != NULL ||
+            tracking_begin(bus->worker->node, &bus->session, &options) == TORC_OK);
+}
+
 /* False: the peer talks nonsense. */
 static bool serve_request(struct bus_connection *bus, const struct frame *received)
 {
@@ -367,7 +405,8 @@ static bool serve_request(struct bus_connection *bus, const struct frame *receiv
                                   .protocol = bus->session.protocol,
                                   .once = named ? &once : NULL,
                                   .out = &worker->chunk,
-                                  .acks = &acks};
+                                  .acks = &acks,
+                                  .tracked = is_tracked(bus, frame, command)};
     stat_add(&worker->stats.commands_from_peers, 1);
     if (TORC_UNLIKELY(waits)) {
         begin_blocking(bus, frame, &execution, &terms);
@@ -393,7 +432,8 @@ static bool serve_request(struct bus_connection *bus, const struct frame *receiv
      * streams, after which nobody is waited for. */
     bool acknowledged = executed && ack_set_state(&acks, 0) == ACKS_DONE;
     if (acknowledged && (!worker->guarded || worker_may_answer(worker, worker->term))) {
-        bus_respond(bus, frame->id, RESPONSE_DONE, buf_bytes(&worker->chunk));
+        bus_respond(bus, frame->id, execution.tracked ? RESPONSE_NOTED : RESPONSE_DONE,
+                    buf_bytes(&worker->chunk));
         buf_reset(&worker->chunk, WORKER_READ_BUFFER_SIZE);
     } else {
         hold_request(bus, frame, &execution, &worker->chunk, &acks, executed);

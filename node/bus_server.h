@@ -50,6 +50,9 @@ void bus_connection_close(struct bus_connection *bus);
 /* Answers one request. */
 void bus_respond(struct bus_connection *bus, uint64_t id, enum response_status status,
                  struct bytes reply);
+/* Tells the peer at the connection of that number that a key which it reads for its clients has
+ * changed; NULL: any may have. False: it is gone. */
+bool bus_tell(struct worker *worker, uint64_t number, const struct bytes *key);
 /* Says that this node does not lead the slot. What the peer has under way for it is refused
  * likewise, whatever view comes meanwhile, so that nothing overtakes this one: until the peer
  * begins anew, with FRAME_FLAG_FIRST. */

@@ -158,6 +158,11 @@ void gather_part_done(struct operation *part)
     part_arrived(gather);
 }
 
+struct connection *gather_client(const struct operation *part)
+{
+    return part->parent->place->connection;
+}
+
 /* ---- taking apart ---- */
 
 static struct gather *gather_begin(struct connection *connection, const struct execution *execution,
@@ -205,6 +210,7 @@ static void start_part(struct gather *gather, const struct execution *execution,
     part->target = target;
     part->command = execution->command;
     part->protocol = execution->protocol;
+    part->tracked = execution->tracked;
     part->deadline_ms = gather->place->deadline_ms;
     request_append(&part->request, execution->argc, execution->argv);
     operation_start(part);

@@ -19,6 +19,8 @@ void gather_nodes(struct connection *connection, const struct execution *executi
 
 /* One part is there; takes what it needs from the operation. */
 void gather_part_done(struct operation *part);
+/* The client that is to get the whole; NULL once it is gone. */
+struct connection *gather_client(const struct operation *part);
 void gather_destroy(struct gather *gather);
 
 #endif

@@ -1,6 +1,7 @@
 #include "node/invalidation.h"
 
 #include "base/limits.h"
+#include "node/bus_server.h"
 #include "node/clients.h"
 #include "node/connection.h"
 #include "node/resp/reply.h"
@@ -201,7 +202,11 @@ static void tell(struct worker *worker, struct invalidation *message, const stru
         tell_broken(connection, target->from);
     } else if (connection != NULL) {
         tell_change(connection, message, redirected);
-    } else if (redirected && message->kind != KIND_BROKEN) {
+    } else if (!redirected) {
+        struct bytes key = {message_key(message), message->key_size};
+        bool all = message->kind == KIND_ALL;
+        (void)bus_tell(worker, client_place_id(target->to), all ? NULL : &key); /* or it is gone */
+    } else if (message->kind != KIND_BROKEN) {
         struct invalidation *broken = make(worker->node, KIND_BROKEN, 1, (struct bytes){NULL, 0});
         broken->targets[broken->count++] = (struct target){target->from, target->to};
         post(worker->node->workers[client_place_worker(target->from)], worker, broken);

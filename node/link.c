@@ -117,6 +117,9 @@ static void link_break(struct link *link, int result)
     buf_reset(&link->in, 0);
     buf_reset(&link->greeting, 0);
     buf_reset(&link->out, 0);
+    if (link->lost != NULL) {
+        link->lost(link);
+    }
     struct link_request *orphans = link->first;
     for (struct link_request *at = orphans; at != NULL; at = at->next) {
         uint32_t index = (uint32_t)at->id;
@@ -288,6 +291,10 @@ static bool accept_frame(struct link *link, const struct frame *frame)
         /* Another node answers at this address: what we sent there was not executed by ours. */
         link_break(link, TORC_ECONNECT);
         return false;
+    }
+    if (frame->kind == FRAME_TOLD && link->told != NULL) {
+        link->told(link, frame);
+        return true;
     }
     uint32_t index = (uint32_t)frame->id;
     if (frame->kind != FRAME_RESPONSE || index >= link->table_size) {

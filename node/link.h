@@ -36,6 +36,11 @@ enum link_state { LINK_IDLE, LINK_CONNECTING, LINK_GREETING, LINK_OPEN };
 
 struct link {
     struct node *node;
+    /* What the peer says unasked, and that the connection has broken; NULL: nobody wants to know.
+     */
+    void (*told)(struct link *link, const struct frame *frame);
+    void (*lost)(struct link *link);
+    void *context; /* theirs */
     struct peer *peer;
     struct ev_loop *loop;
     int fd;

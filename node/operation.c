@@ -6,9 +6,9 @@
 #include "node/clock.h"
 #include "node/connection.h"
 #include "node/execute.h"
+#include "node/far.h"
 #include "node/gather.h"
 #include "node/peers.h"
-#include "node/tracking.h"
 #include "node/worker.h"
 #include "ring/slot.h"
 
@@ -142,7 +142,9 @@ static void deliver(struct operation *operation)
     case ASKER_PEER:
         if (operation->bus != NULL) {
             bus_respond(operation->bus, operation->peer_request_id,
-                        operation->uncertain ? RESPONSE_UNCERTAIN : RESPONSE_DONE,
+                        operation->uncertain ? RESPONSE_UNCERTAIN
+                        : operation->tracked ? RESPONSE_NOTED
+                                             : RESPONSE_DONE,
                         buf_bytes(&operation->reply));
         }
         bus_operation_destroy(operation);
@@ -365,13 +367,30 @@ static const struct bytes *parse_request(struct operation *operation, size_t *ar
     return worker->replayed.items + request.first;
 }
 
-/* A tracked read was answered by another node, which tells this one of no changes. */
-static void forget_read(struct operation *operation)
+/* As whom it is executed. A tracked read is noted for that one; it is nobody who is told of
+ * anything if whoever asked is gone. */
+static struct session *session_for(const struct operation *operation)
 {
-    size_t argc = 0;
-    const struct bytes *argv = parse_request(operation, &argc);
-    tracking_forget_at_once(operation->worker, &operation->connection->session, operation->command,
-                            argv, argc);
+    struct session *nobody = &operation->worker->peer_session;
+    struct connection *connection = operation->connection;
+    switch (operation->asker) {
+    case ASKER_CLIENT: break;
+    case ASKER_GATHER: connection = operation->tracked ? gather_client(operation) : NULL; break;
+    case ASKER_PEER:
+        return operation->tracked && operation->bus != NULL ? &operation->bus->session : nobody;
+    }
+    return connection != NULL ? &connection->session : nobody;
+}
+
+/* A tracked read was answered by another node. */
+static void settle_read(struct operation *operation, bool noted)
+{
+    const struct session *session = session_for(operation);
+    if (session->tracker != NULL) {
+        size_t argc = 0;
+        const struct bytes *argv = parse_request(operation, &argc);
+        far_answered(operation, session, noted, argv, argc);
+    }
 }
 
 static void on_response(struct link_request *request, int result, const struct frame *frame)
@@ -385,10 +404,10 @@ static void on_response(struct link_request *request, int result, const struct f
         blocking_nothing_came(operation);
         return;
     }
-    if (result == TORC_OK && frame->flags == RESPONSE_DONE) {
+    if (result == TORC_OK && (frame->flags == RESPONSE_DONE || frame->flags == RESPONSE_NOTED)) {
         buf_append(&operation->reply, frame->payload.data, frame->payload.size);
-        if (TORC_UNLIKELY(operation->tracked && operation->connection != NULL)) {
-            forget_read(operation);
+        if (TORC_UNLIKELY(operation->tracked)) {
+            settle_read(operation, frame->flags == RESPONSE_NOTED);
         }
         operation_finish(operation);
         return;
@@ -429,6 +448,10 @@ static void send_to_peer(struct operation *operation, struct peer *peer)
     } else if (operation->slot != FRAME_NO_SLOT && worker->sent_count[operation->slot] == 0) {
         flags |= FRAME_FLAG_FIRST;
     }
+    if (TORC_UNLIKELY(operation->tracked)) {
+        flags |= FRAME_FLAG_TRACKED;
+        operation->told_before = far_stamp(&worker->far, operation->slot);
+    }
     operation->target_sent = peer == NULL ? PEER_NONE : peer->index;
     if (link == NULL || before.failed ||
         link_send(link, &operation->link_request, operation->slot, flags, buf_bytes(&before),
@@ -450,6 +473,9 @@ static bool is_misplaced(void *context, const struct link_request *request)
                                    offsetof(struct operation, link_request));
     uint16_t owners[COPIES_MAX];
     const struct view *view = worker->view;
+    if (request->done != on_response) {
+        return false; /* no operation's: see far.c */
+    }
     if (operation->slot == FRAME_NO_SLOT || view_owners(view, operation->slot, owners) == 0) {
         return false;
     }
@@ -480,17 +506,12 @@ static bool execute_request(struct operation *operation)
                                   .argv = argv,
                                   .argc = argc,
                                   .slot = operation->slot,
-                                  .session = operation->connection != NULL
-                                                 ? &operation->connection->session
-                                                 : &worker->peer_session,
+                                  .session = session_for(operation),
                                   .protocol = operation->protocol,
                                   .once = operation->once.id != 0 ? &operation->once : NULL,
                                   .out = &operation->reply,
                                   .acks = &operation->acks,
-                                  .tracked = operation->tracked && operation->connection != NULL};
-    if (operation->asker != ASKER_CLIENT) {
-        execution.session = &worker->peer_session;
-    }
+                                  .tracked = operation->tracked};
     /* Whoever is at it now has its own executions guarded. */
     bool guarded = worker->guarded;
     worker->guarded = false;

@@ -49,6 +49,7 @@ struct operation {
     bool late;            /* at its deadline it is answered with 0, which is no error */
     bool silent;          /* the client wants no reply (CLIENT REPLY) */
     bool tracked;         /* the client keeps what it reads: see tracking.h */
+    uint32_t told_before; /* far_stamp when it was sent */
 
     struct ack_set acks; /* to be acknowledged before delivery */
     bool guarded;        /* executed here: not delivered without a lease */

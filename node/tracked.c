@@ -200,6 +200,31 @@ struct tracked_key *tracked_take_any(struct tracked **tracked, uint64_t seed)
     return take(tracked, at);
 }
 
+struct tracked_key *tracked_take_where(struct tracked **tracked,
+                                       bool (*where)(void *context, const struct tracked_key *key),
+                                       void *context)
+{
+    struct tracked_key *taken = NULL;
+    for (size_t i = 0; *tracked != NULL && i < (*tracked)->bucket_count; i++) {
+        struct tracked_key **at = &(*tracked)->buckets[i];
+        while (*at != NULL) {
+            struct tracked_key *key = *at;
+            if (where(context, key)) {
+                *at = key->next;
+                key->next = taken;
+                taken = key;
+                (*tracked)->count--;
+            } else {
+                at = &key->next;
+            }
+        }
+    }
+    if (*tracked != NULL) {
+        drop_if_empty(tracked);
+    }
+    return taken;
+}
+
 size_t tracked_count(const struct tracked *tracked)
 {
     return tracked == NULL ? 0 : tracked->count;

@@ -29,7 +29,7 @@ struct watcher {
 
 /* A key that was taken out; the caller's to free. */
 struct tracked_key {
-    struct tracked_key *next; /* the table's */
+    struct tracked_key *next; /* the table's; in a list of what was taken out, the list's */
     uint64_t hash;
     struct watcher *watchers; /* owned */
     uint32_t count, capacity;
@@ -57,6 +57,10 @@ int tracked_note(struct tracked **tracked, struct bytes key, uint64_t hash, stru
 struct tracked_key *tracked_take(struct tracked **tracked, struct bytes key, uint64_t hash);
 /* Takes any key out, another one for another `seed`; NULL when there is none. */
 struct tracked_key *tracked_take_any(struct tracked **tracked, uint64_t seed);
+/* Takes out all of which `where` says so: a list by `next`. */
+struct tracked_key *tracked_take_where(struct tracked **tracked,
+                                       bool (*where)(void *context, const struct tracked_key *key),
+                                       void *context);
 size_t tracked_count(const struct tracked *tracked);
 
 #endif

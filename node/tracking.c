@@ -5,6 +5,7 @@
 #include "node/command.h"
 #include "node/connection.h"
 #include "node/execute.h"
+#include "node/far.h"
 #include "node/invalidation.h"
 #include "node/node.h"
 #include "node/session.h"
@@ -129,6 +130,17 @@ static int find_redirect(struct node *node, uint64_t id, client_place *out)
     return result;
 }
 
+/* Which of the two counts it is one of. */
+static _Atomic uint32_t *count_for(struct tracking *tracking, const struct session *session)
+{
+    return session->access == ACCESS_BUS ? &tracking->peers : &tracking->clients;
+}
+
+static bool is_anybody_there(struct tracking *tracking)
+{
+    return atomic_load(&tracking->clients) > 0 || atomic_load(&tracking->peers) > 0;
+}
+
 static void list_tracker(struct tracking *tracking, struct tracker *tracker)
 {
     tracker->previous = NULL;
@@ -137,7 +149,6 @@ static void list_tracker(struct tracking *tracking, struct tracker *tracker)
         tracking->first->previous = tracker;
     }
     tracking->first = tracker;
-    atomic_fetch_add(&tracking->clients, 1);
 }
 
 int tracking_begin(struct node *node, struct session *session,
@@ -173,6 +184,7 @@ int tracking_begin(struct node *node, struct session *session,
     atomic_store(&tracker->id, session->id);
     if (!listed) {
         list_tracker(tracking, tracker);
+        atomic_fetch_add(count_for(tracking, session), 1);
         atomic_fetch_add(&tracking->broadcasting, broadcast);
     }
     struct bytes *before = tracker->prefixes;
@@ -210,7 +222,7 @@ void tracking_end(struct node *node, struct session *session)
     if (tracker->next != NULL) {
         tracker->next->previous = tracker->previous;
     }
-    atomic_fetch_sub(&tracking->clients, 1);
+    atomic_fetch_sub(count_for(tracking, session), 1);
     atomic_fetch_sub(&tracking->broadcasting, tracker->broadcast);
     atomic_fetch_sub(&tracking->prefixes, tracker->prefix_count);
     struct bytes *prefixes = tracker->prefixes;
@@ -351,21 +363,20 @@ void tracking_key_gone(struct worker *worker, struct slot *slot, struct bytes ke
     key_changed(worker->node, worker, slot, key, hash, 0);
 }
 
-void tracking_note(struct worker *worker, struct slot *slot, const struct execution *execution)
+void tracking_note_keys(struct worker *worker, struct tracked **tracked,
+                        const struct session *session, const struct command *command,
+                        const struct bytes *argv, size_t argc)
 {
     struct node *node = worker->node;
-    struct tracker *tracker = execution->session->tracker;
+    struct tracker *tracker = session->tracker;
     if (tracker == NULL || tracker->broadcast) {
         return; /* it has gone off meanwhile, or is told of all changes */
     }
-    struct watcher watcher = {tracker, execution->session->id};
-    const struct command *command = execution->command;
-    size_t first = (size_t)command->first_key;
-    size_t end = command_keys_end(command, execution->argv, execution->argc);
-    for (size_t i = first; i < end; i = command_key_next(command, i)) {
-        uint64_t hash = i == first ? execution->hash : key_hash(execution->argv[i]);
+    struct watcher watcher = {tracker, session->id};
+    size_t end = command_keys_end(command, argv, argc);
+    for (size_t i = (size_t)command->first_key; i < end; i = command_key_next(command, i)) {
         struct tracked_growth growth;
-        if (tracked_note(&slot->tracked, execution->argv[i], hash, watcher, &growth) != TORC_OK) {
+        if (tracked_note(tracked, argv[i], key_hash(argv[i]), watcher, &growth) != TORC_OK) {
             log_error(&node->log, "out of memory for what clients keep: stopping");
             abort(); /* it would keep it and not be told */
         }
@@ -379,6 +390,12 @@ void tracking_note(struct worker *worker, struct slot *slot, const struct execut
             worker->tracks_too_much = worker->tracks_too_much || (limit != 0 && keys > limit);
         }
     }
+}
+
+void tracking_note(struct worker *worker, struct slot *slot, const struct execution *execution)
+{
+    tracking_note_keys(worker, &slot->tracked, execution->session, execution->command,
+                       execution->argv, execution->argc);
 }
 
 /* What is told of the keys that are taken out of a slot. */
@@ -428,7 +445,7 @@ void tracking_drop(struct node *node, struct slot *slot)
 void tracking_tell_all(struct node *node, const struct worker *self)
 {
     struct tracking *tracking = &node->tracking;
-    if (atomic_load(&tracking->clients) == 0) {
+    if (!is_anybody_there(tracking)) {
         return;
     }
     struct posting all;
@@ -457,7 +474,7 @@ void tracking_follow_lease(struct node *node, const struct worker *self)
         }
         return;
     }
-    if (told || atomic_load(&tracking->clients) == 0) {
+    if (told || !is_anybody_there(tracking)) {
         return;
     }
     pthread_mutex_lock(&tracking->telling); /* whoever comes second waits until it is done */
@@ -490,26 +507,52 @@ void tracking_forget_at_once(struct worker *worker, const struct session *sessio
     }
 }
 
-/* Takes keys out of one slot after the other until there are no more than there may be. Whoever
- * keeps one of them is told that it has changed, which does no harm. */
+void tracking_tell_taken(struct worker *worker, struct tracked_key *taken)
+{
+    struct node *node = worker->node;
+    size_t count = 0;
+    for (const struct tracked_key *at = taken; at != NULL; at = at->next) {
+        count++;
+    }
+    struct posting all;
+    posting_init(&all, node, worker, (struct bytes){NULL, 0});
+    while (taken != NULL) {
+        struct tracked_key *next = taken->next;
+        if (count > TOLD_BY_KEY_MAX) {
+            add_watchers(&all, taken, 0);
+        } else {
+            struct posting one;
+            posting_init(&one, node, worker, tracked_key_bytes(taken));
+            add_watchers(&one, taken, 0);
+            posting_send(&one);
+        }
+        forget_key(&node->tracking, taken);
+        taken = next;
+    }
+    posting_send(&all);
+}
+
+static bool is_over(const struct node *node)
+{
+    uint64_t limit = stat_read(&node->config.tracking_keys_max);
+    return limit != 0 && stat_read(&node->tracking.keys) > limit;
+}
+
+/* Takes keys out, of those read elsewhere and of one slot after the other, until there are no more
+ * than there may be. Whoever keeps one of them is told that it has changed, which does no harm. */
 void tracking_trim(struct worker *worker)
 {
     struct node *node = worker->node;
-    uint64_t limit = stat_read(&node->config.tracking_keys_max);
-    for (uint32_t i = 0; i < SLOT_COUNT && limit != 0 && stat_read(&node->tracking.keys) > limit;
-         i++) {
+    for (uint32_t i = 0; i < SLOT_COUNT && is_over(node); i++) {
         struct slot *slot = &node->slots[worker->trim_slot];
         worker->trim_slot = (worker->trim_slot + 1) % SLOT_COUNT;
         slot_lock(slot);
         struct tracked_key *key = tracked_take_any(&slot->tracked, prng_next(&worker->prng));
-        if (key != NULL) {
-            struct posting posting;
-            posting_init(&posting, node, worker, tracked_key_bytes(key));
-            add_watchers(&posting, key, 0);
-            posting_send(&posting);
-            forget_key(&node->tracking, key);
-        }
+        tracking_tell_taken(worker, key);
         slot_unlock(slot);
+        if (key == NULL && is_over(node)) {
+            (void)far_forget_any(worker);
+        }
     }
-    worker->tracks_too_much = limit != 0 && stat_read(&node->tracking.keys) > limit;
+    worker->tracks_too_much = false; /* a round was enough, or there is nothing of ours to take */
 }

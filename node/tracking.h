@@ -19,6 +19,7 @@
 #include "base/attributes.h"
 #include "base/bytes.h"
 #include "node/spinlock.h"
+#include "node/tracked.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -41,6 +42,7 @@ struct tracking {
     struct tracker *unused; /* lock */
     /* any thread */
     _Atomic uint32_t clients;
+    _Atomic uint32_t peers;        /* connections of other nodes that track for their clients */
     _Atomic uint32_t broadcasting; /* of them, by BCAST */
     _Atomic uint64_t keys, items, prefixes;
     _Atomic bool told_lease_lost; /* every client has been told, and nothing is noted since */
@@ -78,6 +80,13 @@ void tracking_settle(struct connection *connection);
  * node: behind the reply it is told to forget that again. */
 void tracking_forget_at_once(struct worker *worker, const struct session *session,
                              const struct command *command, const struct bytes *argv, size_t argc);
+/* Notes the keys of the command in that table, which is the worker's own or of a slot whose lock is
+ * held, for the client. */
+void tracking_note_keys(struct worker *worker, struct tracked **tracked,
+                        const struct session *session, const struct command *command,
+                        const struct bytes *argv, size_t argc);
+/* Tells of keys that were taken out of a table, a list (NULL = none), and frees them. */
+void tracking_tell_taken(struct worker *worker, struct tracked_key *taken);
 /* Of the worker, while worker->tracks_too_much. */
 void tracking_trim(struct worker *worker);
 

@@ -354,6 +354,9 @@ static void on_tick(struct ev_loop *loop, ev_timer *watcher, int events)
     operations_tick(worker, now_ms);
     bus_connections_tick(worker, now_ms);
     poll_streams(worker, now_ms);
+    far_tick(worker, now_ms);
+    /* Replies may wait for nothing but the lease, of whose return nobody tells. */
+    worker->acks_arrived = worker->acks_arrived || worker->waiting != NULL;
     size_t count = atomic_load_explicit(&worker->node->peers->count, memory_order_acquire);
     for (size_t i = 0; i < count; i++) {
         if (worker->links[i] != NULL && worker->links[i]->first != NULL) {
@@ -449,6 +452,7 @@ static void close_everything(struct worker *worker)
     }
     blocking_collect(worker); /* nobody is left who would be answered */
     operations_abandon(worker);
+    far_deinit(&worker->far);
     invalidation_discard(worker);
 }
 
@@ -476,12 +480,25 @@ void worker_destroy(struct worker *worker)
     free(worker);
 }
 
+static void on_told(struct link *link, const struct frame *frame)
+{
+    far_told(link->context, link->peer->index, frame);
+}
+
+static void on_lost(struct link *link)
+{
+    far_lost(link->context, link->peer->index);
+}
+
 struct link *worker_link(struct worker *worker, uint16_t peer)
 {
     if (worker->links[peer] == NULL) {
         struct link *link = malloc(sizeof(*link));
         if (link != NULL) {
             link_init(link, worker->node, peers_at(worker->node->peers, peer), worker->loop);
+            link->told = on_told;
+            link->lost = on_lost;
+            link->context = worker;
             worker->links[peer] = link;
         }
     }
@@ -499,6 +516,7 @@ void worker_follow_view(struct worker *worker)
     worker->view = view;
     worker->view_epoch = view == NULL ? 0 : view->epoch;
     operations_follow_view(worker);
+    far_follow_view(worker);
 }
 
 const struct view *worker_view(struct worker *worker)

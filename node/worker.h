@@ -10,6 +10,7 @@
 #include "base/prng.h"
 #include "node/check.h"
 #include "node/clients.h"
+#include "node/far.h"
 #include "node/link.h"
 #include "node/node.h"
 #include "node/refills.h"
@@ -116,6 +117,7 @@ struct worker {
      * those that are held for the slot wait until these are answered too, and go out in order then.
      */
     bool recalled[SLOT_COUNT];
+    struct far far;      /* what its clients keep that was read at other nodes */
     uint32_t sent_total; /* the sum of it: mostly 0, and then the table is not looked at */
     uint16_t sweep_slot; /* where the expiry sweep goes on */
     bool sweep_behind;   /* it has more to do than its budget allowed */

@@ -157,9 +157,9 @@ static void begin(struct call *call, const struct tracking_options *options)
         reply_error(call->reply, "ERR %s", fault);
         return;
     }
-    if (call->session->access != ACCESS_DIRECT) {
-        reply_error(call->reply, "ERR CLIENT TRACKING works on the direct port: here what was read "
-                                 "may change at another node");
+    if (call->session->access != ACCESS_DIRECT && (options->flags & SESSION_BCAST) != 0) {
+        reply_error(call->reply, "ERR CLIENT TRACKING with BCAST works on the direct port, of what "
+                                 "changes at that node: this one does not hear of every change");
         return;
     }
     if (prefixes_overlap(call, options)) {

@@ -100,7 +100,7 @@ static int decode_header(uint8_t kind, uint16_t slot, uint32_t size)
 START_TEST(test_refused)
 {
     ck_assert_int_eq(decode_header(0, 0, 1), TORC_ECORRUPT);
-    ck_assert_int_eq(decode_header(FRAME_CANCEL + 1, 0, 0), TORC_ECORRUPT);
+    ck_assert_int_eq(decode_header(FRAME_TOLD + 1, 0, 0), TORC_ECORRUPT);
     ck_assert_int_eq(decode_header(FRAME_CANCEL, 0, 1), TORC_ECORRUPT);
     ck_assert_int_eq(decode_header(FRAME_REQUEST, SLOT_COUNT - 1, 1), TORC_EAGAIN);
     ck_assert_int_eq(decode_header(FRAME_REQUEST, SLOT_COUNT, 1), TORC_ECORRUPT);

@@ -125,6 +125,42 @@ START_TEST(test_any_key_until_there_is_none)
 }
 END_TEST
 
+static bool is_odd(void *context, const struct tracked_key *key)
+{
+    (void)context;
+    return (key->key[key->key_size - 1] - '0') % 2 == 1;
+}
+
+START_TEST(test_all_that_are_meant)
+{
+    char name[16];
+    ck_assert_ptr_null(tracked_take_where(&tracked, is_odd, NULL));
+    for (unsigned i = 0; i < MANY; i++) {
+        snprintf(name, sizeof(name), "%u", i);
+        note(name, 0, 1);
+    }
+    for (int rest = MANY / 2; rest >= 0; rest -= MANY / 2) {
+        struct tracked_key *key = tracked_take_where(&tracked, is_odd, NULL);
+        unsigned count = 0;
+        while (key != NULL) {
+            struct tracked_key *next = key->next;
+            tracked_key_free(key);
+            key = next;
+            count++;
+        }
+        ck_assert_uint_eq(count, rest == 0 ? 0 : MANY / 2);
+        ck_assert_uint_eq(tracked_count(tracked), MANY / 2);
+    }
+    for (unsigned i = 0; i < MANY; i += 2) {
+        snprintf(name, sizeof(name), "%u", i);
+        tracked_key_free(take(name));
+    }
+    note("1", 0, 1);
+    tracked_key_free(tracked_take_where(&tracked, is_odd, NULL));
+    ck_assert_ptr_null(tracked);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("tracked");
@@ -134,6 +170,7 @@ int main(void)
     tcase_add_test(tests, test_many_watchers_are_sorted_by_place);
     tcase_add_test(tests, test_keys_are_binary_and_may_be_empty);
     tcase_add_test(tests, test_any_key_until_there_is_none);
+    tcase_add_test(tests, test_all_that_are_meant);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
