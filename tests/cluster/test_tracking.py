@@ -9,10 +9,11 @@ import threading
 
 import pytest
 
-from recovery import epoch, fast_arguments, lease_seconds, wait_recovered
+from recovery import epoch, fast_arguments, wait_recovered
 from test_client_near import Near
 from torc_cluster import Cluster, Raw, encode, key_for, parse_info, slot_of, wait_until
 from tracking_client import ALL, CHANNEL, Client, NearCache, redirected, resp3, subscriber
+
 
 @pytest.fixture(scope="module")
 def alone_cluster():
