@@ -150,9 +150,9 @@ def compare(commands, redis, torc, count, where, check):
             check()
 
 
-def seeded(make):
+def seeded(make, default=None):
     """Commands of a random seed, and what to say where one fails."""
-    seed = int(os.environ.get("TORC_SEED", random.randrange(2**32)))
+    seed = int(os.environ.get("TORC_SEED", random.randrange(2**32) if default is None else default))
     print(f"seed {seed}")
     return make(random.Random(seed)), f"seed {seed}"
 
