@@ -369,6 +369,24 @@ static bool is_tracked(struct bus_connection *bus, const struct frame *frame,
             tracking_begin(bus->worker->node, &bus->session, &options) == TORC_OK);
 }
 
+/* It was executed, or is to be held. Acknowledgements are looked at first: a view that puts this
+ * node down changes the term before it ends the streams, after which nobody is waited for. */
+static void answer_request(struct bus_connection *bus, const struct frame *frame,
+                           const struct execution *execution, struct ack_set *acks, bool executed)
+{
+    struct worker *worker = bus->worker;
+    const bool acknowledged = executed && ack_set_state(acks, 0) == ACKS_DONE;
+    if (acknowledged && (!worker->guarded || worker_may_answer(worker, worker->term))) {
+        bus_respond(bus, frame->id, execution->tracked ? RESPONSE_NOTED : RESPONSE_DONE,
+                    buf_bytes(&worker->chunk));
+        buf_reset(&worker->chunk, WORKER_READ_BUFFER_SIZE);
+    } else {
+        hold_request(bus, frame, execution, &worker->chunk, acks, executed);
+    }
+    worker->guarded = false;
+    ack_set_deinit(acks);
+}
+
 /* False: the peer talks nonsense. */
 static bool serve_request(struct bus_connection *bus, const struct frame *received)
 {
@@ -428,18 +446,7 @@ static bool serve_request(struct bus_connection *bus, const struct frame *receiv
         executed = !operations_must_hold(worker, command, frame->slot) &&
                    execute_in_slot(worker, &execution);
     }
-    /* Acknowledgements first: a view that puts this node down changes the term before it ends the
-     * streams, after which nobody is waited for. */
-    bool acknowledged = executed && ack_set_state(&acks, 0) == ACKS_DONE;
-    if (acknowledged && (!worker->guarded || worker_may_answer(worker, worker->term))) {
-        bus_respond(bus, frame->id, execution.tracked ? RESPONSE_NOTED : RESPONSE_DONE,
-                    buf_bytes(&worker->chunk));
-        buf_reset(&worker->chunk, WORKER_READ_BUFFER_SIZE);
-    } else {
-        hold_request(bus, frame, &execution, &worker->chunk, &acks, executed);
-    }
-    worker->guarded = false;
-    ack_set_deinit(&acks);
+    answer_request(bus, frame, &execution, &acks, executed);
     return true;
 }
 

@@ -136,20 +136,30 @@ static bool may_read_replica(const struct slot *slot, const struct execution *ex
            slot->copy.owner && slot->copy.attached;
 }
 
+/* Slot lock held. */
+static inline __attribute__((always_inline)) struct call
+call_in_slot(struct worker *worker, struct slot *slot, const struct execution *execution,
+             struct reply_writer *writer)
+{
+    return (struct call){.command = execution->command,
+                         .argv = execution->argv,
+                         .argc = execution->argc,
+                         .now_ms = worker->now_wall_ms,
+                         .keys = slot_keys(slot),
+                         .hash = execution->hash,
+                         .reply = writer,
+                         .session = execution->session,
+                         .worker = worker,
+                         .prng = &worker->prng,
+                         .effects = slot->copy.member_count > 0 ? &worker->effects : NULL};
+}
+
 static void read_replica(struct worker *worker, struct slot *slot,
                          const struct execution *execution, struct reply_writer *writer)
 {
-    struct call call = {.command = execution->command,
-                        .argv = execution->argv,
-                        .argc = execution->argc,
-                        .now_ms = worker->now_wall_ms,
-                        .keys = slot_keys(slot),
-                        .hash = execution->hash,
-                        .reply = writer,
-                        .session = execution->session,
-                        .worker = worker,
-                        .prng = &worker->prng,
-                        .from_replica = true};
+    struct call call = call_in_slot(worker, slot, execution, writer);
+    call.effects = NULL; /* there is nothing to tell of a read */
+    call.from_replica = true;
     execution->command->handler(&call);
     slot_unlock(slot);
     count_call(worker, &call, writer->errors);
@@ -167,24 +177,6 @@ static bool begin_waiting(struct slot *slot, const struct execution *execution,
     }
     call_reply_no_memory(call);
     return false;
-}
-
-/* Slot lock held. */
-static inline __attribute__((always_inline)) struct call
-call_in_slot(struct worker *worker, struct slot *slot, const struct execution *execution,
-             struct reply_writer *writer)
-{
-    return (struct call){.command = execution->command,
-                         .argv = execution->argv,
-                         .argc = execution->argc,
-                         .now_ms = worker->now_wall_ms,
-                         .keys = slot_keys(slot),
-                         .hash = execution->hash,
-                         .reply = writer,
-                         .session = execution->session,
-                         .worker = worker,
-                         .prng = &worker->prng,
-                         .effects = slot->copy.member_count > 0 ? &worker->effects : NULL};
 }
 
 /* `blocked`, of a blocking command, is NULL or not where this is put in: what is only for such

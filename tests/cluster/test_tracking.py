@@ -1,7 +1,6 @@
 """CLIENT TRACKING: whoever keeps what it has read is told when that changes, by whatever and wherever."""
 
 import os
-import pathlib
 import random
 import re
 import socket
@@ -10,6 +9,7 @@ import threading
 import pytest
 
 from recovery import epoch, fast_arguments, wait_recovered
+from test_client import pause
 from test_client_near import Near
 from torc_cluster import Cluster, Raw, encode, key_for, parse_info, slot_of, wait_until
 from tracking_client import ALL, CHANNEL, Client, NearCache, redirected, resp3, subscriber
@@ -502,10 +502,23 @@ def test_what_is_kept_is_never_stale(quick):
         cache.close()
 
 
-def is_stopped(node):
-    """All of its threads; the signal alone says that they will be."""
-    tasks = pathlib.Path(f"/proc/{node.process.pid}/task").iterdir()
-    return all((task / "stat").read_text().rsplit(")", 1)[1].split()[0] == "T" for task in tasks)
+def change_before_the_reply(client, writer, key, noted_at, stopped):
+    """Has the client write and read a key, and the writer change it once the read is noted, while these nodes
+    stand still, for which the reply waits. The client is told of the change behind what it has read."""
+    before = tracking_info(noted_at)["tracking_total_keys"]
+    for node in stopped:
+        pause(node)
+    try:
+        client.send(encode("SET", key, "first") + encode("GET", key))
+        wait_until(lambda: tracking_info(noted_at)["tracking_total_keys"] > before)
+        writer.send(encode("SET", key, "second"))
+        wait_until(lambda: tracking_info(noted_at)["tracking_total_keys"] == before)
+    finally:
+        for node in stopped:
+            node.resume()
+    assert client.next()[0] == b"+OK"
+    assert client.next()[0] == (b"$5", b"first\r\n")
+    assert client.next()[1] == [key]
 
 
 def test_a_reply_comes_before_what_it_says_has_changed(quick):
@@ -514,21 +527,7 @@ def test_a_reply_comes_before_what_it_says_has_changed(quick):
     node = quick[0]
     key = led_by(quick, node, "order")[0]
     client, writer = resp3(node.direct_port, "ON"), node.raw(direct=True)
-    before = tracking_info(node)["tracking_total_keys"]
-    for other in (quick[1], quick[2]):
-        other.pause()
-        wait_until(lambda stopped=other: is_stopped(stopped))
-    try:
-        client.send(encode("SET", key, "first") + encode("GET", key))
-        wait_until(lambda: tracking_info(node)["tracking_total_keys"] > before)
-        writer.send(encode("SET", key, "second"))
-        wait_until(lambda: tracking_info(node)["tracking_total_keys"] == before)
-    finally:
-        quick[1].resume()
-        quick[2].resume()
-    assert client.next()[0] == b"+OK"
-    assert client.next()[0] == (b"$5", b"first\r\n")
-    assert client.next()[1] == [key]
+    change_before_the_reply(client, writer, key, node, [quick[1], quick[2]])
     writer.socket.close()
 
 
@@ -590,19 +589,7 @@ def test_a_change_that_overtakes_the_reply(quick):
         if is_copied(key) == [0, 1, 1]:
             break
     client, writer = resp3(asked.port, "ON"), owner.raw(direct=True)
-    before = tracking_info(owner)["tracking_total_keys"]
-    replica.pause()
-    wait_until(lambda: is_stopped(replica))
-    try:
-        client.send(encode("SET", key, "first") + encode("GET", key))
-        wait_until(lambda: tracking_info(owner)["tracking_total_keys"] > before)
-        writer.send(encode("SET", key, "second"))
-        wait_until(lambda: tracking_info(owner)["tracking_total_keys"] == before)
-    finally:
-        replica.resume()
-    assert client.next()[0] == b"+OK"
-    assert client.next()[0] == (b"$5", b"first\r\n")
-    assert client.next()[1] == [key]
+    change_before_the_reply(client, writer, key, owner, [replica])
     writer.socket.close()
 
 
