@@ -12,10 +12,19 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <xxhash.h>
 
 /* What stands in the cache for "there is none". */
 static const char absent_marker[] = "\0torc.absent";
 #define ABSENT_SIZE (sizeof(absent_marker) - 1)
+
+/* What the cache, which may be near, says of a key. */
+struct answer {
+    int result; /* 0 with `value`; TORC_ENOTFOUND: remembered that there is none; TORC_EAGAIN:
+                   nothing is known; TORC_EINVAL, TORC_ETOOBIG: of the key */
+    bool early; /* there is an answer, and it should be loaded anew all the same */
+    struct torc_value value; /* owned */
+};
 
 /* One key that is being loaded. */
 struct load {
@@ -32,6 +41,7 @@ void loads_init(struct loads *loads)
     (void)pthread_mutex_init(&loads->lock, NULL);
     (void)pthread_cond_init(&loads->ended, NULL);
     loads->first = NULL;
+    memset(loads->stamps, 0, sizeof(loads->stamps));
 }
 
 void loads_deinit(struct loads *loads)
@@ -135,49 +145,6 @@ static int run_loader(struct torc *handle, struct torc_bytes key,
     return result;
 }
 
-/* Loads, or takes what another thread is loading. `cached`: there is a value that will do; then
- * TORC_EAGAIN if another thread is at it already. */
-static int load_once(struct torc *handle, struct torc_bytes key,
-                     const struct torc_load_options *options, bool cached, struct torc_value *value)
-{
-    struct loads *loads = &handle->loads;
-    (void)pthread_mutex_lock(&loads->lock);
-    struct load *load = find(loads, key);
-    if (load != NULL) {
-        int result = cached ? TORC_EAGAIN : await(loads, load, value);
-        (void)pthread_mutex_unlock(&loads->lock);
-        return result;
-    }
-    load = calloc(1, sizeof(*load));
-    if (load == NULL) {
-        (void)pthread_mutex_unlock(&loads->lock);
-        return TORC_ENOMEM;
-    }
-    load->key = key;
-    load->users = 1;
-    load->next = loads->first;
-    loads->first = load;
-    (void)pthread_mutex_unlock(&loads->lock);
-
-    int result = run_loader(handle, key, options, &load->value);
-    if (result == TORC_OK) {
-        result = torc_value_set(value, (struct torc_bytes){load->value.data, load->value.size});
-    }
-
-    (void)pthread_mutex_lock(&loads->lock);
-    struct load **link = &loads->first;
-    while (*link != load) {
-        link = &(*link)->next;
-    }
-    *link = load->next;
-    load->result = result;
-    load->ended = true;
-    (void)pthread_cond_broadcast(&loads->ended);
-    let_go(load);
-    (void)pthread_mutex_unlock(&loads->lock);
-    return result;
-}
-
 /* What the cache, which may be near, says: its error; 0 with *reply, and with *left_ms, which is
  * negative when the key has no end or that was not asked for; or with *value and no reply. */
 static int look_up(struct torc *handle, struct torc_bytes key, bool with_ttl, redisReply **reply,
@@ -227,8 +194,7 @@ static bool is_early(struct torc *handle, uint64_t early_ms, long long left_ms)
     return -log(draw) * (double)early_ms >= (double)left_ms;
 }
 
-/* What the value, or that of a reply to GET, which is moved out of it, says. TORC_ENOTFOUND: it is
- * remembered that there is none; TORC_EAGAIN: nothing is known. */
+/* What the value, or that of a reply to GET, which is moved out of it, says. */
 static int read_cached(redisReply *reply, struct torc_value *value)
 {
     if (reply != NULL && reply->type == REDIS_REPLY_STRING) {
@@ -244,12 +210,100 @@ static int read_cached(redisReply *reply, struct torc_value *value)
     return TORC_OK;
 }
 
+static struct answer ask(struct torc *handle, struct torc_bytes key, uint64_t early_ms)
+{
+    struct answer answer = {.result = TORC_EAGAIN};
+    redisReply *reply = NULL;
+    long long left_ms;
+    const int result = look_up(handle, key, early_ms > 0, &reply, &answer.value, &left_ms);
+    if (result == TORC_OK) {
+        answer.result = read_cached(reply, &answer.value);
+        answer.early = answer.result != TORC_EAGAIN && is_early(handle, early_ms, left_ms);
+    } else if (result == TORC_EINVAL || result == TORC_ETOOBIG) {
+        answer.result = result;
+    } /* else: a cache that cannot be asked is no reason not to load */
+    torc_reply_free(reply);
+    return answer;
+}
+
+/* Lock held. Nobody else loads the key until end_load. NULL: no memory. */
+static struct load *begin_load(struct loads *loads, struct torc_bytes key)
+{
+    struct load *load = calloc(1, sizeof(*load));
+    if (load != NULL) {
+        load->key = key;
+        load->users = 1;
+        load->next = loads->first;
+        loads->first = load;
+    }
+    return load;
+}
+
+static void end_load(struct loads *loads, struct load *load, _Atomic uint64_t *stamp)
+{
+    (void)pthread_mutex_lock(&loads->lock);
+    struct load **link = &loads->first;
+    while (*link != load) {
+        link = &(*link)->next;
+    }
+    *link = load->next;
+    load->ended = true;
+    atomic_fetch_add_explicit(stamp, 1, memory_order_release);
+    (void)pthread_cond_broadcast(&loads->ended);
+    let_go(load);
+    (void)pthread_mutex_unlock(&loads->lock);
+}
+
+/* Replaces the answer by what the loader says, or by what another thread is loading; not when there
+ * is an answer and another thread is at it already. `seen`: the stamp before the answer was asked
+ * for. */
+static void load_once(struct torc *handle, struct torc_bytes key,
+                      const struct torc_load_options *options, _Atomic uint64_t *stamp,
+                      uint64_t seen, struct answer *answer)
+{
+    struct loads *loads = &handle->loads;
+    const bool wanted = answer->result == TORC_EAGAIN;
+    (void)pthread_mutex_lock(&loads->lock);
+    struct load *load = find(loads, key);
+    if (load != NULL) {
+        if (wanted) {
+            answer->result = await(loads, load, &answer->value);
+        }
+        (void)pthread_mutex_unlock(&loads->lock);
+        return;
+    }
+    load = begin_load(loads, key);
+    const bool changed = atomic_load_explicit(stamp, memory_order_relaxed) != seen;
+    (void)pthread_mutex_unlock(&loads->lock);
+    if (load == NULL) {
+        answer->result = wanted ? TORC_ENOMEM : answer->result;
+        return;
+    }
+    /* The answer may be from before a load that has ended since. */
+    if (changed) {
+        torc_value_free(&answer->value);
+        *answer = ask(handle, key, options->early_ms);
+    }
+    if (answer->result == TORC_EAGAIN || answer->early) {
+        struct torc_value value = {NULL, 0};
+        const int result = run_loader(handle, key, options, &value);
+        if (result == TORC_OK || answer->result == TORC_EAGAIN) {
+            torc_value_free(&answer->value);
+            answer->value = value;
+            answer->result = result;
+        }
+    }
+    load->result = answer->result;
+    if (load->result == TORC_OK) {
+        load->result = torc_value_set(&load->value,
+                                      (struct torc_bytes){answer->value.data, answer->value.size});
+    }
+    end_load(loads, load, stamp);
+}
+
 int torc_get_or_load(struct torc *handle, struct torc_bytes key,
                      const struct torc_load_options *options, struct torc_value *value)
 {
-    redisReply *reply = NULL;
-    struct torc_value cached = {NULL, 0};
-    long long left_ms;
     if (value != NULL) {
         *value = (struct torc_value){NULL, 0};
     }
@@ -260,23 +314,19 @@ int torc_get_or_load(struct torc *handle, struct torc_bytes key,
     if (value == NULL || key.data == NULL || options == NULL || options->load == NULL) {
         return last_error_set(handle, TORC_EINVAL, "an argument is NULL");
     }
-    /* A cache that cannot be asked is no reason not to load. */
-    int result = look_up(handle, key, options->early_ms > 0, &reply, &cached, &left_ms);
-    if (result == TORC_EINVAL || result == TORC_ETOOBIG) {
-        return result;
+    _Atomic uint64_t *stamp =
+        &handle->loads.stamps[XXH3_64bits(key.data, key.size) % LOAD_STAMP_COUNT];
+    const uint64_t seen = atomic_load_explicit(stamp, memory_order_acquire);
+    struct answer answer = ask(handle, key, options->early_ms);
+    if (answer.result == TORC_EINVAL || answer.result == TORC_ETOOBIG) {
+        return answer.result;
     }
-    result = result == TORC_OK ? read_cached(reply, &cached) : TORC_EAGAIN;
-    torc_reply_free(reply);
-    if (result == TORC_EAGAIN) {
-        result = load_once(handle, key, options, false, value);
-    } else if (is_early(handle, options->early_ms, left_ms) &&
-               load_once(handle, key, options, true, value) == TORC_OK) {
-        result = TORC_OK;
-        torc_value_free(&cached);
-    } else {
-        *value = cached;
+    if (answer.result == TORC_EAGAIN || answer.early) {
+        load_once(handle, key, options, stamp, seen, &answer);
     }
+    *value = answer.value;
     last_error_begin(handle);
-    return result == TORC_OK ? TORC_OK
-                             : last_error_set(handle, result, "loading: %s", torc_strerror(result));
+    return answer.result == TORC_OK
+               ? TORC_OK
+               : last_error_set(handle, answer.result, "loading: %s", torc_strerror(answer.result));
 }

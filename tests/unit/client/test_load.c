@@ -20,6 +20,7 @@ static struct {
     char ttl[32];      /* of the last SET */
     unsigned sets;
     unsigned loads;
+    long load_ms; /* how long one takes */
     int loader_says;
 } store;
 
@@ -55,7 +56,7 @@ static bool answer(struct fake *fake, unsigned connection, const struct argument
 
 static int load(struct torc *torc, struct torc_bytes key, struct torc_value *value, void *context)
 {
-    const struct timespec moment = {.tv_nsec = 50 * 1000000};
+    const struct timespec moment = {.tv_nsec = store.load_ms * 1000000};
     (void)torc;
     (void)context;
     ck_assert_uint_eq(key.size, 1);
@@ -73,6 +74,7 @@ static struct torc *torc;
 static void begin(void)
 {
     memset(&store, 0, sizeof(store));
+    store.load_ms = 50;
     pthread_mutex_init(&store.lock, NULL);
     fake_start(&node, answer, NULL);
     const struct torc_options options = {.seeds = node.address, .timeout_ms = 1000};
@@ -126,6 +128,21 @@ START_TEST(threads_that_miss_together_load_once)
 }
 END_TEST
 
+/* One that has missed may come to load when another thread has done so already. */
+START_TEST(a_load_that_takes_no_time_is_not_repeated)
+{
+    struct torc_load_options options = {.load = load, .ttl_ms = 10000};
+    begin();
+    store.load_ms = 0;
+    for (unsigned round = 1; round <= 50; round++) {
+        store.there = false;
+        get_in_threads(&options, 0);
+        ck_assert_uint_eq(store.loads, round);
+    }
+    end();
+}
+END_TEST
+
 START_TEST(that_there_is_none_is_remembered)
 {
     struct torc_load_options options = {.load = load, .absent_ttl_ms = 500};
@@ -136,8 +153,9 @@ START_TEST(that_there_is_none_is_remembered)
     ck_assert_uint_eq(store.loads, 1);
     options.absent_ttl_ms = 0;
     store.there = false;
-    get_in_threads(&options, TORC_ENOTFOUND);
-    ck_assert_uint_eq(store.loads, 2);
+    ck_assert_int_eq((int)(intptr_t)get(&options), TORC_ENOTFOUND);
+    ck_assert_int_eq((int)(intptr_t)get(&options), TORC_ENOTFOUND);
+    ck_assert_uint_eq(store.loads, 3);
     ck_assert(!store.there);
     end();
 }
@@ -204,6 +222,7 @@ int main(void)
 {
     TCase *tests = tcase_create("load");
     tcase_add_test(tests, threads_that_miss_together_load_once);
+    tcase_add_test(tests, a_load_that_takes_no_time_is_not_repeated);
     tcase_add_test(tests, that_there_is_none_is_remembered);
     tcase_add_test(tests, errors_of_the_loader_are_handed_on_and_not_remembered);
     tcase_add_test(tests, some_call_loads_early);
