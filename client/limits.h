@@ -50,6 +50,7 @@
 #define GATHER_CALLS_MIN 3   /* ... if so many were answered together: two gain nothing ... */
 #define GATHER_SKIPS_MAX 255 /* ... and how seldom that is tried while they do not */
 #define REPLIES_AT_ONCE 256  /* parsed before they are handed out, under the lock */
+#define REPLY_DEPTH_MAX 64   /* arrays in arrays; hiredis has no limit since 1.0, a stack has */
 #define EVENTS_AT_ONCE 64    /* of one epoll_wait */
 #define TIMER_GRAIN_MS 4     /* timers that are nearer to each other run together */
 #define ERROR_TEXT_SIZE 512

@@ -1,15 +1,10 @@
 #include "client/reply.h"
 
+#include "client/hiredis_has.h"
+#include "client/limits.h"
 #include "torc/torc.h"
 
 #include <stdlib.h>
-
-/* hiredis 1.0 widened some parameters and added types. */
-#if HIREDIS_MAJOR >= 1
-typedef size_t element_count;
-#else
-typedef int element_count;
-#endif
 
 void torc_reply_free(redisReply *reply)
 {
@@ -17,7 +12,7 @@ void torc_reply_free(redisReply *reply)
         return;
     }
     for (size_t i = 0; i < reply->elements; i++) {
-        torc_reply_free(reply->element[i]); /* the reader nests them eight deep at most */
+        torc_reply_free(reply->element[i]); /* REPLY_DEPTH_MAX deep at most */
     }
     free(reply->element);
     free(reply->str);
@@ -76,8 +71,9 @@ static bool copy_text(redisReply *reply, const char *text, size_t size)
 static void *create_string(const redisReadTask *task, char *text, size_t size)
 {
     redisReply *reply = create(task->type);
-#if HIREDIS_MAJOR >= 1
-    if (task->type == REDIS_REPLY_VERB && size >= 4) {
+#if HIREDIS_HAS_RESP3
+    if (reply != NULL && task->type == REDIS_REPLY_VERB && size >= 4) {
+        memcpy(reply->vtype, text, 3);
         text += 4; /* "txt:" */
         size -= 4;
     }
@@ -89,9 +85,16 @@ static void *create_string(const redisReadTask *task, char *text, size_t size)
     return attach(task, reply);
 }
 
-static void *create_array(const redisReadTask *task, element_count count)
+static void *create_array(const redisReadTask *task, hiredis_count count)
 {
     (void)count; /* how many are announced; they are counted as they come */
+    unsigned depth = 1;
+    for (const redisReadTask *outer = task->parent; outer != NULL; outer = outer->parent) {
+        depth++;
+    }
+    if (depth > REPLY_DEPTH_MAX) {
+        return NULL; /* which the reader calls a lack of memory */
+    }
     redisReply *reply = create(task->type);
     return reply == NULL ? NULL : attach(task, reply);
 }
@@ -112,7 +115,7 @@ static void *create_nil(const redisReadTask *task)
     return reply == NULL ? NULL : attach(task, reply);
 }
 
-#if HIREDIS_MAJOR >= 1
+#if HIREDIS_HAS_RESP3
 static void *create_double(const redisReadTask *task, double value, char *text, size_t size)
 {
     redisReply *reply = create(REDIS_REPLY_DOUBLE);
@@ -144,7 +147,7 @@ redisReader *reply_reader_create(void)
         .createInteger = create_integer,
         .createNil = create_nil,
         .freeObject = free_object,
-#if HIREDIS_MAJOR >= 1
+#if HIREDIS_HAS_RESP3
         .createDouble = create_double,
         .createBool = create_bool,
 #endif

@@ -70,5 +70,4 @@ def test_a_server_that_refuses(tmp_path):
         process = subscribe(f"127.0.0.1:{ports[0]}", "a")
         out, errors = process.communicate(timeout=20 * PATIENCE)
         assert (out, process.returncode) == ("", 1)
-        assert errors == ("subscribe: NOPERM this user has no permissions to access one of the channels used as "
-                          "arguments\n")
+        assert errors.startswith("subscribe: NOPERM ") and errors.endswith("\n"), errors

@@ -1,3 +1,5 @@
+#include "client/hiredis_has.h"
+#include "client/limits.h"
 #include "client/reply.h"
 #include "tests/unit/client/support/made.h"
 #include "torc/torc.h"
@@ -70,6 +72,54 @@ START_TEST(an_announced_array_costs_nothing)
 }
 END_TEST
 
+START_TEST(endless_nesting_is_an_error)
+{
+    void *parsed = NULL;
+    redisReader *reader = reply_reader_create();
+    int result = REDIS_OK;
+    for (int depth = 1; result == REDIS_OK && depth <= REPLY_DEPTH_MAX + 1; depth++) {
+        ck_assert_int_eq(redisReaderFeed(reader, "*1\r\n", 4), REDIS_OK);
+        result = redisReaderGetReply(reader, &parsed);
+        ck_assert_ptr_null(parsed);
+    }
+    ck_assert_int_eq(result, REDIS_ERR);
+    redisReaderFree(reader);
+}
+END_TEST
+
+#if HIREDIS_HAS_RESP3
+START_TEST(every_type_of_resp3)
+{
+    redisReply *reply = made_reply("*9\r\n%1\r\n+k\r\n:1\r\n~2\r\n:1\r\n:2\r\n,-1.50\r\n#t\r\n_\r\n"
+                                   "(12345678901234567890\r\n=6\r\ntxt:ab\r\n,inf\r\n"
+                                   ">2\r\n$10\r\ninvalidate\r\n_\r\n");
+    ck_assert_uint_eq(reply->elements, 9);
+    redisReply **element = reply->element;
+    ck_assert_int_eq(element[0]->type, REDIS_REPLY_MAP);
+    ck_assert_uint_eq(element[0]->elements, 2);
+    ck_assert_str_eq(element[0]->element[0]->str, "k");
+    ck_assert_int_eq(element[1]->type, REDIS_REPLY_SET);
+    ck_assert_int_eq(element[1]->element[1]->integer, 2);
+    ck_assert_int_eq(element[2]->type, REDIS_REPLY_DOUBLE);
+    ck_assert(element[2]->dval == -1.5);
+    ck_assert_str_eq(element[2]->str, "-1.50");
+    ck_assert_int_eq(element[3]->type, REDIS_REPLY_BOOL);
+    ck_assert_int_eq(element[3]->integer, 1);
+    ck_assert_int_eq(element[4]->type, REDIS_REPLY_NIL);
+    ck_assert_int_eq(element[5]->type, REDIS_REPLY_BIGNUM);
+    ck_assert_str_eq(element[5]->str, "12345678901234567890");
+    ck_assert_int_eq(element[6]->type, REDIS_REPLY_VERB);
+    ck_assert_str_eq(element[6]->str, "ab");
+    ck_assert_str_eq(element[6]->vtype, "txt");
+    ck_assert_str_eq(element[7]->str, "inf");
+    ck_assert_int_eq(element[8]->type, REDIS_REPLY_PUSH);
+    ck_assert_str_eq(element[8]->element[0]->str, "invalidate");
+    ck_assert_int_eq(element[8]->element[1]->type, REDIS_REPLY_NIL);
+    torc_reply_free(reply);
+}
+END_TEST
+#endif
+
 START_TEST(garbage_is_an_error)
 {
     const char *const texts[] = {"HTTP/1.1 200 OK\r\n", "*x\r\n", "$x\r\n", "*1\r\n?\r\n"};
@@ -99,6 +149,10 @@ int main(void)
     tcase_add_test(tests, every_type);
     tcase_add_test(tests, nested_and_long);
     tcase_add_test(tests, an_announced_array_costs_nothing);
+    tcase_add_test(tests, endless_nesting_is_an_error);
+#if HIREDIS_HAS_RESP3
+    tcase_add_test(tests, every_type_of_resp3);
+#endif
     tcase_add_test(tests, garbage_is_an_error);
     tcase_add_test(tests, null_may_be_freed);
     Suite *suite = suite_create("client/reply");
