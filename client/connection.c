@@ -225,6 +225,9 @@ void connection_check_idle(struct connection *connection)
     char byte;
     assert(connection->state == CONNECTION_OPEN);
     ssize_t size = recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (size > 0 && connection->node->use == NODE_TRACKED) {
+        return; /* it tells of a change */
+    }
     if (size >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) {
         connection_fail(connection, TORC_OK, "it was closed while it was idle");
     }

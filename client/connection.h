@@ -75,7 +75,7 @@ void connection_open(struct torc *handle, struct connection *connection);
 /* Goes on with that. */
 void connection_advance(struct torc *handle, struct connection *connection);
 /* Before an idle open connection is used again: marks it as failed, with error 0, if the node has
- * closed it, or has said something unasked. */
+ * closed it, or has said something unasked that is not news of changes. */
 void connection_check_idle(struct connection *connection);
 
 /* Sends what is queued, as much as the kernel takes, releasing the lock meanwhile. It may have

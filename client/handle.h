@@ -11,7 +11,7 @@
  *        names      by which a write that is sent again is executed once
  *        discover   views and the table of commands
  *        subscription   what lasts: SUBSCRIBE
- *        near       values that are kept here, and being told of their changes
+ *        near       values that are kept here          near_node   being told of their changes
  *        routing, topology, answer, retry, breaker, refresh, split    pure
  *        node, connection, resolver            sockets
  *

@@ -25,8 +25,8 @@ struct loop {
     bool delivering;     /* somebody calls callbacks ... */
     pthread_t deliverer; /* ... this thread */
     pthread_t thread;
-    struct waiter waiter;             /* of the thread */
-    size_t asynchronous;              /* calls with callbacks, not completed, and subscriptions */
+    struct waiter waiter; /* of the thread */
+    size_t asynchronous;  /* calls with callbacks, not completed; subscriptions; nodes that tell */
     struct delivery *delivered_first; /* callbacks to be called */
     struct delivery *delivered_last;
 };

@@ -1,14 +1,8 @@
 /*
- * The near cache of a handle: values that were read are kept here, and the servers tell when they
- * change (CLIENT TRACKING ... REDIRECT, which RESP2 has too, so any hiredis will do).
- *
- *      data    a connection to each node, on which cached keys are read: the node remembers which
- *      push    another one, to which it tells of what changes: SUBSCRIBE __redis__:invalidate
- *
- * Both connections are asked in turn whether they live, data first: when the push connection has
- * answered too, everything that had changed when the question was put is known here. No value is
- * served that is older than near_stale_ms before that. If either breaks, what was read over it is
- * void. While a node does not track, it is read as if there were no near cache.
+ * The near cache of a handle: values that were read are kept here (near_table.h), and the servers
+ * tell when they change (near_node.h). No value is served that is older than near_stale_ms before
+ * the last question whether its node lives that was answered. While a node does not track, it is
+ * read as if there were no near cache.
  */
 #ifndef TORC_CLIENT_NEAR_H
 #define TORC_CLIENT_NEAR_H
@@ -41,7 +35,9 @@ void near_written(struct torc *handle, const struct call *call);
 /* Slots may have other owners now. */
 void near_owners_changed(struct torc *handle);
 /* The data connection of that node is lost. */
-void near_lost(struct torc *handle, const struct node *node);
+void near_lost(struct torc *handle, const struct node *data);
+/* Something of RESP3 has come unasked on a connection of that node; borrowed. */
+void near_told(struct torc *handle, const struct node *data, const redisReply *push);
 /* Timers. */
 void near_run(struct torc *handle, uint64_t now_ms);
 

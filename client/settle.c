@@ -5,6 +5,7 @@
 #include "client/clock.h"
 #include "client/dispatch.h"
 #include "client/engine.h"
+#include "client/hiredis_has.h"
 #include "client/subscription.h"
 
 #include <assert.h>
@@ -149,6 +150,11 @@ void settle_reply(struct torc *handle, struct connection *connection, redisReply
     struct call *call = connection->flights.first;
     if (connection->failed) {
         torc_reply_free(reply); /* what failed has been settled, or is about to be */
+        return;
+    }
+    if (TORC_UNLIKELY(reply->type == REDIS_REPLY_PUSH)) {
+        near_told(handle, connection->node, reply);
+        torc_reply_free(reply);
         return;
     }
     if (connection->greeting.replies_due > 0) {

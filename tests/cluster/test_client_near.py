@@ -7,6 +7,7 @@ import subprocess
 import threading
 import time
 
+import pytest
 import redis
 
 from test_client import ENOTFOUND, ETIMEOUT, EXAMPLES, Shell, error_code
@@ -14,6 +15,8 @@ from test_client_shared import redis_cluster, redis_servers
 from torc_cluster import PATIENCE, key_for, wait_until
 
 NEAR = (1_000_000, 2000)
+HIREDIS_HAS_RESP3 = not subprocess.run(["pkg-config", "--modversion", "hiredis"], stdout=subprocess.PIPE, text=True,
+                                       check=True).stdout.startswith("0.")
 
 
 class Near(Shell):
@@ -161,6 +164,25 @@ def test_a_silent_server_is_believed_for_a_while_only(tmp_path):
         assert error_code(near.get("k")) == ETIMEOUT
         processes[0].send_signal(signal.SIGCONT)
         near.wait_for_hits("k")
+
+
+@pytest.mark.parametrize("speaks_resp3", (True, False))
+def test_changes_have_a_connection_of_their_own_only_without_resp3(tmp_path, speaks_resp3):
+    """The example notices a change, and a value that comes back is what it was, in either form."""
+    arguments = () if speaks_resp3 else ("--rename-command", "HELLO", "")
+    in_band = HIREDIS_HAS_RESP3 and speaks_resp3
+    with redis_servers(1, tmp_path, *arguments) as (ports, _), Near(f"127.0.0.1:{ports[0]}") as near:
+        other = redis.Redis(port=ports[0], decode_responses=True)
+        other.set("k", "1")
+        near.wait_for_hits("k", "absent")
+        clients = other.client_list()
+        assert sum("t" in client["flags"] for client in clients) == 1  # tracks
+        assert sum(client["sub"] != "0" for client in clients) == (0 if in_band else 1)
+        assert [client["resp"] for client in clients if "t" in client["flags"]] == ["3" if in_band else "2"]
+        assert near.ask("HSET h f 1") == "(1)" and near.ask("HGETALL h") == "[f 1]"
+        other.set("k", "2")
+        wait_until(lambda: near.get("k") == "2", what="a change arrives")
+        assert missing(near.get("absent"))
 
 
 def test_a_server_that_does_not_track_is_read_as_ever(tmp_path):

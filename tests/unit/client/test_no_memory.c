@@ -102,6 +102,8 @@ static const char *answer(const char *text, size_t *size)
          "*3\r\n$9\r\nsubscribe\r\n$20\r\n__redis__:invalidate\r\n:1\r\n"},
         {"*5\r\n$6\r\nCLIENT\r\n$8\r\nTRACKING\r\n$2\r\nON\r\n$8\r\nREDIRECT\r\n$1\r\n7\r\n",
          "+OK\r\n"},
+        {"*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n", "%1\r\n$5\r\nproto\r\n:3\r\n"},
+        {"*3\r\n$6\r\nCLIENT\r\n$8\r\nTRACKING\r\n$2\r\nON\r\n", "+OK\r\n"},
     };
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
         *size = strlen(known[i].request);
