@@ -50,12 +50,6 @@ void engine_due(struct torc *handle, uint64_t due_ms)
 /* ------------------------------------------------------------------------- taking in, letting out
  */
 
-/* True if somebody has to poll for it though nobody waits. */
-static bool is_for_loop(const struct call *call)
-{
-    return call->callback != NULL || call->lasts;
-}
-
 int engine_submit(struct torc *handle, struct call *call)
 {
     if (call->target == NULL && (handle->outstanding >= handle->options.outstanding_max ||
@@ -77,7 +71,8 @@ int engine_submit(struct torc *handle, struct call *call)
     handle->live_last = call;
     handle->outstanding++;
     handle->outstanding_bytes += call->size;
-    handle->loop.asynchronous += is_for_loop(call);
+    handle->loop.callbacks += call->callback != NULL;
+    handle->loop.lasting += call->lasts;
     engine_due(handle, call->deadline_ms);
     dispatch_in_order(handle, call);
     return TORC_OK;
@@ -109,7 +104,8 @@ void engine_complete(struct torc *handle, struct call *call)
     if (handle->polling) {
         engine_kick(handle);
     }
-    handle->loop.asynchronous -= is_for_loop(call);
+    handle->loop.callbacks -= call->callback != NULL;
+    handle->loop.lasting -= call->lasts;
     if (call->finish != NULL) {
         call->finish(handle, call);
     } else if (call->callback != NULL) {

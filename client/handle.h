@@ -95,6 +95,8 @@ struct torc {
     struct arguments scratch;
 
     bool led;                    /* some thread has the engine's role */
+    uint64_t leads;              /* how often it has been taken, or passed on */
+    uint64_t served;             /* blocking calls that were answered */
     struct waiter_list sleepers; /* threads that wait, and have it not */
     struct waiter *wakes;        /* those to be woken when the lock is released */
     uint32_t sleeps;             /* so many so far */

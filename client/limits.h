@@ -44,15 +44,16 @@
 #define OUTSTANDING_SIZE_MAX ((size_t)1024 * 1024 * 1024) /* bytes; two of the largest values */
 #define FLUSH_CALLS_MAX 128           /* of one writev; the kernel takes 1024 pieces */
 #define FLUSH_SIZE_MAX (1024u * 1024) /* bytes after which one writev is enough */
-#define IDLE_CHECK_MS 20     /* a connection quiet for longer is looked at before it is used */
-#define CORKED_CALLS_MAX 64  /* queued behind calls in flight before they are sent all the same */
-#define GATHER_US 200        /* the longest that a call waits for others to come along ... */
-#define GATHER_CALLS_MIN 3   /* ... if so many were answered together: two gain nothing ... */
-#define GATHER_SKIPS_MAX 255 /* ... and how seldom that is tried while they do not */
-#define REPLIES_AT_ONCE 256  /* parsed before they are handed out, under the lock */
-#define REPLY_DEPTH_MAX 64   /* arrays in arrays; hiredis has no limit since 1.0, a stack has */
-#define EVENTS_AT_ONCE 64    /* of one epoll_wait */
-#define TIMER_GRAIN_MS 4     /* timers that are nearer to each other run together */
+#define IDLE_CHECK_MS 20      /* a connection quiet for longer is looked at before it is used */
+#define CORKED_CALLS_MAX 64   /* queued behind calls in flight before they are sent all the same */
+#define LOOP_STAND_BY_US 2000 /* so late news may be; 500 wakes a second at most */
+#define GATHER_US 200         /* the longest that a call waits for others to come along ... */
+#define GATHER_CALLS_MIN 3    /* ... if so many were answered together: two gain nothing ... */
+#define GATHER_SKIPS_MAX 255  /* ... and how seldom that is tried while they do not */
+#define REPLIES_AT_ONCE 256   /* parsed before they are handed out, under the lock */
+#define REPLY_DEPTH_MAX 64    /* arrays in arrays; hiredis has no limit since 1.0, a stack has */
+#define EVENTS_AT_ONCE 64     /* of one epoll_wait */
+#define TIMER_GRAIN_MS 4      /* timers that are nearer to each other run together */
 #define ERROR_TEXT_SIZE 512
 #define RECEIVE_SIZE (64u * 1024) /* asked of the kernel at a time; lies on the stack */
 #define PIPELINE_WINDOW 8192      /* calls of a pipeline on their way at one time ... */

@@ -16,6 +16,12 @@ static void wake_as(struct torc *handle, enum waiter_state state)
     handle->wakes = &loop->waiter;
 }
 
+/* Somebody has to poll though nobody waits. */
+static bool is_needed(const struct loop *loop)
+{
+    return loop->callbacks > 0 || loop->lasting > 0;
+}
+
 void loop_wake(struct torc *handle)
 {
     if (handle->loop.external) {
@@ -29,7 +35,9 @@ void loop_wake(struct torc *handle)
 
 void loop_offer_role(struct torc *handle)
 {
-    if (handle->loop.asynchronous > 0 && handle->loop.idle && !handle->loop.stopping) {
+    const struct loop *loop = &handle->loop;
+    const bool comes_by_itself = loop->stands_by && loop->callbacks == 0;
+    if (is_needed(loop) && loop->idle && !comes_by_itself && !loop->stopping) {
         handle->led = true;
         wake_as(handle, WAITER_LEADING);
     }
@@ -85,6 +93,37 @@ static bool sleep_idle(struct torc *handle)
     return waiter_doze(handle, &loop->waiter) == WAITER_LEADING;
 }
 
+/* The same, but not longer than there are others who have the role now and then. */
+static bool stand_by(struct torc *handle)
+{
+    struct loop *loop = &handle->loop;
+    enum waiter_state state;
+    uint64_t leads;
+    loop->stands_by = true;
+    do {
+        leads = handle->leads;
+        loop->idle = true;
+        state = waiter_nap(handle, &loop->waiter, LOOP_STAND_BY_US);
+        loop->idle = false;
+    } while (state == WAITER_SLEEPING && handle->leads != leads);
+    loop->stands_by = false;
+    return state == WAITER_LEADING;
+}
+
+/* Role held. One turn; true if it has the role then. */
+static bool lead(struct torc *handle)
+{
+    const struct loop *loop = &handle->loop;
+    const uint64_t served = handle->served;
+    engine_step(handle, NULL, UINT64_MAX);
+    if (handle->served == served || loop->callbacks > 0 || loop->delivered_first != NULL ||
+        loop->stopping) {
+        return true;
+    }
+    role_pass(handle);
+    return stand_by(handle);
+}
+
 static void *run(void *context)
 {
     struct torc *handle = context;
@@ -98,9 +137,8 @@ static void *run(void *context)
                 leading = false;
             }
             loop_call_back(handle);
-        } else if (loop->asynchronous > 0 && (leading || role_take(handle))) {
-            leading = true;
-            engine_step(handle, NULL, UINT64_MAX);
+        } else if (is_needed(loop) && (leading || role_take(handle))) {
+            leading = lead(handle);
         } else if (leading) {
             role_pass(handle);
             leading = false;

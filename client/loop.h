@@ -1,8 +1,11 @@
 /*
  * Callbacks, and who calls them: the library's own thread, which is started by the first
  * asynchronous command, or the program's loop, once it has asked for a descriptor (torc_fd). The
- * thread has the engine's role only while asynchronous commands are on their way and nobody else
- * has it. Callbacks run without lock and role, so they may use the handle, blocking calls included.
+ * thread has the engine's role only while something is to come that nobody waits for, and nobody
+ * else has it. If that is only what lasts, it leaves the role to threads whose blocking calls come
+ * in quick succession, and takes it when there has been none for LOOP_STAND_BY_US: otherwise each
+ * of them would cost two switches between threads. Callbacks run without lock and role, so they may
+ * use the handle, blocking calls included.
  */
 #ifndef TORC_CLIENT_LOOP_H
 #define TORC_CLIENT_LOOP_H
@@ -20,13 +23,15 @@ struct loop {
     bool external; /* a program's loop polls */
     bool started;
     bool stopping;
-    bool idle;           /* the thread sleeps */
+    bool idle;           /* the thread sleeps ... */
+    bool stands_by;      /* ... for LOOP_STAND_BY_US, and looks then whether it is needed */
     bool processing;     /* the program is in torc_process, and looks for itself */
     bool delivering;     /* somebody calls callbacks ... */
     pthread_t deliverer; /* ... this thread */
     pthread_t thread;
     struct waiter waiter; /* of the thread */
-    size_t asynchronous;  /* calls with callbacks, not completed; subscriptions; nodes that tell */
+    size_t callbacks;     /* calls with one, not completed */
+    size_t lasting; /* subscriptions, and nodes that tell of changes: what may come at any time */
     struct delivery *delivered_first; /* callbacks to be called */
     struct delivery *delivered_last;
 };

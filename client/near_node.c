@@ -34,7 +34,7 @@ void near_node_end(struct torc *handle, struct near_node *node, uint64_t delay_m
     node->due_ms = clock_now_ms() + delay_ms;
     node->data = NULL;
     node->awaiting = false;
-    handle->loop.asynchronous--;
+    handle->loop.lasting--;
     near_node_void(node);
     subscription_cancel(handle, &node->push);
     /* The node would go on tracking for nobody. What is on its way there is asked again. */
@@ -194,7 +194,7 @@ static void greeted(struct torc *handle, struct call *call)
 void near_node_begin(struct torc *handle, struct near_node *node)
 {
     const struct bytes argv[] = {BYTES_LITERAL("HELLO"), BYTES_LITERAL("3")};
-    handle->loop.asynchronous++;
+    handle->loop.lasting++;
     node->redirected = false;
     if (HIREDIS_HAS_RESP3) {
         go_on(handle, node, NEAR_GREETING, argv, 2, greeted);

@@ -12,21 +12,23 @@
 
 /* All threads of a handle sleep on one word, which counts wakes: so one system call wakes all whose
  * calls have been answered, and they run one after the other instead of each pushing aside the one
- * that wakes the next. By its bit a thread is told from 31 others. */
+ * that wakes the next. By its bit a thread is told from 30 others, and the library's own from all.
+ */
+#define LOOP_BIT (UINT32_C(1) << 31)
+
 static void futex_wake(_Atomic(uint32_t) *word, uint32_t bits)
 {
     (void)syscall(SYS_futex, word, FUTEX_WAKE_BITSET | FUTEX_PRIVATE_FLAG, INT_MAX, NULL, NULL,
                   bits);
 }
 
-/* Until until_ms at most; UINT64_MAX sets no timer. */
-static void futex_wait(_Atomic(uint32_t) *word, uint32_t value, uint64_t until_ms, uint32_t bits)
+/* Until a point of the exact clock, of which that of deadlines is a little behind; NULL sets no
+ * timer. */
+static void futex_wait(_Atomic(uint32_t) *word, uint32_t value, const struct timespec *until,
+                       uint32_t bits)
 {
-    /* The time is a point of the exact clock, of which that of deadlines is a little behind. */
-    const struct timespec until = {.tv_sec = (time_t)(until_ms / 1000),
-                                   .tv_nsec = (long)(until_ms % 1000) * 1000000};
-    (void)syscall(SYS_futex, word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, value,
-                  until_ms == UINT64_MAX ? NULL : &until, NULL, bits);
+    (void)syscall(SYS_futex, word, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, value, until, NULL,
+                  bits);
 }
 
 void handle_lock(struct torc *handle)
@@ -86,6 +88,7 @@ void waiter_call_done(struct torc *handle, struct waiter *waiter)
     if (waiter->remaining > 0) {
         return;
     }
+    handle->served += waiter->returns;
     handle->gather.answered += waiter->returns;
     if (waiter->asleep) {
         wake(handle, waiter, WAITER_DONE);
@@ -98,6 +101,7 @@ bool role_take(struct torc *handle)
         return false;
     }
     handle->led = true;
+    handle->leads++;
     return true;
 }
 
@@ -105,6 +109,7 @@ void role_pass(struct torc *handle)
 {
     assert(handle->led);
     if (handle->sleepers.first != NULL) {
+        handle->leads++;
         wake(handle, handle->sleepers.first, WAITER_LEADING);
         return;
     }
@@ -121,19 +126,21 @@ static uint32_t sleep_until(struct torc *handle, struct waiter *waiter, uint64_t
         if (state != WAITER_SLEEPING || (until_ms != UINT64_MAX && clock_now_ms() >= until_ms)) {
             return state;
         }
-        futex_wait(&handle->wake_count, count, until_ms, waiter->bit);
+        const struct timespec until = {.tv_sec = (time_t)(until_ms / 1000),
+                                       .tv_nsec = (long)(until_ms % 1000) * 1000000};
+        futex_wait(&handle->wake_count, count, until_ms == UINT64_MAX ? NULL : &until, waiter->bit);
     }
 }
 
-static void begin_sleep(struct torc *handle, struct waiter *waiter)
+static void begin_sleep(struct waiter *waiter, uint32_t bit)
 {
-    waiter->bit = UINT32_C(1) << (handle->sleeps++ % 32);
+    waiter->bit = bit;
     atomic_store_explicit(&waiter->state, WAITER_SLEEPING, memory_order_relaxed);
 }
 
 enum waiter_state waiter_sleep(struct torc *handle, struct waiter *waiter, uint64_t until_ms)
 {
-    begin_sleep(handle, waiter);
+    begin_sleep(waiter, UINT32_C(1) << (handle->sleeps++ % 31));
     waiter->asleep = true;
     waiter->next = NULL;
     waiter->previous = handle->sleepers.last;
@@ -162,11 +169,28 @@ enum waiter_state waiter_sleep(struct torc *handle, struct waiter *waiter, uint6
 
 enum waiter_state waiter_doze(struct torc *handle, struct waiter *waiter)
 {
-    begin_sleep(handle, waiter);
+    begin_sleep(waiter, LOOP_BIT);
     handle_unlock(handle);
     const uint32_t state = sleep_until(handle, waiter, UINT64_MAX);
     handle_lock(handle);
     return (enum waiter_state)state;
+}
+
+enum waiter_state waiter_nap(struct torc *handle, struct waiter *waiter, unsigned duration_us)
+{
+    struct timespec until;
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += (long)duration_us * 1000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    begin_sleep(waiter, LOOP_BIT);
+    handle_unlock(handle);
+    const uint32_t count = atomic_load_explicit(&handle->wake_count, memory_order_acquire);
+    if (atomic_load_explicit(&waiter->state, memory_order_acquire) == WAITER_SLEEPING) {
+        futex_wait(&handle->wake_count, count, &until, waiter->bit);
+    }
+    handle_lock(handle);
+    return (enum waiter_state)atomic_load_explicit(&waiter->state, memory_order_relaxed);
 }
 
 bool waiter_wait(struct torc *handle, struct waiter *waiter, uint64_t until_ms)

@@ -49,8 +49,11 @@ void waiter_call_done(struct torc *handle, struct waiter *waiter);
  * any more; WAITER_LEADING: it is, and the role has been passed to this thread; else it is held,
  * and the time is over. */
 enum waiter_state waiter_sleep(struct torc *handle, struct waiter *waiter, uint64_t until_ms);
-/* The same for one that is not among the sleepers, until it is woken: returns as what. */
+/* The same for the library's thread, which is not among the sleepers, until it is woken: returns as
+ * what. */
 enum waiter_state waiter_doze(struct torc *handle, struct waiter *waiter);
+/* The same for so long at most, under a second: WAITER_SLEEPING: it has not been woken. */
+enum waiter_state waiter_nap(struct torc *handle, struct waiter *waiter, unsigned duration_us);
 /* Lock held. Takes the role if nobody has it. */
 bool role_take(struct torc *handle);
 /* Lock and role held: gives it to a thread that waits, or to nobody. */

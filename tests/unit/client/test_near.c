@@ -5,6 +5,7 @@
  */
 #include "base/error.h"
 #include "client/clock.h"
+#include "client/handle.h"
 #include "client/hiredis_has.h"
 #include "tests/unit/client/support/fake.h"
 #include "torc/torc.h"
@@ -208,6 +209,39 @@ START_TEST(news_may_stand_between_replies)
 }
 END_TEST
 
+static uint64_t leads_of(struct torc *torc)
+{
+    handle_lock(torc);
+    const uint64_t leads = torc->leads;
+    handle_unlock(torc);
+    return leads;
+}
+
+START_TEST(who_calls_reads_beside_it_and_the_thread_when_nobody_does)
+{
+    struct torc *torc;
+    const unsigned calls = 1000;
+    begin(&torc, _i, STALE_MS);
+    const uint64_t leads = leads_of(torc);
+    for (unsigned i = 0; i < calls; i++) {
+        redisReply *reply = torc_command(torc, "GET other");
+        ck_assert_ptr_nonnull(reply);
+        torc_reply_free(reply);
+    }
+    /* Where the machine lets the caller wait, the thread has read for it now and then. */
+    ck_assert_uint_gt(leads_of(torc) - leads, calls / 2);
+    const struct timespec moment = {.tv_nsec = 1000000};
+    const unsigned asked = questions;
+    unsigned misses = 0;
+    while (questions < asked + 6) {
+        misses += !hits(torc);
+        (void)nanosleep(&moment, NULL);
+    }
+    ck_assert_uint_lt(misses, 6);
+    end(torc);
+}
+END_TEST
+
 START_TEST(nothing_is_asked_while_nothing_is_read)
 {
     struct torc *torc;
@@ -233,6 +267,7 @@ int main(void)
     tcase_add_loop_test(tests, it_is_not_believed_when_the_push_connection_is_silent, REDIRECTED,
                         REDIRECTED + 1);
     tcase_add_loop_test(tests, it_has_the_connections_of_its_form, 0, FORMS);
+    tcase_add_loop_test(tests, who_calls_reads_beside_it_and_the_thread_when_nobody_does, 0, FORMS);
     tcase_add_loop_test(tests, nothing_is_asked_while_nothing_is_read, 0, FORMS);
     if (HIREDIS_HAS_RESP3) {
         tcase_add_loop_test(tests, news_may_stand_between_replies, 0,
