@@ -11,7 +11,7 @@ import pytest
 from recovery import epoch, fast_arguments, wait_recovered
 from test_client import pause
 from test_client_near import Near
-from torc_cluster import Cluster, Raw, encode, key_for, parse_info, slot_of, wait_until
+from torc_cluster import PATIENCE, Cluster, Raw, encode, key_for, parse_info, slot_of, wait_until
 from tracking_client import ALL, CHANNEL, Client, NearCache, redirected, resp3, subscriber
 
 
@@ -539,7 +539,7 @@ def test_what_was_read_at_another_node(quick):
     keys = led_by(quick, owner, "far")[:20] + led_by(quick, asked, "near")[:20]
     to, client = subscriber(asked.port), resp3(asked.port, "ON", "OPTOUT")
     other = redirected(asked.port, to)
-    owner.ask("SET", keys[0], "v", "PX", 50)
+    owner.ask("SET", keys[0], "v", "PX", int(100 * PATIENCE))
     for key in keys[:10]:
         client.value(key)
     for _ in range(2):  # what is asked for again is noted once
