@@ -105,8 +105,11 @@ static void begin(struct torc **torc, int in_form, int stale_ms)
     push = data = UINT32_MAX;
     questions = 0;
     fake_start(&server, answer, NULL);
-    const struct torc_options options = {
-        .seeds = server.address, .near_bytes = 65536, .near_stale_ms = stale_ms, .timeout_ms = 500};
+    const struct torc_options options = {.seeds = server.address,
+                                         .near_bytes = 65536,
+                                         .near_stale_ms = stale_ms,
+                                         .timeout_ms = 30000,
+                                         .attempt_timeout_ms = 3 * stale_ms};
     ck_assert_int_eq(torc_connect(&options, torc), 0);
     while (!hits(*torc)) {
     }
