@@ -8,9 +8,9 @@
 
 struct object *call_find(struct call *call, struct bytes key, uint64_t hash)
 {
-    struct object *object = keyspace_find(call->keys, key, hash);
-    if (object == NULL || call->applying ||
-        TORC_LIKELY(!object_expired_at(object_expire_at_ms(object), call->now_ms))) {
+    uint64_t expire_at_ms;
+    struct object *object = keyspace_find_with_expiry(call->keys, key, hash, &expire_at_ms);
+    if (TORC_LIKELY(!object_expired_at(expire_at_ms, call->now_ms)) || call->applying) {
         return object;
     }
     if (call->from_replica) {

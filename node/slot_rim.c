@@ -184,6 +184,7 @@ static bool data_apply(void *context, uint16_t slot, struct bytes effects)
 }
 
 struct visit {
+    struct keyspace *keys;
     copy_key_visitor *visit;
     void *context;
     struct buf dump;
@@ -203,7 +204,7 @@ static void visit_object(void *context, const struct object *object)
         abort(); /* a copy with a key missing would look whole */
     }
     struct copy_key key = {.key = object_key(object),
-                           .expire_at_ms = object_expire_at_ms(object),
+                           .expire_at_ms = keyspace_expire_at_ms(visit->keys, object),
                            .dump = buf_bytes(&visit->dump)};
     visit->visit(visit->context, &key);
 }
@@ -211,14 +212,14 @@ static void visit_object(void *context, const struct object *object)
 static void data_key(void *context, uint16_t slot, struct bytes key, copy_key_visitor *visit,
                      void *visitor_context)
 {
-    const struct object *object =
-        keyspace_find(slot_keys(slot_of(context, slot)), key, key_hash(key));
+    struct keyspace *keys = slot_keys(slot_of(context, slot));
+    const struct object *object = keyspace_find(keys, key, key_hash(key));
     if (object == NULL) {
         struct copy_key absent = {.key = key, .dump = {NULL, 0}};
         visit(visitor_context, &absent);
         return;
     }
-    struct visit wrapped = {visit, visitor_context, {0}};
+    struct visit wrapped = {keys, visit, visitor_context, {0}};
     visit_object(&wrapped, object);
     buf_deinit(&wrapped.dump);
 }
@@ -226,9 +227,9 @@ static void data_key(void *context, uint16_t slot, struct bytes key, copy_key_vi
 static uint64_t data_scan(void *context, uint16_t slot, uint64_t cursor, size_t budget,
                           copy_key_visitor *visit, void *visitor_context)
 {
-    struct visit wrapped = {visit, visitor_context, {0}};
-    uint64_t next = keyspace_scan_bytes(slot_keys(slot_of(context, slot)), cursor, budget,
-                                        visit_object, &wrapped);
+    struct keyspace *keys = slot_keys(slot_of(context, slot));
+    struct visit wrapped = {keys, visit, visitor_context, {0}};
+    uint64_t next = keyspace_scan_bytes(keys, cursor, budget, visit_object, &wrapped);
     buf_deinit(&wrapped.dump);
     return next;
 }
@@ -238,8 +239,8 @@ static uint64_t data_scan(void *context, uint16_t slot, uint64_t cursor, size_t 
 static uint64_t data_piece(void *context, uint16_t slot, struct bytes key, uint64_t cursor,
                            size_t budget, copy_key_visitor *visit, void *visitor_context)
 {
-    const struct object *object =
-        keyspace_find(slot_keys(slot_of(context, slot)), key, key_hash(key));
+    struct keyspace *keys = slot_keys(slot_of(context, slot));
+    const struct object *object = keyspace_find(keys, key, key_hash(key));
     if (object == NULL || !object_is_big(object)) {
         return 0;
     }
@@ -250,7 +251,7 @@ static uint64_t data_piece(void *context, uint16_t slot, struct bytes key, uint6
         abort(); /* a copy with a part of a key missing would look whole */
     }
     struct copy_key taken = {
-        .key = key, .expire_at_ms = object_expire_at_ms(object), .dump = buf_bytes(&piece)};
+        .key = key, .expire_at_ms = keyspace_expire_at_ms(keys, object), .dump = buf_bytes(&piece)};
     visit(visitor_context, &taken);
     buf_deinit(&piece);
     return next;

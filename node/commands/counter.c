@@ -23,7 +23,7 @@ static void add_integer(struct call *call, int64_t amount)
             call_reply_not_integer(call);
             return;
         }
-        expire_at_ms = object_expire_at_ms(object);
+        expire_at_ms = keyspace_expire_at_ms(call->keys, object);
     }
     if (__builtin_add_overflow(value, amount, &value)) {
         reply_error(call->reply, "ERR increment or decrement would overflow");
@@ -99,7 +99,7 @@ void incrbyfloat_command(struct call *call)
     }
     char text[NUMBER_LONG_DOUBLE_SIZE];
     struct bytes sum = {text, format_long_double_human(text, value)};
-    uint64_t expire_at_ms = object == NULL ? 0 : object_expire_at_ms(object);
+    uint64_t expire_at_ms = object == NULL ? 0 : keyspace_expire_at_ms(call->keys, object);
     if (keyspace_set_string(call->keys, key, call->hash, sum, expire_at_ms, &object) != TORC_OK) {
         call_reply_no_memory(call);
         return;

@@ -84,7 +84,8 @@ static void expire_generic(struct call *call, bool seconds, bool relative)
         return;
     }
     struct object *object = call_find(call, key, call->hash);
-    if (object == NULL || !expire_allowed(conditions, object_expire_at_ms(object), time)) {
+    if (object == NULL ||
+        !expire_allowed(conditions, keyspace_expire_at_ms(call->keys, object), time)) {
         reply_integer(call->reply, 0);
         return;
     }
@@ -125,14 +126,12 @@ void persist_command(struct call *call)
 {
     struct bytes key = call->argv[1];
     struct object *object = call_find(call, key, call->hash);
-    if (object == NULL || object_expire_at_ms(object) == 0) {
+    if (object == NULL || keyspace_expire_at_ms(call->keys, object) == 0) {
         reply_integer(call->reply, 0);
         return;
     }
-    if (keyspace_set_expiry(call->keys, key, call->hash, 0) != TORC_OK) {
-        call_reply_no_memory(call);
-        return;
-    }
+    int result = keyspace_set_expiry(call->keys, key, call->hash, 0);
+    assert(result == TORC_OK);
     effect_expire_at(call, key, 0);
     reply_integer(call->reply, 1);
 }
@@ -150,7 +149,7 @@ static void reply_expiry(struct call *call, bool seconds, bool relative)
         reply_integer(call->reply, -2);
         return;
     }
-    uint64_t expire_at_ms = object_expire_at_ms(object);
+    uint64_t expire_at_ms = keyspace_expire_at_ms(call->keys, object);
     if (expire_at_ms == 0) {
         reply_integer(call->reply, -1);
         return;

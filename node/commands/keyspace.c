@@ -40,6 +40,7 @@ void dbsize_command(struct call *call)
 }
 
 struct keys_search {
+    struct keyspace *keys; /* of the slot at hand */
     struct bytes pattern;
     uint64_t now_ms;
     size_t found;
@@ -51,7 +52,7 @@ static void keys_visit(void *context, const struct object *object)
 {
     struct keys_search *search = context;
     struct bytes key = object_key(object);
-    if (!object_expired_at(object_expire_at_ms(object), search->now_ms) &&
+    if (!object_expired_at(keyspace_expire_at_ms(search->keys, object), search->now_ms) &&
         (search->all || glob_match(search->pattern, key, false))) {
         reply_bulk(&search->writer, key);
         search->found++;
@@ -63,9 +64,10 @@ static void keys_of_slot(struct keys_search *search, struct slot *slot)
     uint64_t place = 0;
     do {
         slot_lock(slot);
-        place = !slot_serves(slot) || keyspace_count(slot_keys(slot)) == 0
+        search->keys = slot_keys(slot);
+        place = !slot_serves(slot) || keyspace_count(search->keys) == 0
                     ? 0
-                    : keyspace_scan(slot_keys(slot), place, KEYS_BATCH, keys_visit, search);
+                    : keyspace_scan(search->keys, place, KEYS_BATCH, keys_visit, search);
         slot_unlock(slot);
     } while (place != 0);
 }
@@ -111,11 +113,12 @@ static bool random_of_slot(struct call *call, struct slot *slot, struct prng *pr
     const struct object *found = NULL;
     slot_lock(slot);
     for (int i = 0; found == NULL && i < RANDOM_LIVE_TRIES_MAX && slot_serves(slot); i++) {
-        const struct object *object = keyspace_random(slot_keys(slot), prng);
+        struct keyspace *keys = slot_keys(slot);
+        const struct object *object = keyspace_random(keys, prng);
         if (object == NULL) {
             break;
         }
-        if (!object_expired_at(object_expire_at_ms(object), call->now_ms)) {
+        if (!object_expired_at(keyspace_expire_at_ms(keys, object), call->now_ms)) {
             found = object;
         }
     }

@@ -49,7 +49,8 @@ struct scan_walk {
     const struct scan_options *options;
     uint64_t now_ms;
     size_t visited;
-    size_t returned; /* of the slot at hand */
+    struct keyspace *slot_keys; /* of the slot at hand */
+    size_t returned;            /* of it */
     struct reply_writer keys;
 };
 
@@ -59,7 +60,7 @@ static void scan_visit(void *context, const struct object *object)
     const struct scan_options *options = walk->options;
     struct bytes key = object_key(object);
     walk->visited++;
-    if (object_expired_at(object_expire_at_ms(object), walk->now_ms) ||
+    if (object_expired_at(keyspace_expire_at_ms(walk->slot_keys, object), walk->now_ms) ||
         (options->has_type && !bytes_equal_nocase(options->type, object_type_name(object))) ||
         (options->has_pattern && !glob_match(options->pattern, key, false))) {
         return;
@@ -73,8 +74,9 @@ static bool scan_slot(struct scan_walk *walk, struct slot *slot, uint64_t *place
 {
     slot_lock(slot);
     uint64_t next = 0;
-    if (slot_serves(slot) && keyspace_count(slot_keys(slot)) > 0) {
-        next = keyspace_scan(slot_keys(slot), *place, walk->options->count - walk->visited,
+    walk->slot_keys = slot_keys(slot);
+    if (slot_serves(slot) && keyspace_count(walk->slot_keys) > 0) {
+        next = keyspace_scan(walk->slot_keys, *place, walk->options->count - walk->visited,
                              scan_visit, walk);
     }
     slot_unlock(slot);

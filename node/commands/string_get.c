@@ -70,8 +70,8 @@ static bool getex_apply(struct call *call, const struct object *object, unsigned
         call_effect_delete(call, key);
         return true;
     }
-    bool changes = (flags & STRING_EXPIRY) != 0 ||
-                   ((flags & STRING_REMOVE_EXPIRY) != 0 && object_expire_at_ms(object) != 0);
+    bool changes = (flags & STRING_EXPIRY) != 0 || ((flags & STRING_REMOVE_EXPIRY) != 0 &&
+                                                    keyspace_expire_at_ms(call->keys, object) != 0);
     if (!changes) {
         return true;
     }

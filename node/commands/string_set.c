@@ -61,7 +61,7 @@ static void set_conditional(struct call *call, unsigned flags, uint64_t expire_a
         return;
     }
     if ((flags & STRING_KEEP_EXPIRY) != 0 && old != NULL) {
-        expire_at_ms = object_expire_at_ms(old);
+        expire_at_ms = keyspace_expire_at_ms(call->keys, old);
     }
     if (!store_string(call, call->argv[2], expire_at_ms)) {
         reply_undo(call, mark);

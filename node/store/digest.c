@@ -99,23 +99,24 @@ static uint64_t value_digest(const struct object *object)
 
 /* ---- of a key ---- */
 
-static uint64_t digest_hashed(const struct object *object, uint64_t hash)
+static uint64_t digest_hashed(const struct object *object, uint64_t hash, uint64_t expire_at_ms)
 {
     char parts[1 + 2 * sizeof(uint64_t)];
     parts[0] = (char)object_type(object);
-    put_u64(parts + 1, object_expire_at_ms(object));
+    put_u64(parts + 1, expire_at_ms);
     put_u64(parts + 1 + sizeof(uint64_t), value_digest(object));
     return digest_bytes((struct bytes){parts, sizeof(parts)}, hash);
 }
 
-uint64_t object_digest(const struct object *object)
+uint64_t object_digest(const struct object *object, uint64_t expire_at_ms)
 {
-    return digest_hashed(object, key_hash(object_key(object)));
+    return digest_hashed(object, key_hash(object_key(object)), expire_at_ms);
 }
 
 /* ---- of a range of places ---- */
 
 struct digest_walk {
+    struct keyspace *keys;
     uint64_t from, to; /* places; `to` 0 = the end */
     struct keyspace_digest *out;
 };
@@ -129,14 +130,14 @@ static void digest_visit(void *context, const struct object *object)
     uint64_t place = table_cursor(hash);
     if (place >= walk->from && (walk->to == 0 || place < walk->to)) {
         walk->out->count++;
-        walk->out->sum += digest_hashed(object, hash);
+        walk->out->sum += digest_hashed(object, hash, keyspace_expire_at_ms(walk->keys, object));
     }
 }
 
 uint64_t keyspace_digest_next(struct keyspace *keys, uint64_t from, size_t budget,
                               struct keyspace_digest *out)
 {
-    struct digest_walk walk = {.from = from, .out = out};
+    struct digest_walk walk = {.keys = keys, .from = from, .out = out};
     *out = (struct keyspace_digest){0};
     return table_scan_bytes(&keys->table, from, budget, digest_visit, &walk);
 }
@@ -144,7 +145,7 @@ uint64_t keyspace_digest_next(struct keyspace *keys, uint64_t from, size_t budge
 void keyspace_digest_range(struct keyspace *keys, uint64_t from, uint64_t to,
                            struct keyspace_digest *out)
 {
-    struct digest_walk walk = {.from = from, .to = to, .out = out};
+    struct digest_walk walk = {.keys = keys, .from = from, .to = to, .out = out};
     uint64_t cursor = from;
     *out = (struct keyspace_digest){0};
     do {

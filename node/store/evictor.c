@@ -103,11 +103,11 @@ static uint64_t urgency(enum eviction_policy policy, const struct evictor_candid
 
 struct look {
     struct evictor *evictor;
+    struct keyspace *keys;
     const struct eviction *eviction;
     uint64_t now_ms;
     int64_t window;
     unsigned wanted;
-    uint16_t slot;
 };
 
 static void keep_if_better(const struct look *look, unsigned queue,
@@ -147,15 +147,15 @@ static void look_at_object(void *context, const struct object *object)
     struct look *look = context;
     struct evictor *evictor = look->evictor;
     evictor->looked++;
-    if (eviction_only_volatile(evictor->policy) && !object_has_expiry(object)) {
+    if (eviction_only_volatile(evictor->policy) && !object_expires(object)) {
         return;
     }
     evictor->fruitless = 0;
     struct evictor_candidate candidate = {
         .hash = key_hash(object_key(object)),
-        .expire_at_ms = object_expire_at_ms(object),
+        .expire_at_ms = keyspace_expire_at_ms(look->keys, object),
         .mark = object_mark(object),
-        .slot = look->slot,
+        .slot = look->keys->slot,
     };
     unsigned queue = 0;
     if (evictor->policy == EVICTION_S3FIFO) {
@@ -173,13 +173,13 @@ void evictor_look(struct evictor *evictor, struct keyspace *keys, uint64_t now_m
     uint32_t key_count = atomic_load_explicit(&eviction->key_count, memory_order_relaxed);
     struct look look = {
         .evictor = evictor,
+        .keys = keys,
         .eviction = eviction,
         .now_ms = now_ms,
         .window = key_count == 0                 ? 1
                   : key_count < SMALL_WINDOW_MAX ? (int64_t)key_count
                                                  : SMALL_WINDOW_MAX,
         .wanted = wanted_queue(evictor, eviction),
-        .slot = keys->slot,
     };
     uint64_t next = 0;
     if (!eviction_only_volatile(evictor->policy) || keyspace_expiry_count(keys) > 0) {
@@ -224,9 +224,10 @@ static struct object *find_candidate(struct keyspace *keys,
     unsigned match;
     while (segment_next_group(segment, tag, &at, &from, &match)) {
         for (; match != 0; match &= match - 1) {
-            struct object *object = segment_object(segment, from + (size_t)__builtin_ctz(match));
+            size_t found = from + (size_t)__builtin_ctz(match);
+            struct object *object = segment_object(segment, found);
             if (object != NULL && object_mark(object) == candidate->mark &&
-                object_expire_at_ms(object) == candidate->expire_at_ms &&
+                segment_expire_at_ms(segment, found) == candidate->expire_at_ms &&
                 key_hash(object_key(object)) == candidate->hash) {
                 return object;
             }

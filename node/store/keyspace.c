@@ -10,19 +10,40 @@
  * copied a bounded number of times however often the string is appended to. */
 #define SLACK_DOUBLING_MAX (1024u * 1024)
 
-/* An object of that hash expired at `before` and now does at `after`; 0 = never, or no object. */
-static void note_expiry(struct keyspace *keys, uint64_t hash, uint64_t before, uint64_t after)
+/* An object of that hash expired (or not, or was not there) and now does so then; 0 = never, or it
+ * is gone. */
+static void note_expiry(struct keyspace *keys, uint64_t hash, bool expired, uint64_t expire_at_ms)
 {
-    int delta = (after != 0) - (before != 0);
+    int delta = (expire_at_ms != 0) - (expired ? 1 : 0);
     if (delta != 0) {
         keyspace_count_expiries(keys, delta);
     }
-    if (after != 0) {
-        keyspace_expect_expiry(keys, hash, after);
+    if (expire_at_ms != 0) {
+        keyspace_expect_expiry(keys, hash, expire_at_ms);
     }
 }
 
-/* Puts another object in the place of one, which is returned and the caller's from then on. */
+/* Makes room for such an expiry of a key. Places are no longer good. 0 or TORC_ENOMEM (nothing
+ * changed). */
+static int make_room_for_expiry(struct keyspace *keys, uint64_t hash, uint64_t expire_at_ms)
+{
+    uint64_t before = keys->table.memory;
+    int result = table_make_room_for_expiry(&keys->table, hash, expire_at_ms);
+    keyspace_settle(keys, before);
+    return result;
+}
+
+/* Has the object at a place, where there is room for it, expire then; 0 = never. */
+static void set_expiry_at(struct keyspace *keys, struct place place, uint64_t hash,
+                          uint64_t expire_at_ms)
+{
+    bool expired = object_expires(segment_object(place.segment, place.at));
+    segment_set_expiry(place.segment, place.at, expire_at_ms);
+    note_expiry(keys, hash, expired, expire_at_ms);
+}
+
+/* Puts another object in the place of one, whose expiry it inherits, and which is returned and the
+ * caller's from then on. */
 static struct object *exchange_at(struct keyspace *keys, struct place place, struct object *object)
 {
     uint64_t before = keys->table.memory;
@@ -34,7 +55,7 @@ static struct object *exchange_at(struct keyspace *keys, struct place place, str
 /* Takes an object out, which is returned and the caller's from then on. */
 static struct object *remove_at(struct keyspace *keys, struct place place, uint64_t hash)
 {
-    note_expiry(keys, hash, object_expire_at_ms(place_object(place)), 0);
+    note_expiry(keys, hash, object_expires(place_object(place)), 0);
     uint64_t before = keys->table.memory;
     struct object *object = table_remove(&keys->table, place);
     keyspace_settle(keys, before);
@@ -54,23 +75,34 @@ static void dispose(struct keyspace *keys, struct object *object)
     }
 }
 
-static int insert(struct keyspace *keys, uint64_t hash, struct object *object)
+static int insert(struct keyspace *keys, uint64_t hash, struct object *object,
+                  uint64_t expire_at_ms)
 {
     uint64_t before = keys->table.memory;
-    int result = table_insert(&keys->table, hash, object);
+    int result = table_insert(&keys->table, hash, object, expire_at_ms);
     keyspace_settle(keys, before);
+    if (result != 0) {
+        return result;
+    }
+    note_expiry(keys, hash, false, expire_at_ms);
     if (TORC_UNLIKELY(keyspace_count(keys) == 1)) {
         keyspace_note_filled(keys);
     }
-    return result;
+    return 0;
 }
 
 int keyspace_put(struct keyspace *keys, uint64_t hash, const struct object_draft *draft,
-                 struct object **out)
+                 uint64_t expire_at_ms, struct object **out)
 {
     struct place place = keyspace_place(keys, draft->key, hash);
+    if (TORC_UNLIKELY(!segment_fits_expiry(place.segment, expire_at_ms))) {
+        int result = make_room_for_expiry(keys, hash, expire_at_ms);
+        if (result != 0) {
+            return result;
+        }
+        place = keyspace_place(keys, draft->key, hash);
+    }
     struct object *old = place_object(place);
-    uint64_t expire_before_ms = old == NULL ? 0 : object_expire_at_ms(old);
     struct object *object = old;
     if (old == NULL || !object_overwrite(old, draft)) {
         object = object_create(draft);
@@ -81,14 +113,16 @@ int keyspace_put(struct keyspace *keys, uint64_t hash, const struct object_draft
             object_copy_clock(object, old);
             dispose(keys, exchange_at(keys, place, object));
         } else {
-            int result = insert(keys, hash, object);
+            int result = insert(keys, hash, object, expire_at_ms);
             if (result != 0) {
                 store_release(object);
                 return result;
             }
         }
     }
-    note_expiry(keys, hash, expire_before_ms, draft->expire_at_ms);
+    if (old != NULL && (expire_at_ms != 0 || object_expires(object))) {
+        set_expiry_at(keys, place, hash, expire_at_ms);
+    }
     if (out != NULL) {
         *out = object;
     }
@@ -98,6 +132,25 @@ int keyspace_put(struct keyspace *keys, uint64_t hash, const struct object_draft
 struct object *keyspace_find(struct keyspace *keys, struct bytes key, uint64_t hash)
 {
     return place_object(keyspace_place(keys, key, hash));
+}
+
+struct object *keyspace_find_with_expiry(struct keyspace *keys, struct bytes key, uint64_t hash,
+                                         uint64_t *expire_at_ms)
+{
+    struct place place = keyspace_place(keys, key, hash);
+    struct object *object = place_object(place);
+    *expire_at_ms = object == NULL || !object_expires(object) ? 0 : place_expire_at_ms(place);
+    return object;
+}
+
+uint64_t keyspace_expire_at_ms(struct keyspace *keys, const struct object *object)
+{
+    if (!object_expires(object)) {
+        return 0;
+    }
+    uint64_t hash = key_hash(object_key(object));
+    const struct segment *segment = table_segment(&keys->table, hash);
+    return segment_expire_at_ms(segment, segment_find_object(segment, object, hash));
 }
 
 void keyspace_prefetch(const struct keyspace *keys, uint64_t hash)
@@ -116,11 +169,15 @@ void keyspace_prefetch(const struct keyspace *keys, uint64_t hash)
 
 void keyspace_prefetch_object(struct keyspace *keys, uint64_t hash)
 {
-    const char *object =
-        (const char *)segment_likely_object(table_segment(&keys->table, hash), hash);
-    if (object != NULL) {
+    const struct segment *segment = table_segment(&keys->table, hash);
+    size_t at = segment_likely(segment, hash);
+    if (at != SEGMENT_NOT_FOUND) {
+        const char *object = (const char *)segment_object(segment, at);
         __builtin_prefetch(object);
         __builtin_prefetch(object + CACHE_LINE);
+        if (segment->expiry_size != 0) {
+            __builtin_prefetch(segment_expiries(segment).bytes + at * segment->expiry_size);
+        }
     }
 }
 
@@ -136,9 +193,8 @@ int keyspace_set_string(struct keyspace *keys, struct bytes key, uint64_t hash, 
         .encoding = ENCODING_TEXT,
         .key = key,
         .value = value,
-        .expire_at_ms = expire_at_ms,
     };
-    return keyspace_put(keys, hash, &draft, out);
+    return keyspace_put(keys, hash, &draft, expire_at_ms, out);
 }
 
 int keyspace_set_integer(struct keyspace *keys, struct bytes key, uint64_t hash, int64_t value,
@@ -150,9 +206,8 @@ int keyspace_set_integer(struct keyspace *keys, struct bytes key, uint64_t hash,
         .encoding = ENCODING_INTEGER,
         .key = key,
         .value = {packed, object_pack_integer(value, packed)},
-        .expire_at_ms = expire_at_ms,
     };
-    return keyspace_put(keys, hash, &draft, out);
+    return keyspace_put(keys, hash, &draft, expire_at_ms, out);
 }
 
 /* Replaces the value at a place by its first bytes in a new object of another size. */
@@ -166,7 +221,6 @@ static int remake_value(struct keyspace *keys, struct place place, size_t size, 
         .encoding = ENCODING_EDITED,
         .key = object_key(old),
         .value = {NULL, size},
-        .expire_at_ms = object_expire_at_ms(old),
         .slack = slack,
     };
     struct object *object = object_create(&draft);
@@ -228,7 +282,6 @@ int keyspace_replace_at(struct keyspace *keys, struct place place, enum object_e
         .encoding = encoding,
         .key = object_key(old),
         .value = value,
-        .expire_at_ms = object_expire_at_ms(old),
     };
     struct object *object = object_create(&draft);
     if (object == NULL) {
@@ -249,7 +302,7 @@ static int create_zeros(struct keyspace *keys, struct bytes key, uint64_t hash, 
         .value = {NULL, size},
     };
     struct object *object;
-    int result = keyspace_put(keys, hash, &draft, &object);
+    int result = keyspace_put(keys, hash, &draft, 0, &object);
     if (result != 0) {
         return result;
     }
@@ -288,26 +341,14 @@ int keyspace_set_expiry(struct keyspace *keys, struct bytes key, uint64_t hash,
     if (place.at == SEGMENT_NOT_FOUND) {
         return TORC_ENOTFOUND;
     }
-    struct object *old = segment_object(place.segment, place.at);
-    uint64_t expire_before_ms = object_expire_at_ms(old);
-    if (expire_before_ms != 0 && expire_at_ms != 0) {
-        object_set_expiry(old, expire_at_ms);
-    } else if (expire_before_ms != expire_at_ms) {
-        struct object_draft draft = {
-            .type = object_type(old),
-            .encoding = object_encoding(old),
-            .key = object_key(old),
-            .value = object_value(old),
-            .expire_at_ms = expire_at_ms,
-        };
-        struct object *object = object_create(&draft);
-        if (object == NULL) {
-            return TORC_ENOMEM;
+    if (!segment_fits_expiry(place.segment, expire_at_ms)) {
+        int result = make_room_for_expiry(keys, hash, expire_at_ms);
+        if (result != 0) {
+            return result;
         }
-        object_copy_clock(object, old);
-        store_release(exchange_at(keys, place, object));
+        place = keyspace_place(keys, key, hash);
     }
-    note_expiry(keys, hash, expire_before_ms, expire_at_ms);
+    set_expiry_at(keys, place, hash, expire_at_ms);
     return 0;
 }
 
@@ -338,17 +379,17 @@ int keyspace_copy(struct keyspace *from, struct bytes key, uint64_t hash, struct
         .encoding = object_encoding(source),
         .key = to_key,
         .value = object_value(source),
-        .expire_at_ms = object_expire_at_ms(source),
     };
+    uint64_t expire_at_ms = keyspace_expire_at_ms(from, source);
     if (!object_is_outside(source)) {
-        return keyspace_put(to, to_hash, &draft, NULL);
+        return keyspace_put(to, to_hash, &draft, expire_at_ms, NULL);
     }
     void *clone = container_clone(draft.type, object_outside(source));
     if (clone == NULL) {
         return TORC_ENOMEM;
     }
     draft.value = (struct bytes){(const char *)&clone, sizeof(clone)};
-    int result = keyspace_put(to, to_hash, &draft, NULL);
+    int result = keyspace_put(to, to_hash, &draft, expire_at_ms, NULL);
     if (result != 0) {
         container_destroy(draft.type, clone);
     }
@@ -370,10 +411,10 @@ int keyspace_rename(struct keyspace *keys, struct bytes key, uint64_t hash, stru
         .encoding = object_encoding(source),
         .key = to_key,
         .value = object_value(source),
-        .expire_at_ms = object_expire_at_ms(source),
     };
+    uint64_t expire_at_ms = keyspace_expire_at_ms(keys, source);
     struct object *target;
-    int result = keyspace_put(keys, to_hash, &draft, &target);
+    int result = keyspace_put(keys, to_hash, &draft, expire_at_ms, &target);
     if (result != 0) {
         return result;
     }

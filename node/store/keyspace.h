@@ -46,10 +46,11 @@ static inline struct place keyspace_place(struct keyspace *keys, struct bytes ke
     return table_place(&keys->table, key, hash);
 }
 
-/* Makes the key of the draft hold what the draft says, replacing what was there. *out may be NULL.
- * 0 or TORC_ENOMEM (nothing changed; what the draft keeps outside is still the caller's). */
+/* Makes the key of the draft hold what the draft says, and expire then (0 = never), replacing what
+ * was there. *out may be NULL. 0 or TORC_ENOMEM (nothing changed; what the draft keeps outside is
+ * still the caller's). */
 int keyspace_put(struct keyspace *keys, uint64_t hash, const struct object_draft *draft,
-                 struct object **out) TORC_MUST_USE;
+                 uint64_t expire_at_ms, struct object **out) TORC_MUST_USE;
 /* Sets the size of a text or packed value, keeping its beginning, zero-filling what is new; `slack`
  * bytes more are allocated where it has to move to grow. 0 or TORC_ENOMEM (nothing changed). */
 int keyspace_resize_at(struct keyspace *keys, struct place place, size_t size,

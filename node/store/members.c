@@ -81,7 +81,7 @@ int members_put(struct members *members, struct bytes member, struct bytes value
         if (old != NULL) {
             object_destroy(table_exchange(&members->table, place, object));
         } else {
-            int result = table_insert(&members->table, hash, object);
+            int result = table_insert(&members->table, hash, object, 0);
             if (result != 0) {
                 object_destroy(object);
                 return result;

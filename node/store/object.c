@@ -15,9 +15,9 @@ static size_t round_up(size_t size)
     return (size + 7) & ~(size_t)7;
 }
 
-static size_t object_offset_of_key(enum object_width width, bool has_expiry)
+static size_t object_offset_of_key(enum object_width width)
 {
-    return OBJECT_HEAD_SIZE + object_lengths_size(width) + (has_expiry ? sizeof(uint64_t) : 0);
+    return OBJECT_HEAD_SIZE + object_lengths_size(width);
 }
 
 static size_t object_value_size(const struct object *object)
@@ -79,21 +79,17 @@ enum object_width object_width_for(size_t key_size, size_t value_size)
 struct object *object_create(const struct object_draft *draft)
 {
     enum object_width width = object_width_for(draft->key.size, draft->value.size);
-    bool has_expiry = draft->expire_at_ms != 0;
-    size_t offset = object_offset_of_key(width, has_expiry);
+    size_t offset = object_offset_of_key(width);
     struct object *object =
         store_allocate(round_up(offset + draft->key.size + draft->value.size + draft->slack));
     if (object == NULL) {
         return NULL;
     }
-    object->kind = (uint8_t)((unsigned)draft->type | (unsigned)draft->encoding << 3 |
-                             (has_expiry ? OBJECT_KIND_EXPIRY : 0u) | (unsigned)width << 6);
+    object->kind =
+        (uint8_t)((unsigned)draft->type | (unsigned)draft->encoding << 3 | (unsigned)width << 6);
     memset(object->clock, 0, sizeof(object->clock));
     write_key_size(object, draft->key.size);
     write_value_size(object, draft->value.size);
-    if (has_expiry) {
-        object_set_expiry(object, draft->expire_at_ms);
-    }
     char *at = (char *)object + offset;
     if (draft->key.size > 0) {
         memcpy(at, draft->key.data, draft->key.size);
@@ -106,8 +102,8 @@ struct object *object_create(const struct object_draft *draft)
 
 struct object *object_clone(const struct object *object)
 {
-    size_t size = round_up(object_offset_of_key(object_width(object), object_has_expiry(object)) +
-                           object_key_size(object) + object_value_size(object));
+    size_t size = round_up(object_offset_of_key(object_width(object)) + object_key_size(object) +
+                           object_value_size(object));
     struct object *clone = store_allocate(size);
     if (clone != NULL) {
         memcpy(clone, object, size);
@@ -138,11 +134,10 @@ bool object_overwrite(struct object *object, const struct object_draft *draft)
     size_t key_size = object_key_size(object);
     /* Types begin at 1, which is a string's: the bits of both are its own only if both are one. */
     if (((unsigned)object_type(object) | (unsigned)draft->type) != OBJECT_STRING ||
-        object_width_for(key_size, draft->value.size) != object_width(object) ||
-        object_has_expiry(object) != (draft->expire_at_ms != 0)) {
+        object_width_for(key_size, draft->value.size) != object_width(object)) {
         return false;
     }
-    size_t offset = object_offset_of_key(object_width(object), object_has_expiry(object));
+    size_t offset = object_offset_of_key(object_width(object));
     size_t wanted = round_up(offset + key_size + draft->value.size);
     if (wanted != round_up(offset + key_size + object_value_size(object))) {
         /* Another size: in place only while less than a quarter of the allocation lies idle. */
@@ -150,9 +145,6 @@ bool object_overwrite(struct object *object, const struct object_draft *draft)
         if (wanted > allocated || wanted < allocated - allocated / 4) {
             return false;
         }
-    }
-    if (draft->expire_at_ms != 0) {
-        object_set_expiry(object, draft->expire_at_ms);
     }
     if (draft->value.size > 0) {
         memmove((char *)object + offset + key_size, draft->value.data, draft->value.size);
@@ -169,7 +161,7 @@ bool object_resize(struct object *object, size_t size)
     if (object_width_for(key_size, size) != object_width(object)) {
         return false;
     }
-    size_t offset = object_offset_of_key(object_width(object), object_has_expiry(object));
+    size_t offset = object_offset_of_key(object_width(object));
     size_t allocated = store_allocated_size(object);
     if (offset + key_size + size > allocated ||
         (size < old_size && round_up(offset + key_size + size) < allocated / 2)) {
@@ -191,8 +183,7 @@ void object_truncate(struct object *object, size_t size)
 
 struct object *object_enlarge(struct object *object, size_t size, size_t slack)
 {
-    size_t head = object_offset_of_key(object_width(object), object_has_expiry(object)) +
-                  object_key_size(object);
+    size_t head = object_offset_of_key(object_width(object)) + object_key_size(object);
     struct object *moved = store_reallocate(object, round_up(head + size + slack));
     if (moved == NULL) {
         return NULL;
@@ -205,13 +196,6 @@ struct object *object_enlarge(struct object *object, size_t size, size_t slack)
 void object_copy_clock(struct object *to, const struct object *from)
 {
     memcpy(to->clock, from->clock, sizeof(to->clock));
-}
-
-void object_set_expiry(struct object *object, uint64_t expire_at_ms)
-{
-    assert(object_has_expiry(object));
-    memcpy(object->rest + object_lengths_size(object_width(object)), &expire_at_ms,
-           sizeof(expire_at_ms));
 }
 
 size_t object_pack_integer(int64_t value, char out[8])
@@ -251,8 +235,7 @@ struct bytes object_value(const struct object *object)
 
 char *object_value_data(struct object *object)
 {
-    return (char *)object + object_offset_of_key(object_width(object), object_has_expiry(object)) +
-           object_key_size(object);
+    return (char *)object + object_offset_of_key(object_width(object)) + object_key_size(object);
 }
 
 void *object_outside(const struct object *object)
@@ -309,17 +292,6 @@ const char *object_encoding_name(const struct object *object)
 struct bytes object_key(const struct object *object)
 {
     return (struct bytes){object_key_data(object), object_key_size(object)};
-}
-
-uint64_t object_expire_at_ms(const struct object *object)
-{
-    if (!object_has_expiry(object)) {
-        return 0;
-    }
-    uint64_t expire_at_ms;
-    memcpy(&expire_at_ms, object->rest + object_lengths_size(object_width(object)),
-           sizeof(expire_at_ms));
-    return expire_at_ms;
 }
 
 size_t object_memory(const struct object *object)

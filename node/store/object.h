@@ -2,11 +2,12 @@
  * The bytes of one object: a key, its value and what is known about both, in a single allocation.
  * Internal to the store; the public face is store.h. The caller holds the slot's lock.
  *
- *      kind   clock   lengths      expiry     key        value
- *      1      3       2,3,5 or 8   0 or 8     key_size   value_size
+ *      kind   clock   lengths      key        value
+ *      1      3       2,3,5 or 8   key_size   value_size
  *
  * A key of up to 255 bytes with a value of up to 255 costs six bytes beside them. A container that
  * has outgrown its object keeps a structure outside of it, and the value is the pointer to that.
+ * Whether an object expires is in the kind, and when it does is beside its entry: see segment.h.
  */
 #ifndef TORC_NODE_STORE_OBJECT_H
 #define TORC_NODE_STORE_OBJECT_H
@@ -32,13 +33,13 @@ enum object_encoding {
 struct freeing;
 
 struct object {
-    uint8_t kind;     /* type: bits 0-2, encoding: 3-4, has an expiry: 5, width of lengths: 6-7 */
+    uint8_t kind;     /* type: bits 0-2, encoding: 3-4, expires: 5, width of lengths: 6-7 */
     uint8_t clock[3]; /* what is noted of accesses: see eviction.h; little-endian, 0 = none yet */
     uint8_t rest[];
 };
 
 #define OBJECT_HEAD_SIZE 4
-#define OBJECT_KIND_EXPIRY 0x20
+#define OBJECT_KIND_EXPIRES 0x20u
 
 /* How the two lengths are written; the figure is in the kind. */
 enum object_width {
@@ -53,9 +54,8 @@ struct object_draft {
     enum object_type type;
     enum object_encoding encoding;
     struct bytes key;
-    struct bytes value;    /* data NULL: the bytes are left for the caller to write */
-    uint64_t expire_at_ms; /* 0 = never */
-    size_t slack;          /* bytes to allocate beyond the value */
+    struct bytes value; /* data NULL: the bytes are left for the caller to write */
+    size_t slack;       /* bytes to allocate beyond the value */
 };
 
 static inline enum object_width object_width(const struct object *object)
@@ -74,9 +74,16 @@ static inline bool object_is_outside(const struct object *object)
     return object_encoding(object) == ENCODING_OUTSIDE;
 }
 
-static inline bool object_has_expiry(const struct object *object)
+static inline bool object_expires(const struct object *object)
 {
-    return (object->kind & OBJECT_KIND_EXPIRY) != 0;
+    return (object->kind & OBJECT_KIND_EXPIRES) != 0;
+}
+
+/* For who keeps the time: segment_set_expiry. */
+static inline void object_set_expires(struct object *object, bool expires)
+{
+    object->kind =
+        (uint8_t)((object->kind & ~OBJECT_KIND_EXPIRES) | (expires ? OBJECT_KIND_EXPIRES : 0u));
 }
 
 /* Bytes of both lengths together, by width: 2, 3, 5, 8, one in each nibble. */
@@ -97,8 +104,7 @@ static inline size_t object_key_size(const struct object *object)
 
 static inline const char *object_key_data(const struct object *object)
 {
-    return (const char *)object->rest + object_lengths_size(object_width(object)) +
-           (object_has_expiry(object) ? sizeof(uint64_t) : 0);
+    return (const char *)object->rest + object_lengths_size(object_width(object));
 }
 
 /* Keys are short: a call to memcmp would cost more than the comparison. Whole words, the last of
@@ -138,9 +144,9 @@ char *object_value_data(struct object *object);
 void *object_outside(const struct object *object);          /* ENCODING_OUTSIDE only */
 int64_t object_stored_integer(const struct object *object); /* ENCODING_INTEGER only */
 
-/* NULL without memory. The access clock starts at zero. */
+/* NULL without memory. The access clock starts at zero, and it does not expire. */
 struct object *object_create(const struct object_draft *draft);
-/* Of one that keeps nothing outside. NULL without memory. */
+/* Of one that keeps nothing outside and does not expire. NULL without memory. */
 struct object *object_clone(const struct object *object);
 /* Frees it with what it keeps outside. Where another object has taken that over, store_release is
  * what frees the rest. */
@@ -160,8 +166,6 @@ void object_truncate(struct object *object, size_t size);
  * The lengths must have room: object_width_for of the new size is the object's own. */
 struct object *object_enlarge(struct object *object, size_t size, size_t slack);
 void object_copy_clock(struct object *to, const struct object *from);
-/* Of an object that has one. */
-void object_set_expiry(struct object *object, uint64_t expire_at_ms);
 
 enum object_width object_width_for(size_t key_size, size_t value_size);
 /* Writes an integer in as few bytes as hold it; returns how many. */

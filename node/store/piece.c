@@ -185,7 +185,8 @@ int keyspace_add_piece(struct keyspace *keys, struct bytes key, uint64_t hash, s
         result = reader_finish(&reader);
     }
     struct object *object = keyspace_find(keys, key, hash);
-    if (result == TORC_OK && object != NULL && object_expire_at_ms(object) != expire_at_ms) {
+    if (result == TORC_OK && object != NULL &&
+        keyspace_expire_at_ms(keys, object) != expire_at_ms) {
         result = keyspace_set_expiry(keys, key, hash, expire_at_ms);
     }
     return result == TORC_ETYPE || result == TORC_ETOOBIG ? TORC_ECORRUPT : result;

@@ -34,34 +34,54 @@ static void set_directory(struct table *table, struct directory *directory)
     atomic_store_explicit(&table->directory, directory, memory_order_relaxed);
 }
 
-static size_t pack(const struct segment *segment, uint64_t *out)
+/* A run of nothing yet, with room for so many entries. Entries NULL without memory, else to be
+ * released. */
+static struct entry_run create_run(size_t capacity, unsigned expiry_size)
+{
+    uint64_t *entries = store_allocate((capacity + 1) * (sizeof(entries[0]) + expiry_size));
+    return (struct entry_run){entries, entries_expiries(entries, capacity, expiry_size), 0};
+}
+
+/* Some of a run, from an entry on. */
+static struct entry_run part_of_run(const struct entry_run *run, size_t from, size_t length)
+{
+    struct expiries expiries = run->expiries;
+    expiries.bytes += from * expiries.size;
+    return (struct entry_run){run->entries + from, expiries, length};
+}
+
+/* Adds the entries of a segment to a run, without the gaps. */
+static void pack(const struct segment *segment, struct entry_run *run)
 {
     const uint64_t *entries = segment_entries(segment);
-    size_t count = 0;
     for (size_t at = 0; at < segment->capacity; at++) {
         if (entries[at] != 0) {
-            out[count++] = entries[at];
+            run->entries[run->length] = entries[at];
+            expiries_set(run->expiries, run->length++, segment_expire_at_ms(segment, at));
         }
     }
-    return count;
 }
 
 /* Gives the entries the tags of a depth whose window has moved on, and orders them by those. They
  * are nearly in order, since the old tag was the beginning of the new: insertion sort is linear
  * here. */
-static void retag_deeper(uint64_t *entries, size_t count, unsigned depth)
+static void retag_deeper(struct entry_run *run, unsigned depth)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (i + SEGMENT_PREFETCH_AHEAD < count) {
+    uint64_t *entries = run->entries;
+    for (size_t i = 0; i < run->length; i++) {
+        if (i + SEGMENT_PREFETCH_AHEAD < run->length) {
             __builtin_prefetch(entry_object(entries[i + SEGMENT_PREFETCH_AHEAD]));
         }
         struct object *object = entry_object(entries[i]);
         uint64_t entry = entry_make(tag_at_depth(depth, key_hash(object_key(object))), object);
+        uint64_t expire_at_ms = expiries_get(run->expiries, i);
         size_t at = i;
         for (; at > 0 && entries[at - 1] > entry; at--) {
             entries[at] = entries[at - 1];
         }
         entries[at] = entry;
+        expiries_move(run->expiries, at + 1, at, i - at);
+        expiries_set(run->expiries, at, expire_at_ms);
     }
 }
 
@@ -79,29 +99,29 @@ static void retag_shallower(uint64_t *entries, size_t count, unsigned depth, uin
 static int divide(const struct segment *old, const struct halves *halves)
 {
     unsigned depth = halves->low->depth;
-    uint64_t *packed = store_allocate((old->count + 1) * sizeof(packed[0]));
-    if (packed == NULL) {
+    struct entry_run packed = create_run(old->count, old->expiry_size);
+    if (packed.entries == NULL) {
         return TORC_ENOMEM;
     }
-    size_t count = pack(old, packed);
+    pack(old, &packed);
     /* The bit that tells the halves apart is in the old tags, which are in order. */
     unsigned shift = TAG_BITS - 1 - (old->depth - window_of_depth(old->depth));
     size_t low_count = 0;
-    while (low_count < count && (entry_tag(packed[low_count]) >> shift & 1) == 0) {
+    while (low_count < packed.length && (entry_tag(packed.entries[low_count]) >> shift & 1) == 0) {
         low_count++;
     }
+    struct entry_run low = part_of_run(&packed, 0, low_count);
+    struct entry_run high = part_of_run(&packed, low_count, packed.length - low_count);
     if (window_of_depth(depth) != window_of_depth(old->depth)) {
-        retag_deeper(packed, low_count, depth);
-        retag_deeper(packed + low_count, count - low_count, depth);
+        retag_deeper(&low, depth);
+        retag_deeper(&high, depth);
     }
-    size_t high_count = count - low_count;
-    int result =
-        segment_rebuild(halves->low, packed, low_count, low_count, segment_capacity_for(low_count));
+    int result = segment_rebuild(halves->low, &low, low.length, segment_capacity_for(low.length));
     if (result == 0) {
-        result = segment_rebuild(halves->high, packed + low_count, high_count, high_count,
-                                 segment_capacity_for(high_count));
+        result =
+            segment_rebuild(halves->high, &high, high.length, segment_capacity_for(high.length));
     }
-    store_release(packed);
+    store_release(packed.entries);
     return result;
 }
 
@@ -163,23 +183,42 @@ static bool may_split(const struct table *table, const struct segment *segment)
            (size_t)1 << segment->depth <= 16 * fair;
 }
 
-int table_make_room(struct table *table, uint64_t hash)
+/* The table of a segment was remade, which held that much memory before. */
+static void note_remade(struct table *table, const struct segment *segment, size_t before)
 {
-    struct segment *segment = table_segment(table, hash);
-    if (may_split(table, segment) && split(table, segment, hash) == 0) {
-        return 0;
-    }
-    int64_t before = (int64_t)segment_memory(segment);
-    int result = segment_grow(segment);
-    if (result != 0) {
-        return result;
-    }
-    account(table, (int64_t)segment_memory(segment) - before);
+    account(table, (int64_t)segment_memory(segment) - (int64_t)before);
     struct directory *directory = table_directory(table);
     if (directory != NULL && segment->capacity > directory->capacity_max) {
         directory->capacity_max = segment->capacity;
     }
-    return 0;
+}
+
+int table_make_room_for_expiry(struct table *table, uint64_t hash, uint64_t expire_at_ms)
+{
+    struct segment *segment = table_segment(table, hash);
+    size_t before = segment_memory(segment);
+    int result = segment_widen(segment, expire_at_ms);
+    if (result == 0) {
+        note_remade(table, segment, before);
+    }
+    return result;
+}
+
+int table_make_room(struct table *table, uint64_t hash, uint64_t expire_at_ms)
+{
+    struct segment *segment = table_segment(table, hash);
+    if (!segment_fits_expiry(segment, expire_at_ms)) {
+        return table_make_room_for_expiry(table, hash, expire_at_ms);
+    }
+    if (may_split(table, segment) && split(table, segment, hash) == 0) {
+        return 0;
+    }
+    size_t before = segment_memory(segment);
+    int result = segment_grow(segment, expire_at_ms);
+    if (result == 0) {
+        note_remade(table, segment, before);
+    }
+    return result;
 }
 
 /* Fills `merged`, which is one depth less, from both. 0 or TORC_ENOMEM. */
@@ -187,20 +226,23 @@ static int unite(const struct halves *halves, struct segment *merged, uint64_t l
 {
     unsigned depth = merged->depth;
     size_t count = halves->low->count + halves->high->count;
-    uint64_t *packed = store_allocate((count + 1) * sizeof(packed[0]));
-    if (packed == NULL) {
+    uint8_t low_size = halves->low->expiry_size;
+    uint8_t high_size = halves->high->expiry_size;
+    struct entry_run packed = create_run(count, low_size > high_size ? low_size : high_size);
+    if (packed.entries == NULL) {
         return TORC_ENOMEM;
     }
-    size_t low_count = pack(halves->low, packed);
-    size_t high_count = pack(halves->high, packed + low_count);
+    pack(halves->low, &packed);
+    size_t low_count = packed.length;
+    pack(halves->high, &packed);
     if (window_of_depth(depth) != window_of_depth(halves->low->depth)) {
         uint64_t high_hash = low_hash | (uint64_t)1 << (63 - depth);
         unsigned window = window_of_depth(depth);
-        retag_shallower(packed, low_count, window, low_hash);
-        retag_shallower(packed + low_count, high_count, window, high_hash);
+        retag_shallower(packed.entries, low_count, window, low_hash);
+        retag_shallower(packed.entries + low_count, count - low_count, window, high_hash);
     }
-    int result = segment_rebuild(merged, packed, count, count, segment_capacity_for(count));
-    store_release(packed);
+    int result = segment_rebuild(merged, &packed, count, segment_capacity_for(count));
+    store_release(packed.entries);
     return result;
 }
 

@@ -4,6 +4,7 @@
  *
  *      entry:    tag, 20 bits | address / 8, 44 bits                   0 = empty
  *      entries:  [ 03.. | 07.. |  0  | 3a.. | 3a.. | 41.. |  0  | ... ]   ordered by tag, with gaps
+ *      expiries: [  0   | time |  0  | time | time |  0   |  0  | ... ]   behind them; or none
  *
  * The tag is a window of the hash, and an entry's home is its tag scaled to the table: a table is
  * in the order of the hash, whatever its size. So it may have any size (it grows by an eighth, to
@@ -11,11 +12,16 @@
  * leaving marks, and is scanned by a cursor that is a place in the hash and not in the table. A
  * lookup walks forward from the home to the first greater tag: mostly one cache line.
  *
+ * When its objects expire is written behind the entries, in the same block, from the first object
+ * that does until the table is made anew without any. An object only says whether it expires, and
+ * the sweep need not look at one to know when.
+ *
  * Ordered linear probing: Amble and Knuth 1974, "Ordered hash tables".
  */
 #ifndef TORC_NODE_STORE_SEGMENT_H
 #define TORC_NODE_STORE_SEGMENT_H
 
+#include "node/store/expiries.h"
 #include "node/store/freeing.h"
 #include "node/store/object.h"
 
@@ -47,11 +53,51 @@ struct segment {
     uint32_t count;        /* entries in use */
     uint8_t depth;         /* high bits of the hash that all keys here have in common */
     bool pinned;           /* is being walked: entries may go, the table stays */
+    uint8_t expiry_size;   /* of each expiry, see expiries.h; 0 = there are none */
+};
+
+/* Entries of a table or of a part of one, ordered by tag, with zeros between, and their expiries.
+ */
+struct entry_run {
+    uint64_t *entries;
+    struct expiries expiries;
+    size_t length;
 };
 
 static inline uint64_t *segment_entries(const struct segment *segment)
 {
     return atomic_load_explicit(&segment->entries, memory_order_relaxed);
+}
+
+/* Those behind so many entries, of which there may be none. */
+static inline struct expiries entries_expiries(const uint64_t *entries, size_t capacity,
+                                               unsigned expiry_size)
+{
+    uintptr_t behind = (uintptr_t)entries + capacity * sizeof(entries[0]);
+    return (struct expiries){(uint8_t *)behind, expiry_size};
+}
+
+static inline struct expiries segment_expiries(const struct segment *segment)
+{
+    return entries_expiries(segment_entries(segment), segment->capacity, segment->expiry_size);
+}
+
+static inline struct entry_run segment_run(const struct segment *segment)
+{
+    return (struct entry_run){segment_entries(segment), segment_expiries(segment),
+                              segment->capacity};
+}
+
+/* Of the entry at a place; 0 = never. */
+static inline uint64_t segment_expire_at_ms(const struct segment *segment, size_t at)
+{
+    return expiries_get(segment_expiries(segment), at);
+}
+
+/* False: segment_widen first. */
+static inline bool segment_fits_expiry(const struct segment *segment, uint64_t expire_at_ms)
+{
+    return expire_at_ms == 0 || expiry_size_for(expire_at_ms) <= segment->expiry_size;
 }
 
 static inline uint64_t entry_make(uint64_t tag, const struct object *object)
@@ -175,9 +221,23 @@ static inline size_t segment_find(const struct segment *segment, struct bytes ke
     return SEGMENT_NOT_FOUND;
 }
 
-/* The object a find of that hash will most likely look at; NULL if there is none. */
-static inline const struct object *segment_likely_object(const struct segment *segment,
-                                                         uint64_t hash)
+/* The entry of an object, which is there. */
+static inline size_t segment_find_object(const struct segment *segment, const struct object *object,
+                                         uint64_t hash)
+{
+    const uint64_t *entries = segment_entries(segment);
+    uint64_t tag = segment_tag(segment, hash);
+    uint64_t entry = entry_make(tag, object);
+    size_t at = segment_home(segment, tag);
+    while (entries[at] != entry) {
+        at++;
+        assert(at < segment->capacity);
+    }
+    return at;
+}
+
+/* The entry a find of that hash will most likely look at; SEGMENT_NOT_FOUND if there is none. */
+static inline size_t segment_likely(const struct segment *segment, uint64_t hash)
 {
     uint64_t tag = segment_tag(segment, hash);
     size_t at = segment_home(segment, tag);
@@ -185,15 +245,22 @@ static inline const struct object *segment_likely_object(const struct segment *s
     unsigned match;
     while (segment_next_group(segment, tag, &at, &from, &match)) {
         if (match != 0) {
-            return entry_object(segment_entries(segment)[from + (size_t)__builtin_ctz(match)]);
+            return from + (size_t)__builtin_ctz(match);
         }
     }
-    return NULL;
+    return SEGMENT_NOT_FOUND;
 }
 
 static inline struct object *segment_object(const struct segment *segment, size_t at)
 {
     return entry_object(segment_entries(segment)[at]);
+}
+
+/* Has the object at a place expire then; 0 = never. There must be room: segment_fits_expiry. */
+static inline void segment_set_expiry(struct segment *segment, size_t at, uint64_t expire_at_ms)
+{
+    expiries_set(segment_expiries(segment), at, expire_at_ms);
+    object_set_expires(segment_object(segment, at), expire_at_ms != 0);
 }
 
 /* For a walk over all entries: pulls the object that it will come to soon. */
@@ -232,19 +299,23 @@ bool segment_free_some(struct segment *segment, struct freeing *freeing);
 struct segment *segment_create(unsigned depth);
 void segment_destroy(struct segment *segment);
 
-/* Adds an object whose key is not there. False if there is no room where it belongs. */
-bool segment_insert(struct segment *segment, uint64_t hash, struct object *object);
+/* Adds an object whose key is not there, which expires then; 0 = never. False if there is no room
+ * where it belongs, or none for its expiry. */
+bool segment_insert(struct segment *segment, uint64_t hash, struct object *object,
+                    uint64_t expire_at_ms);
 void segment_remove(struct segment *segment, size_t at);
 
 /*
- * Replaces the table by one for at least `capacity` entries that holds the `count` entries found
- * among from[0 .. length-1], ordered by tag; zeros there are skipped, and `from` may be the table
- * itself. Capacity 0 is no table at all. 0 or TORC_ENOMEM (nothing changed).
+ * Replaces the table by one for at least `capacity` entries that holds the `count` entries of a
+ * run, which may be the table itself, and their expiries, if there are any. Capacity 0 is no table
+ * at all. 0 or TORC_ENOMEM (nothing changed).
  */
-int segment_rebuild(struct segment *segment, const uint64_t *from, size_t length, size_t count,
+int segment_rebuild(struct segment *segment, const struct entry_run *from, size_t count,
                     size_t capacity) TORC_MUST_USE;
-/* One step larger. 0 or TORC_ENOMEM (nothing changed). */
-int segment_grow(struct segment *segment) TORC_MUST_USE;
+/* One step larger, and with room for such an expiry. 0 or TORC_ENOMEM (nothing changed). */
+int segment_grow(struct segment *segment, uint64_t expire_at_ms) TORC_MUST_USE;
+/* As large, with room for such an expiry. 0 or TORC_ENOMEM (nothing changed). */
+int segment_widen(struct segment *segment, uint64_t expire_at_ms) TORC_MUST_USE;
 /* True once so little of the table is used that a smaller one is worth its making. */
 static inline bool segment_is_wasteful(const struct segment *segment)
 {

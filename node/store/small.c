@@ -36,10 +36,9 @@ int small_put(struct keyspace *keys, enum object_type type, struct bytes key, ui
         .encoding = ENCODING_PACKED,
         .key = key,
         .value = {NULL, SMALL_HEAD_SIZE + size},
-        .expire_at_ms = expire_at_ms,
     };
     struct object *object;
-    int result = keyspace_put(keys, hash, &draft, &object);
+    int result = keyspace_put(keys, hash, &draft, expire_at_ms, &object);
     if (result != 0) {
         return result;
     }
@@ -88,9 +87,8 @@ int large_put(struct keyspace *keys, enum object_type type, struct bytes key, ui
         .encoding = ENCODING_OUTSIDE,
         .key = key,
         .value = {(const char *)&outside, sizeof(outside)},
-        .expire_at_ms = expire_at_ms,
     };
-    return keyspace_put(keys, hash, &draft, NULL);
+    return keyspace_put(keys, hash, &draft, expire_at_ms, NULL);
 }
 
 int large_replace(struct keyspace *keys, struct place place, void *outside)

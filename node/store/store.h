@@ -89,8 +89,17 @@ void keyspace_prefetch(const struct keyspace *keys, uint64_t hash);
  * and some requests after keyspace_prefetch. */
 void keyspace_prefetch_object(struct keyspace *keys, uint64_t hash);
 
-/* NULL if absent. Returns expired objects too: see object_expired. */
+/* NULL if absent. Returns expired objects too: see object_expired_at. */
 struct object *keyspace_find(struct keyspace *keys, struct bytes key, uint64_t hash);
+/* When an object of the keyspace expires; 0 = never. */
+uint64_t keyspace_expire_at_ms(struct keyspace *keys, const struct object *object);
+/* Both at once, for less; absent: NULL and 0. */
+struct object *keyspace_find_with_expiry(struct keyspace *keys, struct bytes key, uint64_t hash,
+                                         uint64_t *expire_at_ms);
+static inline bool object_expired_at(uint64_t expire_at_ms, uint64_t now_ms)
+{
+    return expire_at_ms != 0 && expire_at_ms <= now_ms;
+}
 /* Notes an access, for eviction. `now_ms` as everywhere: milliseconds of the wall clock. What is
  * noted is the eviction policy's to say; see store_set_eviction. The first touch of a new object is
  * its coming, and no hit: touch what keyspace_set_... gives out. One that takes the place of
@@ -114,11 +123,6 @@ const char *object_type_name(const struct object *object); /* as TYPE: "string",
  * "skiplist". */
 const char *object_encoding_name(const struct object *object);
 struct bytes object_key(const struct object *object);
-uint64_t object_expire_at_ms(const struct object *object); /* 0 = never */
-static inline bool object_expired_at(uint64_t expire_at_ms, uint64_t now_ms)
-{
-    return expire_at_ms != 0 && expire_at_ms <= now_ms;
-}
 size_t object_memory(const struct object *object); /* all bytes it holds, key included */
 
 /* Strings. An integer is rendered into scratch; else the bytes are borrowed from the object. */
@@ -141,7 +145,8 @@ int keyspace_set_integer(struct keyspace *keys, struct bytes key, uint64_t hash,
  * many appends cost amortised linear time. 0, TORC_ENOMEM, TORC_ETYPE. */
 int keyspace_resize_string(struct keyspace *keys, struct bytes key, uint64_t hash, size_t size,
                            char **data) TORC_MUST_USE;
-/* 0, TORC_ENOTFOUND, TORC_ENOMEM. expire_at_ms 0 removes the expiry. */
+/* 0, TORC_ENOTFOUND, TORC_ENOMEM. expire_at_ms 0 removes the expiry, for which memory never lacks.
+ */
 int keyspace_set_expiry(struct keyspace *keys, struct bytes key, uint64_t hash,
                         uint64_t expire_at_ms) TORC_MUST_USE;
 bool keyspace_delete(struct keyspace *keys, struct bytes key, uint64_t hash);
@@ -214,7 +219,7 @@ int keyspace_restore(struct keyspace *keys, struct bytes key, uint64_t hash, str
  * By which copies are compared: equal for equal keys with equal values and expiries, however the
  * values are held in memory and whatever a set or hash was made of before. docs/protocol.md.
  */
-uint64_t object_digest(const struct object *object);
+uint64_t object_digest(const struct object *object, uint64_t expire_at_ms);
 struct keyspace_digest {
     uint64_t count; /* keys */
     uint64_t sum;   /* of their digests, modulo 2^64 */

@@ -185,8 +185,8 @@ struct object *table_random(struct table *table, struct prng *prng)
  * they and the new entries take. 0 or TORC_ENOMEM, and then the segment may hold some of them. */
 static int clone_segment(struct segment *segment, const struct segment *from, uint64_t *memory)
 {
-    int result = segment_rebuild(segment, segment_entries(from), from->capacity, from->count,
-                                 segment_capacity_for(from->count));
+    struct entry_run run = segment_run(from);
+    int result = segment_rebuild(segment, &run, from->count, segment_capacity_for(from->count));
     if (result != 0) {
         return result;
     }

@@ -72,8 +72,19 @@ static inline struct object *place_object(struct place place)
     return place.at == SEGMENT_NOT_FOUND ? NULL : segment_object(place.segment, place.at);
 }
 
-/* Makes room for one more key of that hash. 0 or TORC_ENOMEM (no key moved or lost). */
-int table_make_room(struct table *table, uint64_t hash) TORC_MUST_USE;
+/* When the object there expires; 0 = never. */
+static inline uint64_t place_expire_at_ms(struct place place)
+{
+    return segment_expire_at_ms(place.segment, place.at);
+}
+
+/* Makes room for one more key of that hash, which expires then. 0 or TORC_ENOMEM (no key moved or
+ * lost). */
+int table_make_room(struct table *table, uint64_t hash, uint64_t expire_at_ms) TORC_MUST_USE;
+/* Makes room for such an expiry of the keys around that hash. Places are no longer good. 0 or
+ * TORC_ENOMEM (nothing changed). */
+int table_make_room_for_expiry(struct table *table, uint64_t hash,
+                               uint64_t expire_at_ms) TORC_MUST_USE;
 /* True if deletions around that hash left so much room that table_give_room has something to do. */
 static inline bool table_is_wasteful(struct table *table, uint64_t hash)
 {
@@ -90,11 +101,13 @@ static inline void table_count_objects(struct table *table, uint32_t delta)
     atomic_store_explicit(&table->count, count + delta, memory_order_relaxed);
 }
 
-/* Adds an object whose key is not there; it is moved on success. 0 or TORC_ENOMEM. */
-static inline int table_insert(struct table *table, uint64_t hash, struct object *object)
+/* Adds an object whose key is not there, which expires then, 0 = never; it is moved on success. 0
+ * or TORC_ENOMEM. */
+static inline int table_insert(struct table *table, uint64_t hash, struct object *object,
+                               uint64_t expire_at_ms)
 {
-    while (!segment_insert(table_segment(table, hash), hash, object)) {
-        int result = table_make_room(table, hash);
+    while (!segment_insert(table_segment(table, hash), hash, object, expire_at_ms)) {
+        int result = table_make_room(table, hash, expire_at_ms);
         if (result != 0) {
             return result;
         }
@@ -104,14 +117,15 @@ static inline int table_insert(struct table *table, uint64_t hash, struct object
     return 0;
 }
 
-/* Puts another object of the same key in the place of one, which is returned and the caller's from
- * then on. */
+/* Puts another object of the same key in the place of one, whose expiry it inherits, and which is
+ * returned and the caller's from then on. */
 static inline struct object *table_exchange(struct table *table, struct place place,
                                             struct object *object)
 {
     uint64_t *entry = &segment_entries(place.segment)[place.at];
     struct object *old = entry_object(*entry);
     *entry = entry_make(entry_tag(*entry), object);
+    object_set_expires(object, object_expires(old));
     table->memory += object_memory(object) - object_memory(old);
     return old;
 }

@@ -2,6 +2,7 @@
 #include "node/store/keyspace.h"
 
 #define EXPIRY_LOOK_MAX 4096 /* objects one sweep may look at: some tens of microseconds */
+#define SWEEP_BATCH 32u      /* objects that are pulled before the first of them is visited */
 
 void keyspace_set_hint(struct keyspace *keys, uint64_t hash, uint64_t next_expiry_ms)
 {
@@ -53,33 +54,67 @@ struct sweep {
     void *context;
 };
 
-/* Visits the expired of one segment and sets its hint to what it found, if it got to the end. */
+/* Some objects of a segment whose time has come. */
+struct batch {
+    struct object *objects[SWEEP_BATCH];
+    size_t count;
+};
+
+/* Gathers up to so many of the due from a place on and pulls them; lowers *soonest_ms to when the
+ * others expire. Returns the place of the first that was not looked at. */
+static size_t gather_due(const struct segment *segment, size_t at, uint64_t now_ms,
+                         size_t count_max, struct batch *batch, uint64_t *soonest_ms)
+{
+    uint64_t soonest_last_ms = EXPIRY_NONE;
+    batch->count = 0;
+    for (; at < segment->capacity; at++) {
+        /* When it is there for the last time. Of what never expires, 0, that is the end of time. */
+        uint64_t last_ms = segment_expire_at_ms(segment, at) - 1;
+        if (TORC_LIKELY(last_ms >= now_ms)) {
+            soonest_last_ms = last_ms < soonest_last_ms ? last_ms : soonest_last_ms;
+            continue;
+        }
+        if (batch->count == count_max) {
+            break;
+        }
+        struct object *object = segment_object(segment, at);
+        __builtin_prefetch(object);
+        batch->objects[batch->count++] = object;
+    }
+    if (soonest_last_ms < *soonest_ms) {
+        *soonest_ms = soonest_last_ms + 1;
+    }
+    return at;
+}
+
+/* Visits the expired of one segment. Sets its hint to what it found, if it got to the end and all
+ * of them were deleted. */
 static void sweep_segment(struct sweep *sweep, struct segment *segment, uint64_t hash)
 {
     uint64_t soonest_ms = EXPIRY_NONE;
     size_t at = 0;
+    size_t kept = 0;
+    bool ended = false;
+    struct batch batch;
     sweep->looked += segment->count;
     segment->pinned = true;
-    while (at < segment->capacity) {
-        segment_prefetch_ahead(segment, at);
-        struct object *object = segment_object(segment, at);
-        uint64_t expire_at_ms = object == NULL ? 0 : object_expire_at_ms(object);
+    do {
+        size_t left = sweep->budget - sweep->visited;
         uint32_t count = segment->count;
-        if (object_expired_at(expire_at_ms, sweep->now_ms)) {
-            if (sweep->visited == sweep->budget) {
-                break;
-            }
-            sweep->visited++;
-            sweep->visit(sweep->context, sweep->keys, object);
+        at = gather_due(segment, at, sweep->now_ms, left < SWEEP_BATCH ? left : SWEEP_BATCH, &batch,
+                        &soonest_ms);
+        ended = at == segment->capacity;
+        for (size_t i = 0; i < batch.count; i++) {
+            sweep->visit(sweep->context, sweep->keys, batch.objects[i]);
         }
-        if (segment->count == count) {
-            soonest_ms = expire_at_ms != 0 && expire_at_ms < soonest_ms ? expire_at_ms : soonest_ms;
-            at++;
-        }
-        /* Otherwise it was deleted, and what stood behind it may have moved to its place. */
-    }
+        sweep->visited += batch.count;
+        uint32_t deleted = count - segment->count;
+        kept += batch.count - deleted;
+        /* What stood behind the deleted has moved, by one place for each of them at most. */
+        at -= deleted;
+    } while (!ended && batch.count > 0);
     segment->pinned = false;
-    if (at >= segment->capacity) {
+    if (ended && kept == 0) {
         keyspace_set_hint(sweep->keys, hash, soonest_ms);
     }
     keyspace_give_room(sweep->keys, hash);

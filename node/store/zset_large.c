@@ -101,7 +101,7 @@ static int put_in_table(struct zset_large *set, struct object *object)
     if (size > CONTAINER_SIZE_MAX - set->size) {
         return TORC_ETOOBIG;
     }
-    int result = table_insert(&set->table, key_hash(member), object);
+    int result = table_insert(&set->table, key_hash(member), object, 0);
     if (result == 0) {
         set->size += size;
     }

@@ -57,6 +57,7 @@ static void data_clear(void *context, uint16_t slot)
 }
 
 struct visiting {
+    struct keyspace *keys;
     copy_key_visitor *visit;
     void *context;
 };
@@ -78,7 +79,7 @@ static void visit_object(void *context, const struct object *object)
     }
     object_dump(object, &dump);
     struct copy_key key = {.key = object_key(object),
-                           .expire_at_ms = object_expire_at_ms(object),
+                           .expire_at_ms = keyspace_expire_at_ms(visiting->keys, object),
                            .dump = buf_bytes(&dump)};
     visiting->visit(visiting->context, &key);
     buf_deinit(&dump);
@@ -94,7 +95,7 @@ static void data_key(void *context, uint16_t slot, struct bytes key, copy_key_vi
         visit(visitor_context, &absent);
         return;
     }
-    struct visiting visiting = {visit, visitor_context};
+    struct visiting visiting = {node->keys[slot], visit, visitor_context};
     visit_object(&visiting, object);
 }
 
@@ -102,7 +103,7 @@ static uint64_t data_scan(void *context, uint16_t slot, uint64_t cursor, size_t 
                           copy_key_visitor *visit, void *visitor_context)
 {
     struct sim_node *node = context;
-    struct visiting visiting = {visit, visitor_context};
+    struct visiting visiting = {node->keys[slot], visit, visitor_context};
     return keyspace_scan(node->keys[slot], cursor, 1 + budget / BYTES_PER_KEY, visit_object,
                          &visiting);
 }
@@ -122,7 +123,7 @@ static uint64_t data_piece(void *context, uint16_t slot, struct bytes key, uint6
     size_t half = text.size / 2;
     struct copy_key piece = {
         .key = key,
-        .expire_at_ms = object_expire_at_ms(object),
+        .expire_at_ms = keyspace_expire_at_ms(node->keys[slot], object),
         .dump = {text.data + (cursor == 0 ? 0 : half), cursor == 0 ? half : text.size - half}};
     visit(visitor_context, &piece);
     return cursor == 0 ? 1 : 0;
@@ -273,23 +274,28 @@ int64_t sim_value(const struct sim_node *node, unsigned key)
     return find_value(node, key);
 }
 
+struct digesting {
+    struct keyspace *keys;
+    uint64_t digest;
+};
+
 static void add_digest(void *context, const struct object *object)
 {
-    uint64_t *digest = context;
+    struct digesting *digesting = context;
     struct buf dump = {0};
     struct bytes key = object_key(object);
     object_dump(object, &dump);
     uint64_t hash = XXH3_64bits(key.data, key.size);
-    hash ^= object_expire_at_ms(object) * 0x9e3779b97f4a7c15u;
-    *digest += XXH3_64bits_withSeed(buf_head(&dump), buf_size(&dump), hash);
+    hash ^= keyspace_expire_at_ms(digesting->keys, object) * 0x9e3779b97f4a7c15u;
+    digesting->digest += XXH3_64bits_withSeed(buf_head(&dump), buf_size(&dump), hash);
     buf_deinit(&dump);
 }
 
 uint64_t sim_digest(const struct sim_node *node, uint16_t slot)
 {
-    uint64_t digest = keyspace_count(node->keys[slot]);
-    keyspace_scan(node->keys[slot], 0, SIZE_MAX, add_digest, &digest);
-    return digest;
+    struct digesting digesting = {node->keys[slot], keyspace_count(node->keys[slot])};
+    keyspace_scan(digesting.keys, 0, SIZE_MAX, add_digest, &digesting);
+    return digesting.digest;
 }
 
 /* ---- replies ---- */

@@ -61,8 +61,7 @@ static const char *const commands[] = {
     "INCR fresh",
     "INCRBYFLOAT fresh-float 0.123456789",
     "GETSET text an-other-text-that-is-longer-than-the-first-one-was",
-    "EXPIRE text 100",
-    "PERSIST timed",
+    "PEXPIREAT text 9000000000000000", /* needs more bytes than that of `timed` */
     "RENAME text renamed-to-a-longer-name",
     "COPY list list-copy",
     "COPY large-hash hash-copy",

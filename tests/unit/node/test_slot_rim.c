@@ -129,6 +129,11 @@ END_TEST
 
 /* ---- refills ---- */
 
+static uint64_t expiry_of(struct keyspace *keys, struct bytes name)
+{
+    return keyspace_expire_at_ms(keys, keyspace_find(keys, name, key_hash(name)));
+}
+
 /* Key, expiry and dump, of a slot of this node that serves as the sender's. */
 static enum copy_verdict receive_key(const char *key, const char *value, uint64_t expire_at_ms)
 {
@@ -176,8 +181,7 @@ START_TEST(test_refill)
     ck_assert_str_eq(fake_get(slot_keys(slot), "first"), "x");
     ck_assert_str_eq(fake_get(slot_keys(slot), "second"), "yy");
     struct bytes name = bytes_of("first");
-    ck_assert_uint_eq(object_expire_at_ms(keyspace_find(slot_keys(slot), name, key_hash(name))),
-                      EXPIRES_MS);
+    ck_assert_uint_eq(expiry_of(slot_keys(slot), name), EXPIRES_MS);
     ck_assert_uint_eq(slot->copy.sequence, 9);
 
     /* And the other way round. */
@@ -273,8 +277,7 @@ START_TEST(test_scan_dumps_every_key)
         ck_assert_str_eq(fake_get(slot->incoming, key), key + 2);
     }
     struct bytes name = bytes_of("key3");
-    ck_assert_uint_eq(object_expire_at_ms(keyspace_find(slot->incoming, name, key_hash(name))),
-                      EXPIRES_MS);
+    ck_assert_uint_eq(expiry_of(slot->incoming, name), EXPIRES_MS);
     ck_assert_uint_eq(visited.absent, 0);
 }
 END_TEST

@@ -78,7 +78,7 @@ START_TEST(everything_moves_and_nothing_is_lost)
     for (unsigned i = 0; i < count; i++) {
         const struct object *object = find_number(keys, i);
         require(object != NULL);
-        require(object_expire_at_ms(object) == (i % 3 == 0 ? i + 1 : 0));
+        require(keyspace_expire_at_ms(keys, object) == (i % 3 == 0 ? i + 1 : 0));
         require(object_string_size(object) == (i % 2 == 0 ? 2 : 27));
     }
     for (unsigned i = 0; i < count; i++) {

@@ -46,7 +46,7 @@ START_TEST(what_is_dumped_comes_back)
         ck_assert_uint_eq(buf_size(&dump), sizes[i] + 15);
         ck_assert_int_eq(restore(buf_bytes(&dump), i), 0);
         assert_holds(find_text(keys, "copy"), (struct bytes){text, sizes[i]});
-        ck_assert_uint_eq(object_expire_at_ms(find_text(keys, "copy")), i);
+        ck_assert_uint_eq(keyspace_expire_at_ms(keys, find_text(keys, "copy")), i);
     }
     static const char *const integers[] = {"0", "-1", "255", "9223372036854775807",
                                            "-9223372036854775808"};
@@ -109,7 +109,7 @@ START_TEST(every_corrupted_byte_is_refused)
         buf_append(&dump, "", 1);
         ck_assert_int_eq(restore(buf_bytes(&dump), 0), TORC_ECORRUPT);
         assert_holds(find_text(keys, "copy"), bytes_of("untouched"));
-        ck_assert_uint_eq(object_expire_at_ms(find_text(keys, "copy")), 7);
+        ck_assert_uint_eq(keyspace_expire_at_ms(keys, find_text(keys, "copy")), 7);
         ck_assert_uint_eq(keyspace_memory(keys), memory);
     }
 }

@@ -24,7 +24,7 @@ struct sweep {
 static void drop(void *context, struct keyspace *from, struct object *object)
 {
     struct sweep *sweep = context;
-    require(object_expired_at(object_expire_at_ms(object), sweep->now_ms));
+    require(object_expired_at(keyspace_expire_at_ms(from, object), sweep->now_ms));
     sweep->calls++;
     struct bytes key = object_key(object);
     if (!sweep->keep) {
@@ -63,6 +63,67 @@ START_TEST(nothing_expires_where_nothing_may)
     ck_assert_uint_eq(keyspace_expired(keys, 500, 10, drop, &sweep), 1);
     ck_assert_uint_eq(keyspace_count(keys), 0);
     ck_assert_uint_eq(keyspace_next_expiry_ms(keys), 0);
+}
+END_TEST
+
+/* One that takes more bytes than the others leaves them as they are, and so does its going. */
+START_TEST(times_of_any_size_are_exact)
+{
+    static const uint64_t times[] = {1,
+                                     UINT32_MAX,
+                                     (uint64_t)UINT32_MAX + 1,
+                                     ((uint64_t)1 << 48) - 1,
+                                     (uint64_t)1 << 48,
+                                     INT64_MAX,
+                                     UINT64_MAX - 1,
+                                     ((uint64_t)1 << 48) - 2};
+    for (unsigned i = 0; i < 100; i++) {
+        set_number(keys, i, "x", i % 2 == 0 ? 0 : 1000 + i);
+    }
+    for (size_t at = 0; at < sizeof(times) / sizeof(times[0]); at++) {
+        set_number(keys, 50, "another", times[at]);
+        for (unsigned i = 100; i < 100 + 40 * (at % 2); i++) {
+            set_number(keys, i, "x", 0);
+        }
+        for (unsigned i = 0; i < 140; i++) {
+            const struct object *object = find_number(keys, i);
+            uint64_t time = i == 50 ? times[at] : i < 100 && i % 2 == 1 ? 1000 + i : 0;
+            require(object == NULL || keyspace_expire_at_ms(keys, object) == time);
+        }
+        ck_assert_uint_eq(keyspace_expiry_count(keys), 51);
+        ck_assert(memory_adds_up(keys));
+        for (unsigned i = 100; i < 140; i++) {
+            delete_number(keys, i);
+        }
+    }
+}
+END_TEST
+
+/* A table has room for times from the first that it is told on, until it is made anew for another
+ * size with none in it. */
+START_TEST(where_nothing_expires_times_take_no_memory)
+{
+    for (unsigned i = 0; i < 2000; i++) {
+        set_number(keys, i, "x", 0);
+    }
+    size_t without = keyspace_memory(keys);
+    for (unsigned i = 0; i < 2000; i++) {
+        set_number(keys, i, "x", 500);
+    }
+    size_t with = keyspace_memory(keys);
+    ck_assert_uint_ge(with, without + (size_t)6 * 2000);
+    ck_assert_uint_le(with, without + (size_t)10 * 2000);
+    for (unsigned i = 0; i < 2000; i++) {
+        struct numbered_key name;
+        numbered_key(&name, i);
+        ck_assert_int_eq(keyspace_set_expiry(keys, name.key, name.hash, 0), 0);
+    }
+    ck_assert_uint_eq(keyspace_memory(keys), with);
+    for (unsigned i = 100; i < 2000; i++) {
+        require(delete_number(keys, i));
+    }
+    ck_assert_uint_eq(keys->table.root.expiry_size, 0);
+    ck_assert(memory_adds_up(keys));
 }
 END_TEST
 
@@ -197,6 +258,8 @@ int main(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_set_timeout(tests, 300);
     tcase_add_test(tests, nothing_expires_where_nothing_may);
+    tcase_add_test(tests, times_of_any_size_are_exact);
+    tcase_add_test(tests, where_nothing_expires_times_take_no_memory);
     tcase_add_test(tests, keys_expire_when_their_time_has_come);
     tcase_add_test(tests, the_hint_is_never_later_than_the_truth);
     tcase_add_test(tests, one_sweep_of_a_giant_is_bounded);

@@ -34,11 +34,12 @@ START_TEST(a_million_keys_in_one_slot)
     for (unsigned i = 0; i < KEYS; i++) {
         const struct object *object = find_number(keys, i);
         require(object != NULL);
+        require(keyspace_expire_at_ms(keys, object) == (i % 10 == 0 ? 1000 + i : 0));
         objects += object_memory(object);
     }
     ck_assert_ptr_null(find_number(keys, KEYS));
-    /* Tables, pieces and directory together: less than twelve bytes a key. */
-    ck_assert_uint_le(keyspace_memory(keys), objects + (size_t)12 * KEYS);
+    /* Tables, pieces and directory together: eighteen bytes a key, of which six are its expiry. */
+    ck_assert_uint_le(keyspace_memory(keys), objects + (size_t)18 * KEYS);
     for (uint64_t cursor = 0; (cursor = keyspace_scan(keys, cursor, 1000, mark, &visited)) != 0;) {
     }
     ck_assert_uint_eq(visited, KEYS);
@@ -53,11 +54,13 @@ START_TEST(a_million_keys_in_one_slot)
     }
     ck_assert_uint_eq(keyspace_count(keys), KEYS / 100);
     for (unsigned i = 0; i < KEYS; i += 50) {
-        require((find_number(keys, i) != NULL) == (i % 100 == 0));
+        const struct object *object = find_number(keys, i);
+        require((object != NULL) == (i % 100 == 0));
+        require(object == NULL || keyspace_expire_at_ms(keys, object) == 1000 + i);
     }
     /* The pieces have become few again. */
     size_t per_object = object_memory(find_number(keys, 0));
-    ck_assert_uint_le(keyspace_memory(keys), (size_t)KEYS / 100 * (per_object + 24));
+    ck_assert_uint_le(keyspace_memory(keys), (size_t)KEYS / 100 * (per_object + 36));
     for (unsigned i = 0; i < KEYS; i += 100) {
         require(delete_number(keys, i));
     }

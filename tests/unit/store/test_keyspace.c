@@ -42,7 +42,7 @@ START_TEST(set_find_delete)
     ck_assert(bytes_equal(object_key(object), bytes_of("a")));
     ck_assert_int_eq(object_type(object), OBJECT_STRING);
     ck_assert_str_eq(object_type_name(object), "string");
-    ck_assert_uint_eq(object_expire_at_ms(object), 0);
+    ck_assert_uint_eq(keyspace_expire_at_ms(keys, object), 0);
     ck_assert_uint_eq(keyspace_count(keys), 1);
     ck_assert_uint_eq(store_key_count(store), 1);
     set_text(keys, "a", bytes_of("another"), 0);
@@ -71,7 +71,7 @@ START_TEST(sizes_of_keys_and_values)
         ck_assert_ptr_eq(object, keyspace_find(keys, key, key_hash(key)));
         ck_assert(bytes_equal(object_key(object), key));
         assert_holds(object, value);
-        ck_assert_uint_eq(object_expire_at_ms(object), expire_at_ms);
+        ck_assert_uint_eq(keyspace_expire_at_ms(keys, object), expire_at_ms);
         ck_assert_uint_ge(object_memory(object), key.size + value.size + 4);
     }
     ck_assert_uint_eq(keyspace_count(keys), 9);
@@ -236,7 +236,8 @@ START_TEST(resizing_keeps_the_beginning_and_fills_with_zeros)
                 data[size - 1] = expected[size - 1] = (char)('A' + i);
                 assert_holds(find_text(keys, "s"), (struct bytes){expected, size});
             }
-            ck_assert_uint_eq(object_expire_at_ms(find_text(keys, "s")), start > 0 ? 77 : 0);
+            ck_assert_uint_eq(keyspace_expire_at_ms(keys, find_text(keys, "s")),
+                              start > 0 ? 77 : 0);
         }
         ck_assert_uint_eq(keyspace_expiry_count(keys), start > 0 ? 1 : 0);
     }
@@ -276,15 +277,15 @@ START_TEST(expiry_of_a_key)
     set_text(keys, "a", bytes_of("17"), 0);
     keyspace_touch(keys, find_text(keys, "a"), 50000);
     ck_assert_int_eq(keyspace_set_expiry(keys, key, hash, 1000), 0);
-    ck_assert_uint_eq(object_expire_at_ms(find_text(keys, "a")), 1000);
+    ck_assert_uint_eq(keyspace_expire_at_ms(keys, find_text(keys, "a")), 1000);
     ck_assert_uint_eq(keyspace_expiry_count(keys), 1);
     ck_assert_int_eq(keyspace_set_expiry(keys, key, hash, 2000), 0);
-    ck_assert_uint_eq(object_expire_at_ms(find_text(keys, "a")), 2000);
+    ck_assert_uint_eq(keyspace_expire_at_ms(keys, find_text(keys, "a")), 2000);
     ck_assert_uint_eq(store_expiry_count(store), 1);
     ck_assert(store_has_expiries(store));
     ck_assert_int_eq(keyspace_set_expiry(keys, key, hash, 0), 0);
     ck_assert_int_eq(keyspace_set_expiry(keys, key, hash, 0), 0);
-    ck_assert_uint_eq(object_expire_at_ms(find_text(keys, "a")), 0);
+    ck_assert_uint_eq(keyspace_expire_at_ms(keys, find_text(keys, "a")), 0);
     ck_assert_uint_eq(store_expiry_count(store), 0);
     ck_assert(!store_has_expiries(store));
     assert_holds(find_text(keys, "a"), bytes_of("17"));
@@ -330,7 +331,7 @@ START_TEST(copying)
     set_text(other, "bb", bytes_of("7"), 0);
     ck_assert_int_eq(keyspace_copy(keys, a, ha, other, b, hb), 0);
     assert_holds(find_text(other, "bb"), bytes_of("value"));
-    ck_assert_uint_eq(object_expire_at_ms(find_text(other, "bb")), 123);
+    ck_assert_uint_eq(keyspace_expire_at_ms(other, find_text(other, "bb")), 123);
     ck_assert_uint_eq(store_expiry_count(store), 2);
     ck_assert_int_eq(keyspace_copy(keys, a, ha, keys, b, hb), 0);
     ck_assert_int_eq(keyspace_copy(keys, a, ha, keys, a, ha), 0);

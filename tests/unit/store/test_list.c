@@ -157,7 +157,7 @@ START_TEST(copies_are_their_own)
     struct bytes to = bytes_of("to");
     ck_assert_int_eq(keyspace_set_expiry(keys, name, hash, 77), 0);
     ck_assert_int_eq(keyspace_copy(keys, name, hash, keys, to, key_hash(to)), 0);
-    ck_assert_uint_eq(object_expire_at_ms(find_text(keys, "to")), 77);
+    ck_assert_uint_eq(keyspace_expire_at_ms(keys, find_text(keys, "to")), 77);
     keyspace_list_remove(keys, name, hash, 0, 999);
     ck_assert_uint_eq(list_count(find_text(keys, "from")), 1);
     ck_assert_str_eq(object_encoding_name(find_text(keys, "from")), "listpack");
@@ -366,7 +366,7 @@ START_TEST(malformed_bodies_are_refused)
             ck_assert_uint_eq(keyspace_memory(keys), memory);
         } else {
             ck_assert_uint_eq(list_count(find_text(keys, "copy")), 1);
-            ck_assert_uint_eq(object_expire_at_ms(find_text(keys, "copy")), 7);
+            ck_assert_uint_eq(keyspace_expire_at_ms(keys, find_text(keys, "copy")), 7);
         }
         keyspace_clear(keys);
     }

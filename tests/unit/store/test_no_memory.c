@@ -116,6 +116,21 @@ static int expire(uint64_t number)
     return keyspace_set_expiry(keys, name.key, name.hash, 1000 + number);
 }
 
+/* In more bytes than the others. */
+static int expire_late(uint64_t number)
+{
+    struct numbered_key name;
+    numbered_key(&name, number);
+    return keyspace_set_expiry(keys, name.key, name.hash, INT64_MAX);
+}
+
+static int set_expiring(uint64_t number)
+{
+    struct numbered_key name;
+    numbered_key(&name, number);
+    return keyspace_set_string(keys, name.key, name.hash, bytes_of("value"), 1000 + number, NULL);
+}
+
 static int resize_more(uint64_t number)
 {
     struct numbered_key name;
@@ -157,7 +172,7 @@ START_TEST(inserting_through_all_growths_and_splits)
     struct bytes absent = {NULL, 0};
     unsigned deepest = 0;
     for (uint64_t i = 0; i < 12000; i++) {
-        unsigned failures = grind(set_short, i, absent);
+        unsigned failures = grind(i % 3 == 0 ? set_expiring : set_short, i, absent);
         ck_assert_uint_ge(failures, 1);
         deepest = failures > deepest ? failures : deepest;
     }
@@ -167,6 +182,7 @@ START_TEST(inserting_through_all_growths_and_splits)
     ck_assert_uint_eq(keyspace_count(keys), 12000);
     for (uint64_t i = 0; i < 12000; i++) {
         assert_holds(find_number(keys, i), bytes_of("value"));
+        require(keyspace_expire_at_ms(keys, find_number(keys, i)) == (i % 3 == 0 ? 1000 + i : 0));
     }
 }
 END_TEST
@@ -182,7 +198,7 @@ START_TEST(splits_cut_short)
     memset(there, 0, sizeof(there));
     for (uint64_t i = 0; i < 20000; i++) {
         allocations_left = 1 + (size_t)prng_below(&prng, 10);
-        int result = set_short(i);
+        int result = i % 3 == 0 ? set_expiring(i) : set_short(i);
         allocations_left = SIZE_MAX;
         ck_assert(result == 0 || result == TORC_ENOMEM);
         there[i] = result == 0;
@@ -190,7 +206,10 @@ START_TEST(splits_cut_short)
     }
     ck_assert_uint_eq(keyspace_count(keys), present);
     for (uint64_t i = 0; i < 20000; i++) {
-        ck_assert_int_eq(find_number(keys, i) != NULL, there[i]);
+        const struct object *object = find_number(keys, i);
+        ck_assert_int_eq(object != NULL, there[i]);
+        require(object == NULL ||
+                keyspace_expire_at_ms(keys, object) == (i % 3 == 0 ? 1000 + i : 0));
     }
     /* Deleting never fails, whatever it could not give back. */
     for (uint64_t i = 0; i < 20000; i++) {
@@ -209,10 +228,13 @@ END_TEST
 
 START_TEST(changing_what_is_there)
 {
-    set_number(keys, 0, "source", 77);
     set_number(keys, 1, "value", 0);
     ck_assert_uint_eq(grind(expire, 1, bytes_of("value")), 1);
-    ck_assert_uint_eq(object_expire_at_ms(find_number(keys, 1)), 1001);
+    ck_assert_uint_eq(keyspace_expire_at_ms(keys, find_number(keys, 1)), 1001);
+    ck_assert_uint_eq(grind(expire, 1, bytes_of("value")), 0); /* there is room for it now */
+    ck_assert_uint_eq(grind(expire_late, 1, bytes_of("value")), 1);
+    ck_assert_uint_eq(keyspace_expire_at_ms(keys, find_number(keys, 1)), INT64_MAX);
+    set_number(keys, 0, "source", 77);
     ck_assert_uint_eq(grind(set_long, 1, bytes_of("value")), 1);
     set_number(keys, 1, "value", 0);
     ck_assert_uint_eq(grind(resize_more, 1, bytes_of("value")), 1);
@@ -224,6 +246,7 @@ START_TEST(changing_what_is_there)
         grind(copy_from_zero, 3,
               bytes_of("another value that is far longer than the one it gives way to")),
         1);
+    ck_assert_uint_eq(keyspace_expire_at_ms(keys, find_number(keys, 3)), 77);
     ck_assert_uint_ge(grind(copy_from_zero, 4, (struct bytes){NULL, 0}), 1);
     ck_assert_uint_ge(grind(restore_one, 5, (struct bytes){NULL, 0}), 1);
     set_number(keys, 6, "a value in need of another object to be replaced", 9);

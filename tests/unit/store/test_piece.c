@@ -45,7 +45,7 @@ static unsigned send(size_t budget)
         cursor = object_piece(object, cursor, budget, &piece);
         ck_assert(!piece.failed);
         ck_assert_int_eq(keyspace_add_piece(to, key, key_hash(key), buf_bytes(&piece),
-                                            object_expire_at_ms(object), first),
+                                            keyspace_expire_at_ms(from, object), first),
                          TORC_OK);
         buf_deinit(&piece);
         count++;
@@ -63,7 +63,7 @@ static void expect_equal_dumps(void)
     object_dump(sent, &a);
     object_dump(came, &b);
     ck_assert(bytes_equal(buf_bytes(&a), buf_bytes(&b)));
-    ck_assert_uint_eq(object_expire_at_ms(sent), object_expire_at_ms(came));
+    ck_assert_uint_eq(keyspace_expire_at_ms(from, sent), keyspace_expire_at_ms(to, came));
     buf_deinit(&a);
     buf_deinit(&b);
 }

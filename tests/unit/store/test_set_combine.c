@@ -103,7 +103,7 @@ static void check_stored(enum set_operation operation, size_t count, size_t expe
     require((set == NULL) == (expected == 0));
     memset(visits, 0, sizeof(visits));
     if (set != NULL) {
-        require(object_expire_at_ms(set) == 0);
+        require(keyspace_expire_at_ms(keys, set) == 0);
         require(set_count(set) == expected);
         set_scan(set, 0, SIZE_MAX, note, NULL);
     }

@@ -351,7 +351,7 @@ START_TEST(malformed_bodies_are_refused)
             ck_assert_uint_eq(keyspace_memory(keys), memory);
         } else {
             ck_assert_uint_eq(zset_count(zset), cases[i].body[2]);
-            ck_assert_uint_eq(object_expire_at_ms(zset), 7);
+            ck_assert_uint_eq(keyspace_expire_at_ms(keys, zset), 7);
         }
         keyspace_clear(keys);
     }

@@ -238,6 +238,7 @@ void harness_expect(struct harness *harness, const char *file, int line, const c
 }
 
 struct content {
+    struct keyspace *keys;
     char **lines;
     size_t count;
 };
@@ -248,7 +249,7 @@ static void content_visit(void *context, const struct object *object)
     struct buf line = {0};
     struct bytes key = object_key(object);
     buf_append(&line, key.data, key.size);
-    buf_append_format(&line, " %" PRIu64 " ", object_expire_at_ms(object));
+    buf_append_format(&line, " %" PRIu64 " ", keyspace_expire_at_ms(content->keys, object));
     struct buf dump = {0};
     object_dump(object, &dump);
     for (size_t i = 0; i < buf_size(&dump); i++) {
@@ -268,8 +269,8 @@ static int line_compare(const void *a, const void *b)
 
 char *harness_content(struct harness *harness)
 {
-    struct content content = {0};
-    keyspace_scan(slot_keys(&harness->slots[0]), 0, SIZE_MAX, content_visit, &content);
+    struct content content = {.keys = slot_keys(&harness->slots[0])};
+    keyspace_scan(content.keys, 0, SIZE_MAX, content_visit, &content);
     if (content.count > 0) {
         qsort(content.lines, content.count, sizeof(char *), line_compare);
     }
