@@ -13,9 +13,9 @@ void moves_deinit(struct moves *moves)
 
 void moves_note_taken(struct moves *moves, uint64_t now_us)
 {
-    uint64_t installed_us = atomic_load(&moves->installed_us);
+    uint64_t stopped_us = atomic_load(&moves->stopped_us);
     pthread_mutex_lock(&moves->lock);
-    histogram_record(&moves->pauses, now_us > installed_us ? now_us - installed_us : 0);
+    histogram_record(&moves->pauses, now_us > stopped_us ? now_us - stopped_us : 0);
     pthread_mutex_unlock(&moves->lock);
 }
 

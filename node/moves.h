@@ -12,7 +12,9 @@
 #include <stdint.h>
 
 struct moves {
-    _Atomic uint64_t installed_us;  /* when the present view was installed; monotonic */
+    /* When the present view was installed, or, if that is later, when those who went on serving
+     * what this node is to lead by it were told to stop; monotonic. */
+    _Atomic uint64_t stopped_us;
     _Atomic uint32_t slots_waiting; /* that this node leads and that are still to go elsewhere */
 
     pthread_mutex_t lock;
@@ -25,8 +27,7 @@ struct moves_summary {
 
 void moves_init(struct moves *moves);
 void moves_deinit(struct moves *moves);
-/* A slot that the present view makes this node primary of is served from now on. Whoever led it
- * before stopped when it installed that view. */
+/* A slot that the present view makes this node primary of is served from now on. */
 void moves_note_taken(struct moves *moves, uint64_t now_us);
 struct moves_summary moves_summarize(struct moves *moves);
 

@@ -43,6 +43,19 @@ static bool is_demoted(const struct node *node, const struct view *before, const
            status_of(before, &node->id) != NODE_SYNCING || view->epoch != before->epoch + 1;
 }
 
+void roles_slot_stopped(struct node *node, struct slot *slot)
+{
+    if (slot->copy.role != COPY_PRIMARY) {
+        slot->left_epoch = slot->copy.epoch;
+    }
+    if (slot->waiters != NULL) {
+        blocking_put_out(slot);
+    }
+    if (tracking_is_due(node, slot)) {
+        tracking_slot_lost(node, slot);
+    }
+}
+
 /* True if this node leads the slot and does not serve it yet. */
 static bool assign_slot(struct node *node, const struct slot_rim *rim,
                         const struct copy_view *installed, struct slot *slot)
@@ -50,16 +63,11 @@ static bool assign_slot(struct node *node, const struct slot_rim *rim,
     slot_lock(slot);
     bool served = slot_serves(slot);
     int result = copy_install(&slot->copy, &rim->copies, installed);
+    if (!slot_serves(slot) && (served || slot->waiters != NULL)) {
+        roles_slot_stopped(node, slot);
+    }
     if (installed->demoted) {
         slot->left_epoch = 0;
-    } else if (served && slot->copy.role != COPY_PRIMARY) {
-        slot->left_epoch = installed->view->epoch;
-    }
-    if (slot->waiters != NULL && !slot_serves(slot)) {
-        blocking_put_out(slot);
-    }
-    if (served && !slot_serves(slot) && tracking_is_due(node, slot)) {
-        tracking_slot_lost(node, slot);
     }
     bool unserved = slot->copy.role == COPY_PRIMARY && !slot_serves(slot);
     slot_unlock(slot);
@@ -70,34 +78,12 @@ static bool assign_slot(struct node *node, const struct slot_rim *rim,
     return unserved;
 }
 
-/* True if this node leads the slot, and will not. Only this thread gives roles, so it need not
- * lock.
- */
-static bool is_to_leave(const struct slot *slot, const struct copy_view *installed)
-{
-    uint16_t owners[COPIES_MAX];
-    return slot->copy.role == COPY_PRIMARY &&
-           (view_owners(installed->view, slot->copy.index, owners) == 0 ||
-            owners[0] != installed->self);
-}
-
-/* What others take over from here comes last: it is served for as long as the rest takes. */
 static void assign_slots(struct node *node, const struct slot_rim *rim,
                          const struct copy_view *installed)
 {
     size_t unserved = 0;
-    uint16_t left[SLOT_COUNT];
-    size_t left_count = 0;
     for (uint32_t i = 0; i < SLOT_COUNT; i++) {
-        struct slot *slot = &node->slots[i];
-        if (is_to_leave(slot, installed)) {
-            left[left_count++] = (uint16_t)i;
-            continue;
-        }
-        unserved += assign_slot(node, rim, installed, slot);
-    }
-    for (size_t i = 0; i < left_count; i++) {
-        (void)assign_slot(node, rim, installed, &node->slots[left[i]]);
+        unserved += assign_slot(node, rim, installed, &node->slots[i]);
     }
     atomic_store(&node->unserved_slots, unserved);
 }
@@ -166,13 +152,14 @@ bool roles_install(struct node *node, const struct slot_rim *rim, const struct v
         .self = self,
         .peers = peers,
         .demoted = is_demoted(node, node->view, view, self),
+        .like = node->view != NULL && view_is_like(node->view, view) ? node->view : NULL,
     };
     if (installed.demoted) {
         atomic_fetch_add(&node->term,
                          1); /* what was executed before must not be answered any more */
     }
     mark_streams(node, view);
-    atomic_store(&node->moves.installed_us, clock_monotonic_us());
+    atomic_store(&node->moves.stopped_us, clock_monotonic_us());
     assign_slots(node, rim, &installed);
     renew_streams(node, view);
     pthread_mutex_lock(&node->view_lock);

@@ -14,12 +14,17 @@
 #include <stdint.h>
 
 struct node;
+struct slot;
 
 /* Makes the view the node's own if it is newer: gives every slot its role, opens and closes
  * streams, publishes the view and wakes the workers. Retains the view. `peers`: room for the peer
  * of each of its nodes (NODES_MAX), filled in. True if it was newer. */
 bool roles_install(struct node *node, const struct slot_rim *rim, const struct view *view,
                    uint16_t *peers);
+
+/* The slot, which is locked, was served here and is not any more: whoever waits for its values, or
+ * keeps them, is told. Any thread. */
+void roles_slot_stopped(struct node *node, struct slot *slot);
 
 /* How far the node is with what its view asks of it. */
 struct roles_state {

@@ -6,6 +6,7 @@
 #include "node/node.h"
 #include "node/peers.h"
 #include "node/piece_effect.h"
+#include "node/roles.h"
 #include "node/store/piece.h"
 #include "node/worker.h"
 
@@ -394,6 +395,12 @@ static void unlock_copy(void *context, uint16_t slot)
     slot_unlock(slot_of(context, slot));
 }
 
+static void on_stopped(void *context, uint16_t slot)
+{
+    const struct slot_rim *rim = context;
+    roles_slot_stopped(rim->node, slot_of(rim, slot));
+}
+
 void slot_rim_init(struct slot_rim *rim, struct node *node, struct worker *worker)
 {
     *rim = (struct slot_rim){.node = node, .worker = worker};
@@ -418,6 +425,9 @@ void slot_rim_init(struct slot_rim *rim, struct node *node, struct worker *worke
                                     .incoming_key = incoming_key,
                                     .incoming_end = incoming_end,
                                     .incoming_drop = incoming_drop};
-    rim->takeover = (struct takeover_rim){
-        .context = rim, .lock = lock_copy, .unlock = unlock_copy, .copies = &rim->copies};
+    rim->takeover = (struct takeover_rim){.context = rim,
+                                          .lock = lock_copy,
+                                          .unlock = unlock_copy,
+                                          .stopped = on_stopped,
+                                          .copies = &rim->copies};
 }

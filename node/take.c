@@ -26,7 +26,7 @@ struct ask {
 struct take {
     struct control *control;
     struct takeover *takeover;
-    bool finished;               /* nothing is asked for under the present view */
+    size_t unresolved;           /* slots, by the last look */
     struct ask *asks[NODES_MAX]; /* by peer; NULL until needed */
 };
 
@@ -37,7 +37,6 @@ struct take *take_create(struct control *control)
         return NULL;
     }
     take->control = control;
-    take->finished = true;
     take->takeover = takeover_create(&control->rim.takeover);
     if (take->takeover == NULL) {
         free(take);
@@ -77,7 +76,7 @@ void take_restart(struct take *take, const struct copy_view *installed)
         log_error(&take->control->node->log, "out of memory for taking slots over: stopping");
         abort();
     }
-    take->finished = false;
+    take->unresolved = takeover_unresolved(take->takeover);
 }
 
 static void on_answer(struct link_request *request, int result, const struct frame *frame)
@@ -89,6 +88,7 @@ static void on_answer(struct link_request *request, int result, const struct fra
     }
     ask->active = false;
     takeover_answered(ask->take->takeover, ask->peer, ask->epoch, answer, clock_monotonic_ms());
+    control_wake(ask->take->control); /* what follows does not wait for a tick: clients do */
 }
 
 static void send_request(struct take *take, struct ask *ask, struct bytes body, uint64_t now_ms)
@@ -126,18 +126,25 @@ static void wake_workers(struct node *node)
 
 void take_tick(struct take *take, uint64_t now_ms)
 {
-    size_t peers = atomic_load(&take->control->node->peers->count);
-    bool finished = takeover_tick(take->takeover, now_ms);
-    if (finished && !take->finished) {
-        wake_workers(take->control->node); /* members are to be attached */
+    struct node *node = take->control->node;
+    const size_t unresolved = takeover_tick(take->takeover, now_ms);
+    if (unresolved < take->unresolved) {
+        wake_workers(node); /* members are to be attached */
     }
-    take->finished = finished;
+    take->unresolved = unresolved;
+    const size_t peers = atomic_load(&node->peers->count);
     for (size_t i = 0; i < peers; i++) {
         struct buf request = {0};
         struct ask *ask = ask_of(take, (uint16_t)i);
         /* A request of an earlier view may still be in the link. */
-        if (ask != NULL && !ask->active &&
-            takeover_request(take->takeover, (uint16_t)i, now_ms, &request)) {
+        enum takeover_request kind =
+            ask == NULL || ask->active
+                ? TAKEOVER_NOTHING
+                : takeover_request(take->takeover, (uint16_t)i, now_ms, &request);
+        if (kind == TAKEOVER_STOP) {
+            atomic_store(&node->moves.stopped_us, clock_monotonic_us());
+        }
+        if (kind != TAKEOVER_NOTHING) {
             send_request(take, ask, buf_bytes(&request), now_ms);
         }
         buf_deinit(&request);
@@ -146,7 +153,7 @@ void take_tick(struct take *take, uint64_t now_ms)
 
 bool take_is_under_way(const struct take *take)
 {
-    return !take->finished;
+    return take->unresolved > 0;
 }
 
 bool take_waits_for(const struct take *take, uint16_t peer)

@@ -54,6 +54,7 @@ static void forget_members(struct copy *copy)
     copy->members = NULL;
     copy->member_count = 0;
     copy->movable = false;
+    copy->acting = false;
     copy->stage = COPY_IDLE;
 }
 
@@ -168,6 +169,69 @@ static bool is_kept(const struct copy_member *before, bool owner)
     return owner || !before->owner;
 }
 
+static bool is_attached(const struct copy *copy, const struct copy_rim *rim, uint16_t peer)
+{
+    const struct copy_member *member = find_member(copy, peer);
+    return member != NULL && member->stage == MEMBER_ATTACHED &&
+           !rim->stream_ended(rim->context, member->stream);
+}
+
+/* True if this primary may go on under a view that has another lead, until that one asks: it has
+ * missed none, the other is up, so it will ask, and all owners get every effect already. Nobody
+ * would take anything else than effects from it. */
+static bool may_act(const struct copy *copy, const struct copy_rim *rim,
+                    const struct copy_view *installed, const uint16_t *owners, size_t count)
+{
+    const struct view *view = installed->view;
+    bool may = copy_serves(copy) && !installed->demoted && view->epoch == copy->epoch + 1 &&
+               count > 0 && view->nodes[owners[0]].status == NODE_UP;
+    for (size_t i = 0; i < count && may; i++) {
+        may = owners[i] == installed->self || is_attached(copy, rim, installed->peers[owners[i]]);
+    }
+    return may;
+}
+
+/* Of its members the owners by the view remain. */
+static void install_acting(struct copy *copy, const struct copy_view *installed,
+                           const uint16_t *owners, size_t count)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < copy->member_count; i++) {
+        struct copy_member member = copy->members[i];
+        bool owner = false;
+        for (size_t j = 0; j < count; j++) {
+            owner = owner || installed->peers[owners[j]] == member.peer;
+        }
+        if (owner) {
+            member.owner = true;
+            member.target = member.syncing = false;
+            copy->members[kept++] = member;
+        } else {
+            pieces_destroy(member.pieces);
+        }
+    }
+    copy->member_count = (uint8_t)kept;
+    copy->movable = false;
+    copy->acting = true;
+}
+
+bool copy_yield(struct copy *copy)
+{
+    if (!copy->acting) {
+        return false;
+    }
+    free_members(copy);
+    copy->members = NULL;
+    copy->member_count = 0;
+    copy->stage = COPY_IDLE;
+    copy->acting = false;
+    detach(copy);
+    copy->role = copy->stays ? COPY_FOLLOWER : COPY_NONE;
+    copy->source = copy->stays ? copy->leader : COPY_PEER_NONE;
+    copy->none_since = copy->stays ? copy->none_since : copy->epoch;
+    return true;
+}
+
 static int install_primary(struct copy *copy, const struct copy_rim *rim,
                            const struct copy_view *installed)
 {
@@ -229,7 +293,10 @@ static int install_primary(struct copy *copy, const struct copy_rim *rim,
 static void install_follower(struct copy *copy, const struct copy_rim *rim,
                              const struct copy_view *installed, uint16_t leader)
 {
-    bool was_primary = copy->role == COPY_PRIMARY;
+    /* One that has not got further than asking has gone on listening all the time, to whoever may
+     * lead again now. */
+    bool listened = copy->stage == COPY_ASKING && copy->attached;
+    bool was_primary = copy->role == COPY_PRIMARY && !listened;
     forget_members(copy);
     copy->role = COPY_FOLLOWER;
     if (leader != copy->leader || was_primary || installed->demoted) {
@@ -263,9 +330,42 @@ static void install_none(struct copy *copy, const struct copy_rim *rim,
     }
 }
 
+/* True if the view says of the slot what the one before said, and the copy is as that one would
+ * have it: most slots of most views, while others move. */
+static bool is_untouched(const struct copy *copy, const struct copy_rim *rim,
+                         const struct copy_view *installed)
+{
+    const struct view *like = installed->like;
+    if (like == NULL || installed->demoted || copy->epoch != like->epoch ||
+        installed->view->epoch != like->epoch + 1 ||
+        view_slot_moved(like, copy->index) != view_slot_moved(installed->view, copy->index)) {
+        return false;
+    }
+    bool untouched = true;
+    switch ((enum copy_role)copy->role) {
+    case COPY_NONE:
+        untouched = !copy->complete || like->settled_epoch == installed->view->settled_epoch;
+        break;
+    case COPY_FOLLOWER: untouched = copy->source != COPY_PEER_NONE; break;
+    case COPY_PRIMARY:
+        untouched = copy_serves(copy) && !copy->acting;
+        for (size_t i = 0; i < copy->member_count && untouched; i++) {
+            const struct copy_member *member = &copy->members[i];
+            untouched =
+                !member->syncing && /* or it is told again */
+                (member->stream == NULL || !rim->stream_ended(rim->context, member->stream));
+        }
+    }
+    return untouched;
+}
+
 int copy_install(struct copy *copy, const struct copy_rim *rim, const struct copy_view *installed)
 {
     const struct view *view = installed->view;
+    if (is_untouched(copy, rim, installed)) {
+        copy->epoch = view->epoch;
+        return TORC_OK;
+    }
     uint16_t owners[COPIES_MAX];
     uint16_t others[VIEW_LEARNERS_MAX];
     int self = installed->self;
@@ -284,6 +384,10 @@ int copy_install(struct copy *copy, const struct copy_rim *rim, const struct cop
         if (result != TORC_OK) {
             return result;
         }
+    } else if (may_act(copy, rim, installed, owners, owner_count)) {
+        install_acting(copy, installed, owners, owner_count);
+        copy->stays = owner || learner || placed;
+        copy->leader = leader;
     } else if (owner || learner || placed) {
         install_follower(copy, rim, installed, leader);
     } else {
@@ -306,7 +410,8 @@ bool copy_is_ready(const struct copy *copy)
     switch ((enum copy_role)copy->role) {
     case COPY_NONE: return true;
     case COPY_PRIMARY:
-        return copy->stage == COPY_SERVING || (copy->stage == COPY_JOINING && !copy->may_serve);
+        return !copy->acting &&
+               (copy->stage == COPY_SERVING || (copy->stage == COPY_JOINING && !copy->may_serve));
     case COPY_FOLLOWER: return !copy->needed || (copy->confirmed && copy->source == copy->leader);
     }
     return false;

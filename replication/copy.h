@@ -3,7 +3,8 @@
  * primary, the members it feeds. Primary-backup after PacificA (Lin et al. 2008). Pure: data and
  * streams are reached through a rim of callbacks. Whoever calls holds the slot's lock.
  *
- *   primary    ASKING ─► (FETCHING) ─► JOINING ─► SERVING          one stage after another, by view
+ *   primary    ASKING ─► (FETCHING) ─► JOINING ─► SERVING ─► (acting) one stage after another, by
+ *              view; acting: by the view another leads, and has not asked yet
  *     member   WANTED ─► REFILLING ─► FOLLOWING ─► ATTACHED        an owner, or one that is to be
  *   follower   listens to its source; attached: gets every effect, in order; confirmed: nothing is
  *              acknowledged without it
@@ -93,8 +94,10 @@ struct copy {
     bool may_serve; /* the node is up by the view */
     bool holds;     /* primary: ours is one of the copies that count; else what we hold is void */
     bool movable;   /* primary: the slot is to move, and its new owners can be had */
+    bool acting;    /* primary: the view has another lead; served here until that one asks */
+    bool stays;     /* acting: the copy is kept as a follower's afterwards */
     uint8_t member_count;
-    uint16_t leader;       /* peer that leads by our view; COPY_PEER_NONE = we, or nobody */
+    uint16_t leader;       /* peer that leads by the view; COPY_PEER_NONE = we, or nobody */
     uint16_t source;       /* peer whose operations may change this copy */
     uint16_t index;        /* of the slot; constant */
     uint64_t generation;   /* of the stream that attached us, or refills us */
@@ -194,6 +197,8 @@ struct copy_view {
     const uint16_t *peers; /* peer of each of view->nodes */
     bool demoted; /* this node is not up in this view, and has not been syncing without a gap:
                      others may have gone on without it, and what attached it counts no more */
+    const struct view *like; /* what was installed before, if the view is like it (view_is_like); or
+                                NULL */
 };
 /* A newer view: gives the copy its role. 0, or TORC_ENOMEM (nothing changed). */
 int copy_install(struct copy *copy, const struct copy_rim *rim,
@@ -209,6 +214,9 @@ static inline struct standing copy_standing(const struct copy *copy)
 }
 /* True if the node has done what the view asks of it for this slot. */
 bool copy_is_ready(const struct copy *copy);
+/* The one that leads by the view asks for the slot: an acting primary stops, and becomes what the
+ * view says. True if it was one. */
+bool copy_yield(struct copy *copy);
 
 /* ---- taking over: see takeover.h ---- */
 

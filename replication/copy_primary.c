@@ -276,6 +276,18 @@ static enum member_acks look(const struct copy_rim *rim, const struct copy_membe
     return skipped ? MEMBER_ACKS_SKIPPED : attached;
 }
 
+/* Whoever loses an owner does not serve; who acts cannot attach it again. */
+static void step_acting(const struct copy_rim *rim, struct copy *copy)
+{
+    for (size_t i = 0; i < copy->member_count; i++) {
+        const struct copy_member *member = &copy->members[i];
+        if (rim->stream_ended(rim->context, member->stream) ||
+            look(rim, member) == MEMBER_ACKS_SKIPPED) {
+            copy->stage = COPY_JOINING;
+        }
+    }
+}
+
 /* True if there is more to do for the member. */
 static bool step_member(const struct copy_rim *rim, struct copy *copy, struct copy_member *member,
                         size_t budget)
@@ -337,6 +349,10 @@ bool copy_step(struct copy *copy, const struct copy_rim *rim, size_t budget)
     }
     bool more = false;
     bool joined = true;
+    if (copy->acting) {
+        step_acting(rim, copy);
+        return false;
+    }
     for (size_t i = 0; i < copy->member_count; i++) {
         more = step_member(rim, copy, &copy->members[i], budget) || more;
         joined = joined && (!copy->members[i].owner || copy->members[i].stage == MEMBER_ATTACHED);

@@ -13,18 +13,20 @@
 #define CATCH_UP_MS 1000
 #define STANDING_SIZE 17
 
-enum request_kind { REQUEST_QUERY = 1, REQUEST_SEND = 2 };
+enum request_kind { REQUEST_QUERY = 1, REQUEST_SEND = 2, REQUEST_STOP = 3 };
 enum send_status { SEND_DONE, SEND_LATER };
+enum standing_flag { STANDING_COMPLETE = 1, STANDING_ACTING = 2 };
 
 struct ask {
     bool wanted;  /* its answer is waited for before anything is resolved */
     bool asked;   /* a request is under way */
-    bool sending; /* which is a send */
+    uint8_t kind; /* which is it; enum request_kind */
+    bool acting;  /* by its answer it serves some of the slots */
     bool behind;  /* by its answer it is to get more from whoever led a slot before: ask again */
     uint64_t again_ms;
     size_t count;      /* of the send under way */
     uint16_t *slots;   /* the same; owned */
-    struct buf answer; /* to the query: a standing for each of takeover->slots */
+    struct buf answer; /* to the query, or the stop: a standing for each of takeover->slots */
 };
 
 struct takeover {
@@ -37,7 +39,7 @@ struct takeover {
     bool *resolved;     /* parallel to slots */
     size_t slot_count;
     size_t unresolved;
-    uint64_t answered_ms; /* when the last answer came; 0 = not all have */
+    uint64_t answered_ms; /* when the last answer came, and nobody acted; 0 = not yet */
     struct ask **asks;    /* by peer */
     size_t ask_count;
 };
@@ -157,6 +159,7 @@ int takeover_begin(struct takeover *takeover, const struct copy_view *installed)
     for (size_t i = 0; i < takeover->ask_count; i++) {
         if (takeover->asks[i] != NULL) {
             takeover->asks[i]->wanted = false;
+            takeover->asks[i]->acting = false;
             takeover->asks[i]->asked =
                 false; /* an answer to an older request is not taken for one */
             takeover->asks[i]->again_ms = 0;
@@ -178,9 +181,10 @@ int takeover_begin(struct takeover *takeover, const struct copy_view *installed)
 
 /* ---- asking ---- */
 
-static bool write_query(const struct takeover *takeover, struct buf *out)
+/* A query or a stop. */
+static bool write_query(const struct takeover *takeover, enum request_kind kind, struct buf *out)
 {
-    write_u8(out, REQUEST_QUERY);
+    write_u8(out, (uint8_t)kind);
     write_u64(out, takeover->view->epoch);
     for (size_t i = 0; i < takeover->slot_count; i++) {
         write_u16(out, takeover->slots[i]);
@@ -222,29 +226,59 @@ static bool write_send(struct takeover *takeover, struct ask *ask, uint16_t peer
     return ask->count > 0 && !out->failed;
 }
 
-bool takeover_request(struct takeover *takeover, uint16_t peer, uint64_t now_ms, struct buf *out)
+static bool is_answered(const struct ask *ask)
+{
+    return !ask->wanted || buf_size(&ask->answer) > 0;
+}
+
+static bool all_answered(const struct takeover *takeover)
+{
+    for (size_t i = 0; i < takeover->ask_count; i++) {
+        if (takeover->asks[i] != NULL && !is_answered(takeover->asks[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+enum takeover_request takeover_request(struct takeover *takeover, uint16_t peer, uint64_t now_ms,
+                                       struct buf *out)
 {
     struct ask *ask = peer < takeover->ask_count ? takeover->asks[peer] : NULL;
     if (ask == NULL || ask->asked || now_ms < ask->again_ms || takeover->slot_count == 0) {
-        return false;
+        return TAKEOVER_NOTHING;
     }
-    bool unanswered = ask->wanted && buf_size(&ask->answer) == 0;
-    if (!unanswered && takeover->unresolved > 0) {
-        return false;
+    const size_t before = buf_size(out);
+    if (!is_answered(ask)) {
+        ask->kind = REQUEST_QUERY;
+        ask->asked = write_query(takeover, REQUEST_QUERY, out);
+    } else if (ask->acting && all_answered(takeover)) {
+        ask->kind = REQUEST_STOP;
+        ask->asked = write_query(takeover, REQUEST_STOP, out);
+    } else if (takeover->unresolved == 0) {
+        ask->kind = REQUEST_SEND;
+        ask->asked = write_send(takeover, ask, peer, now_ms, out);
     }
-    size_t before = buf_size(out);
-    ask->sending = !unanswered;
-    ask->asked =
-        unanswered ? write_query(takeover, out) : write_send(takeover, ask, peer, now_ms, out);
     if (!ask->asked) {
         out->end = out->start + before;
+        return TAKEOVER_NOTHING;
     }
-    return ask->asked;
+    return ask->kind == REQUEST_STOP ? TAKEOVER_STOP : TAKEOVER_QUESTION;
 }
 
 uint64_t takeover_epoch(const struct takeover *takeover)
 {
     return takeover->view == NULL ? 0 : takeover->view->epoch;
+}
+
+/* True if whoever answered serves any of the slots. */
+static bool says_acting(struct bytes answer)
+{
+    bool acting = false;
+    for (size_t at = 0; at < answer.size; at += STANDING_SIZE) {
+        acting = acting || ((uint8_t)answer.data[at] & STANDING_ACTING) != 0;
+    }
+    return acting;
 }
 
 void takeover_answered(struct takeover *takeover, uint16_t peer, uint64_t epoch,
@@ -256,9 +290,11 @@ void takeover_answered(struct takeover *takeover, uint16_t peer, uint64_t epoch,
     }
     ask->asked = false;
     ask->again_ms = now_ms + ASK_AGAIN_MS;
-    if (!ask->sending) {
+    if (ask->kind != REQUEST_SEND) {
         if (answer.data != NULL && answer.size == takeover->slot_count * STANDING_SIZE) {
+            buf_reset(&ask->answer, SIZE_MAX);
             buf_append(&ask->answer, answer.data, answer.size);
+            ask->acting = says_acting(answer);
             ask->again_ms = 0;
         }
         return;
@@ -274,7 +310,7 @@ void takeover_answered(struct takeover *takeover, uint16_t peer, uint64_t epoch,
 bool takeover_waits_for(const struct takeover *takeover, uint16_t peer)
 {
     const struct ask *ask = peer < takeover->ask_count ? takeover->asks[peer] : NULL;
-    return ask != NULL && ask->wanted && takeover->unresolved > 0 && buf_size(&ask->answer) == 0;
+    return ask != NULL && takeover->unresolved > 0 && (!is_answered(ask) || ask->acting);
 }
 
 /* ---- resolving ---- */
@@ -284,7 +320,7 @@ static struct standing standing_at(const struct ask *ask, size_t index)
     struct reader reader;
     reader_init(&reader,
                 (struct bytes){buf_head(&ask->answer) + index * STANDING_SIZE, STANDING_SIZE});
-    struct standing standing = {.complete = read_u8(&reader) != 0};
+    struct standing standing = {.complete = (read_u8(&reader) & STANDING_COMPLETE) != 0};
     standing.effect_epoch = read_u64(&reader);
     standing.sequence = read_u64(&reader);
     return standing;
@@ -372,15 +408,27 @@ static bool resolve(struct takeover *takeover, size_t index, bool may_wait)
     return resolved;
 }
 
-static bool all_answered(const struct takeover *takeover)
+/* True if somebody serves the slot, by the answers. */
+static bool is_served(const struct takeover *takeover, size_t index)
 {
     for (size_t i = 0; i < takeover->ask_count; i++) {
         const struct ask *ask = takeover->asks[i];
-        if (ask != NULL && ask->wanted && buf_size(&ask->answer) == 0) {
-            return false;
+        if (ask != NULL && ask->acting && buf_size(&ask->answer) > 0 &&
+            ((uint8_t)buf_head(&ask->answer)[index * STANDING_SIZE] & STANDING_ACTING) != 0) {
+            return true;
         }
     }
-    return true;
+    return false;
+}
+
+static bool anybody_acts(const struct takeover *takeover)
+{
+    for (size_t i = 0; i < takeover->ask_count; i++) {
+        if (takeover->asks[i] != NULL && takeover->asks[i]->acting) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static void forget_behind(struct takeover *takeover, uint64_t now_ms)
@@ -397,38 +445,52 @@ static void forget_behind(struct takeover *takeover, uint64_t now_ms)
     }
 }
 
-bool takeover_tick(struct takeover *takeover, uint64_t now_ms)
+size_t takeover_unresolved(const struct takeover *takeover)
 {
-    if (takeover->view == NULL || takeover->slot_count == 0) {
-        return true;
-    }
-    if (takeover->unresolved == 0) {
-        return true;
+    return takeover->unresolved;
+}
+
+size_t takeover_tick(struct takeover *takeover, uint64_t now_ms)
+{
+    if (takeover->view == NULL || takeover->unresolved == 0) {
+        return 0;
     }
     if (!all_answered(takeover)) {
-        return false;
+        return takeover->unresolved;
     }
-    if (takeover->answered_ms == 0) {
+    const bool acted = anybody_acts(takeover);
+    if (takeover->answered_ms == 0 && !acted) {
         takeover->answered_ms = now_ms;
     }
-    bool may_wait = now_ms < takeover->answered_ms + CATCH_UP_MS;
+    const bool may_wait =
+        takeover->answered_ms == 0 || now_ms < takeover->answered_ms + CATCH_UP_MS;
     for (size_t i = 0; i < takeover->slot_count; i++) {
-        if (!takeover->resolved[i] && resolve(takeover, i, may_wait)) {
+        if (!takeover->resolved[i] && !(acted && is_served(takeover, i)) &&
+            resolve(takeover, i, may_wait)) {
             takeover->resolved[i] = true;
             takeover->unresolved--;
         }
     }
     forget_behind(takeover, now_ms);
-    return takeover->unresolved == 0;
+    return takeover->unresolved;
 }
 
 /* ---- answering ---- */
 
-static void write_standing(struct buf *out, const struct standing *standing)
+static void write_standing(struct buf *out, const struct copy *copy, bool acting)
 {
-    write_u8(out, standing->complete);
-    write_u64(out, standing->effect_epoch);
-    write_u64(out, standing->sequence);
+    const struct standing standing = copy_standing(copy);
+    write_u8(out, (uint8_t)((standing.complete ? STANDING_COMPLETE : 0) |
+                            (acting ? STANDING_ACTING : 0)));
+    write_u64(out, standing.effect_epoch);
+    write_u64(out, standing.sequence);
+}
+
+static void stop(const struct takeover_rim *rim, struct copy *copy)
+{
+    if (copy_yield(copy) && rim->stopped != NULL) {
+        rim->stopped(rim->context, copy->index);
+    }
 }
 
 int takeover_serve(const struct takeover_rim *rim, uint16_t asker, uint64_t own_epoch,
@@ -438,7 +500,7 @@ int takeover_serve(const struct takeover_rim *rim, uint16_t asker, uint64_t own_
     reader_init(&reader, request);
     uint8_t kind = read_u8(&reader);
     uint64_t epoch = read_u64(&reader);
-    if (reader.failed || (kind != REQUEST_QUERY && kind != REQUEST_SEND) ||
+    if (reader.failed || kind < REQUEST_QUERY || kind > REQUEST_STOP ||
         reader_left(&reader) % sizeof(uint16_t) != 0) {
         return TORC_ECORRUPT;
     }
@@ -457,11 +519,14 @@ int takeover_serve(const struct takeover_rim *rim, uint16_t asker, uint64_t own_
             rim->unlock(rim->context, slot);
             break;
         }
-        if (kind == REQUEST_QUERY) {
-            struct standing standing = copy_standing(copy);
-            write_standing(answer, &standing);
-        } else {
+        if (kind == REQUEST_SEND) {
             write_u8(answer, copy_send_whole(copy, rim->copies, asker) ? SEND_DONE : SEND_LATER);
+        } else {
+            const bool stops = kind == REQUEST_STOP && copy->leader == asker;
+            if (stops && !rim->break_go_on) {
+                stop(rim, copy);
+            }
+            write_standing(answer, copy, copy->acting && !stops);
         }
         rim->unlock(rim->context, slot);
     }

@@ -243,6 +243,25 @@ void view_set_slot_moved(struct view *view, uint16_t slot)
     view->moved[slot / 8] |= (uint8_t)(1u << (slot % 8));
 }
 
+static bool node_is_like(const struct view_node *a, const struct view_node *b)
+{
+    return node_id_equal(&a->id, &b->id) && a->incarnation == b->incarnation &&
+           a->status == b->status && a->last_up == b->last_up && a->lost == b->lost &&
+           a->leaving == b->leaving && a->preferred == b->preferred && a->removing == b->removing &&
+           a->weight_current == b->weight_current && a->weight_target == b->weight_target &&
+           strcmp(a->zone, b->zone) == 0;
+}
+
+bool view_is_like(const struct view *a, const struct view *b)
+{
+    bool like = a->node_count == b->node_count && a->copies == b->copies &&
+                a->changing == b->changing && a->turned_back == b->turned_back;
+    for (size_t i = 0; i < a->node_count && like; i++) {
+        like = node_is_like(&a->nodes[i], &b->nodes[i]);
+    }
+    return like;
+}
+
 uint64_t view_ring_tag(const struct view *view)
 {
     uint64_t tag = 0;

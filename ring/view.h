@@ -118,6 +118,9 @@ static inline bool view_node_is_given_up(const struct view_node *node)
 /* Index into nodes[], or -1. */
 int view_find(const struct view *view, const struct node_id *id);
 bool view_is_voter(const struct view *view, const struct node_id *id);
+/* True if the views place and count every slot alike that has moved in both or in neither: the same
+ * runs of the same nodes, of the same status and weights. */
+bool view_is_like(const struct view *a, const struct view *b);
 /* A name for the ring and the change of it that is under way: a hash of the weights. Never 0. */
 uint64_t view_ring_tag(const struct view *view);
 bool view_slot_moved(const struct view *view, uint16_t slot);

@@ -26,6 +26,7 @@ static const char *const variant_names[VARIANT_COUNT] = {
     [VARIANT_MOVE_EARLY] = "move-early",
     [VARIANT_OLD_EPOCH] = "old-epoch",
     [VARIANT_ASK_NOBODY] = "ask-nobody",
+    [VARIANT_GO_ON] = "go-on",
     [VARIANT_LEASE_NOT_CHECKED] = "lease-not-checked",
     [VARIANT_REPLY_FIRST] = "reply-first",
     [VARIANT_INCARNATION_REUSED] = "incarnation-reused",

@@ -43,6 +43,7 @@ enum variant {
     VARIANT_MOVE_EARLY,
     VARIANT_OLD_EPOCH,
     VARIANT_ASK_NOBODY,
+    VARIANT_GO_ON,
     VARIANT_LEASE_NOT_CHECKED,  /* a reply leaves without a look at the lease */
     VARIANT_REPLY_FIRST,        /* a reply leaves before the replicas have acknowledged */
     VARIANT_INCARNATION_REUSED, /* a restarted process says that it is the one before */

@@ -158,7 +158,8 @@ static void start_data(struct sim_node *node)
                                                .lock = lock_copy,
                                                .unlock = unlock_copy,
                                                .copies = &node->rim,
-                                               .break_ask_nobody = variant == VARIANT_ASK_NOBODY};
+                                               .break_ask_nobody = variant == VARIANT_ASK_NOBODY,
+                                               .break_go_on = variant == VARIANT_GO_ON};
     node->takeover = takeover_create(&node->takeover_rim);
     node->stores[0] = store_create();
     node->stores[1] = store_create();

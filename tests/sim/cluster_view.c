@@ -81,7 +81,11 @@ static void install(struct sim_node *node, const struct view *next)
         peers[i] = peer->index;
     }
     struct copy_view installed = {
-        .view = next, .self = self, .peers = peers, .demoted = !goes_on(node->view, was, next, is)};
+        .view = next,
+        .self = self,
+        .peers = peers,
+        .demoted = !goes_on(node->view, was, next, is),
+        .like = node->view != NULL && view_is_like(node->view, next) ? node->view : NULL};
     check_view(node->cluster, node, next);
     if (installed.demoted) {
         node->term++; /* what was executed before must not be answered any more */
@@ -220,7 +224,7 @@ static size_t list_slow(struct sim_node *node, struct node_id *out)
 /* Whether the view has been carried out here; once it has, that is looked at seldom. */
 static uint64_t complete_epoch(struct sim_node *node, uint64_t now_ms)
 {
-    bool complete = node->in_view && takeover_tick(node->takeover, now_ms);
+    bool complete = node->in_view && takeover_tick(node->takeover, now_ms) == 0;
     for (size_t slot = 0; slot < SLOT_COUNT; slot++) {
         copy_step(&node->copies[slot], &node->rim, node->cluster->setup.step_budget);
         complete = complete && copy_is_ready(&node->copies[slot]);
@@ -284,7 +288,8 @@ void sim_takeovers(struct sim_node *node)
             takeover_answered(node->takeover, peer, asking->epoch, (struct bytes){NULL, 0}, now_ms);
         }
         struct buf request = {0};
-        if (asking->number == 0 && takeover_request(node->takeover, peer, now_ms, &request)) {
+        if (asking->number == 0 &&
+            takeover_request(node->takeover, peer, now_ms, &request) != TAKEOVER_NOTHING) {
             asking->number = ++node->last_request;
             asking->epoch = takeover_epoch(node->takeover);
             asking->asked_ms = now_ms;

@@ -20,8 +20,9 @@
 #define STANDING_SIZE 17
 #define SYNTAX "-ERR syntax error\r\n"
 
-enum { QUERY = 1, SEND = 2 }; /* kinds of requests */
-enum { DONE, LATER };         /* answers to a send, one byte for each slot */
+enum { QUERY = 1, SEND = 2, STOP = 3 }; /* kinds of requests */
+enum { DONE, LATER };                   /* answers to a send, one byte for each slot */
+enum { COMPLETE = 1, ACTING = 2 };      /* first byte of a standing */
 
 static struct fake_node *fake;
 static struct copy *copy; /* of SLOT */
@@ -136,7 +137,7 @@ END_TEST
 START_TEST(test_another_view)
 {
     fill(COPY_FOLLOWER);
-    for (int kind = QUERY; kind <= SEND; kind++) {
+    for (int kind = QUERY; kind <= STOP; kind++) {
         ck_assert(is_try_again(take_slot(kind, EPOCH - 1, SLOT)));
         ck_assert(is_try_again(take_slot(kind, EPOCH + 1, SLOT)));
     }
@@ -164,8 +165,8 @@ START_TEST(test_junk)
         ck_assert_msg((strcmp(answer, SYNTAX) == 0) == !lawful, "%zu: %s", size, answer);
     }
     ck_assert_str_eq(take_slot(0, EPOCH, SLOT), SYNTAX);
-    ck_assert_str_eq(take_slot(3, EPOCH, SLOT), SYNTAX);
-    for (int kind = QUERY; kind <= SEND; kind++) {
+    ck_assert_str_eq(take_slot(STOP + 1, EPOCH, SLOT), SYNTAX);
+    for (int kind = QUERY; kind <= STOP; kind++) {
         ck_assert_str_eq(take_slot(kind, EPOCH, SLOT_COUNT), SYNTAX);
         ck_assert_str_eq(take_slot(kind, EPOCH, UINT16_MAX), SYNTAX);
     }
@@ -225,6 +226,31 @@ START_TEST(test_send)
     }
     struct op op;
     ck_assert(!fake_next_op(fake_stream(fake, 2), &op)); /* only to the one that asked */
+}
+END_TEST
+
+/* What is served until its new primary asks is so while it only looks, and whoever else asks. */
+START_TEST(test_stop)
+{
+    struct slot *slot = &fake->node.slots[SLOT];
+    fill(COPY_PRIMARY);
+    copy->stage = COPY_SERVING;
+    copy->acting = copy->stays = true;
+    copy->leader = fake_peer(fake, 2);
+    take_slot(QUERY, EPOCH, SLOT);
+    ck_assert_int_eq(bulk(STANDING_SIZE)[0], COMPLETE | ACTING);
+    take_slot(STOP, EPOCH, SLOT);
+    ck_assert_int_eq(bulk(STANDING_SIZE)[0], COMPLETE | ACTING);
+    ck_assert(slot_serves(slot));
+    copy->leader = fake_peer(fake, 1);
+    take_slot(STOP, EPOCH + 1, SLOT); /* of another view */
+    ck_assert(slot_serves(slot));
+    ck_assert_uint_eq(slot->left_epoch, 0);
+    take_slot(STOP, EPOCH, SLOT);
+    expect_standing(bulk(STANDING_SIZE), true, 3, 77);
+    ck_assert(!slot_serves(slot));
+    ck_assert_int_eq(copy->role, COPY_FOLLOWER);
+    ck_assert_uint_eq(slot->left_epoch, EPOCH); /* who sent clients away knows to whom */
 }
 END_TEST
 
@@ -359,6 +385,7 @@ int main(void)
     tcase_add_test(tests, test_another_view);
     tcase_add_test(tests, test_junk);
     tcase_add_test(tests, test_send);
+    tcase_add_test(tests, test_stop);
     tcase_add_test(tests, test_send_later);
     tcase_add_test(tests, test_send_several);
     tcase_add_test(tests, test_take_alone);

@@ -268,11 +268,126 @@ START_TEST(a_new_primary_hears_the_old_one_until_it_has_resolved)
     ck_assert(!fake_is_acked(&cluster, 0, slot));
     ck_assert_int_eq(cluster.nodes[1]->data[slot][2], '3');
     fake_install(&cluster, 0, next, slot, false);
+    copy_yield(copy_at(0));
     ck_assert_int_eq(copy_at(0)->role, COPY_FOLLOWER);
     fake_join(&cluster, 1, slot);
     ck_assert(copy_serves(copy_at(1)));
     fake_expect_equal(&cluster, 0, 1, slot);
     view_release(next);
+}
+END_TEST
+
+/* By the view another leads: it serves until that one asks, and only what the owners get. */
+START_TEST(an_old_primary_acts_until_it_is_asked)
+{
+    struct view *next = prefer(1);
+    fake_install(&cluster, 0, next, slot, false);
+    ck_assert(copy_at(0)->acting);
+    ck_assert(copy_serves(copy_at(0)));
+    ck_assert(!copy_is_ready(copy_at(0)));
+    ck_assert_uint_eq(copy_at(0)->leader, 1);
+    fake_install(&cluster, 1, next, slot, false);
+    ck_assert(!copy_serves(copy_at(1)));
+    fake_write(&cluster, 0, slot, 'c', '3');
+    fake_deliver_all(&cluster);
+    ck_assert(fake_is_acked(&cluster, 0, slot));
+    ck_assert_int_eq(cluster.nodes[1]->data[slot][2], '3');
+    ck_assert(copy_yield(copy_at(0)));
+    ck_assert(!copy_yield(copy_at(0)));
+    ck_assert(!copy_serves(copy_at(0)));
+    ck_assert_int_eq(copy_at(0)->role, COPY_FOLLOWER);
+    ck_assert_uint_eq(copy_at(0)->source, 1);
+    ck_assert_uint_eq(copy_at(0)->member_count, 0);
+    view_release(next);
+}
+END_TEST
+
+/* The slot has moved away: what is left there is kept until the new owners are known to have it. */
+START_TEST(one_that_owns_nothing_acts_as_well)
+{
+    struct view *change = fake_next(view);
+    change->changing = true;
+    change->nodes[0].weight_target = 0;
+    fake_seal(change);
+    for (uint16_t i = 0; i < 3; i++) {
+        fake_install(&cluster, i, change, slot, false);
+    }
+    fake_join(&cluster, 0, slot);
+    fake_deliver_all(&cluster);
+    copy_step(copy_at(0), &cluster.nodes[0]->rim, 1000);
+    fake_deliver_all(&cluster);
+    ck_assert(copy_can_move(copy_at(0), &cluster.nodes[0]->rim));
+    struct view *moved = fake_next(change);
+    view_set_slot_moved(moved, slot);
+    fake_seal(moved);
+    fake_install(&cluster, 0, moved, slot, false);
+    ck_assert(copy_serves(copy_at(0)));
+    ck_assert_uint_eq(copy_at(0)->member_count, 2);
+    ck_assert(fake_member(&cluster, 0, slot, 1)->owner);
+    ck_assert(fake_member(&cluster, 0, slot, 2)->owner);
+    fake_write(&cluster, 0, slot, 'c', '3');
+    fake_deliver_all(&cluster);
+    ck_assert(fake_is_acked(&cluster, 0, slot));
+    ck_assert_int_eq(cluster.nodes[2]->data[slot][2], '3');
+    /* An owner that is lost cannot be attached again by who acts. */
+    fake_break_stream(&cluster, 0, 2);
+    ck_assert(!copy_step(copy_at(0), &cluster.nodes[0]->rim, 1000));
+    ck_assert(!copy_serves(copy_at(0)));
+    ck_assert(copy_yield(copy_at(0)));
+    ck_assert_int_eq(copy_at(0)->role, COPY_NONE);
+    ck_assert_uint_eq(copy_at(0)->none_since, moved->epoch);
+    ck_assert(copy_at(0)->complete);
+    view_release(change);
+    view_release(moved);
+}
+END_TEST
+
+START_TEST(an_old_primary_stops_at_once_when_it_cannot_act)
+{
+    struct view *next = prefer(1);
+    struct view *later = fake_next(next);
+    fake_seal(later);
+    fake_install(&cluster, 0, later, slot, false); /* it has missed one */
+    ck_assert(!copy_at(0)->acting && copy_at(0)->role == COPY_FOLLOWER);
+    view_release(later);
+    teardown();
+    setup();
+    fake_break_stream(&cluster, 0, 1); /* an owner does not get what it would do */
+    view_release(next);
+    next = prefer(1);
+    fake_install(&cluster, 0, next, slot, false);
+    ck_assert(!copy_at(0)->acting && copy_at(0)->role == COPY_FOLLOWER);
+    view_release(next);
+    teardown();
+    setup();
+    next = prefer(1);
+    fake_install(&cluster, 0, next, slot, true); /* it may have missed effects */
+    ck_assert(!copy_at(0)->acting && copy_at(0)->role == COPY_FOLLOWER);
+    view_release(next);
+}
+END_TEST
+
+/* It has listened all the time, and is waited for. */
+START_TEST(one_that_was_to_lead_and_never_asked_follows_as_before)
+{
+    struct view *next = prefer(1);
+    fake_install(&cluster, 0, next, slot, false);
+    fake_install(&cluster, 1, next, slot, false);
+    struct view *back = fake_next(next);
+    back->nodes[1].preferred = false;
+    fake_seal(back);
+    fake_install(&cluster, 0, back, slot, false);
+    fake_install(&cluster, 1, back, slot, false);
+    ck_assert(copy_serves(copy_at(0)));
+    ck_assert(!copy_at(0)->acting);
+    ck_assert(copy_is_ready(copy_at(0)));
+    ck_assert(copy_is_ready(copy_at(1)));
+    fake_write(&cluster, 0, slot, 'c', '3');
+    fake_deliver_all(&cluster);
+    ck_assert(fake_is_acked(&cluster, 0, slot));
+    fake_expect_equal(&cluster, 0, 1, slot);
+    view_release(next);
+    view_release(back);
 }
 END_TEST
 
@@ -434,6 +549,10 @@ int main(void)
     tcase_add_test(tcase, a_keep_counts_only_when_it_is_true);
     tcase_add_test(tcase, what_belongs_to_a_later_view_waits_for_it);
     tcase_add_test(tcase, a_new_primary_hears_the_old_one_until_it_has_resolved);
+    tcase_add_test(tcase, an_old_primary_acts_until_it_is_asked);
+    tcase_add_test(tcase, one_that_owns_nothing_acts_as_well);
+    tcase_add_test(tcase, an_old_primary_stops_at_once_when_it_cannot_act);
+    tcase_add_test(tcase, one_that_was_to_lead_and_never_asked_follows_as_before);
     tcase_add_test(tcase, nobody_hears_an_old_primary_that_is_not_up);
     tcase_add_test(tcase, a_new_primary_waits_for_what_is_on_its_way_or_sends_for_it);
     tcase_add_test(tcase, a_new_primary_waits_for_the_source_and_for_the_others);

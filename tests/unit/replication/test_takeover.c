@@ -25,6 +25,15 @@ static void unlock(void *context, uint16_t index)
     (void)index;
 }
 
+static size_t stopped; /* slots that were served where they were, until they were asked for */
+
+static void on_stopped(void *context, uint16_t index)
+{
+    const struct fake_node *node = context;
+    ck_assert(!copy_serves(&node->copies[index]));
+    stopped++;
+}
+
 static void begin(uint16_t node, const struct view *next, bool demoted)
 {
     static const uint16_t peers[FAKE_NODES] = {0, 1, 2, 3};
@@ -38,9 +47,10 @@ static bool ask(uint16_t from, uint16_t to)
 {
     struct buf request = {0};
     struct buf answer = {0};
-    bool asked = takeover_request(takeovers[from], to, now_ms, &request);
+    bool asked = takeover_request(takeovers[from], to, now_ms, &request) != TAKEOVER_NOTHING;
     if (asked) {
-        ck_assert(!takeover_request(takeovers[from], to, now_ms, &request)); /* one at a time */
+        ck_assert_int_eq(takeover_request(takeovers[from], to, now_ms, &request),
+                         TAKEOVER_NOTHING); /* one at a time */
         int result =
             takeover_serve(&rims[to], from, cluster.nodes[to]->epoch, buf_bytes(&request), &answer);
         ck_assert(result == TORC_OK || result == TORC_ESTALE);
@@ -100,8 +110,8 @@ static void begin_with(uint8_t copies)
     fake_seal(view);
     slot = fake_slot(3, copies, 0, 1);
     for (uint16_t i = 0; i < 3; i++) {
-        rims[i] =
-            (struct takeover_rim){.context = cluster.nodes[i], .lock = lock, .unlock = unlock};
+        rims[i] = (struct takeover_rim){
+            .context = cluster.nodes[i], .lock = lock, .unlock = unlock, .stopped = on_stopped};
         rims[i].copies = &cluster.nodes[i]->rim;
         takeovers[i] = takeover_create(&rims[i]);
         ck_assert_ptr_nonnull(takeovers[i]);
@@ -135,11 +145,11 @@ static struct view *next_with(uint16_t node, enum node_status status)
 
 START_TEST(a_fresh_cluster_comes_to_serve)
 {
-    ck_assert(!takeover_tick(takeovers[0], now_ms)); /* nobody has answered */
+    ck_assert_uint_gt(takeover_tick(takeovers[0], now_ms), 0); /* nobody has answered */
     run(7);
     for (uint16_t i = 0; i < 3; i++) {
         ck_assert_uint_eq(count_not_serving(i), 0);
-        ck_assert(takeover_tick(takeovers[i], now_ms));
+        ck_assert_uint_eq(takeover_tick(takeovers[i], now_ms), 0);
     }
 }
 END_TEST
@@ -177,11 +187,61 @@ START_TEST(all_that_are_up_must_have_installed_the_view)
     run(7); /* it answers, from the view before */
     ck_assert(!copy_serves(fake_copy(&cluster, 1, slot)));
     begin(0, next, false);
-    ck_assert(!copy_serves(fake_copy(&cluster, 0, slot)));
     now_ms += 20;
     run(7);
+    ck_assert(!copy_serves(fake_copy(&cluster, 0, slot)));
     ck_assert(copy_serves(fake_copy(&cluster, 1, slot)));
     ck_assert(copy_is_ready(fake_copy(&cluster, 0, slot)));
+    view_release(next);
+}
+END_TEST
+
+/* What is served nowhere is so for one question and its answer. */
+START_TEST(the_old_primary_serves_until_all_others_have_answered)
+{
+    run(7);
+    struct view *next = fake_next(view);
+    next->nodes[1].preferred = true;
+    fake_seal(next);
+    begin(0, next, false);
+    begin(1, next, false);
+    ck_assert(ask(1, 0));
+    ck_assert(ask(1, 2)); /* answers from the view before */
+    ck_assert_uint_gt(takeover_tick(takeovers[1], now_ms), 0);
+    now_ms += 20;
+    ck_assert(!ask(1, 0)); /* it is not told to stop */
+    ck_assert(ask(1, 2));
+    ck_assert(copy_serves(fake_copy(&cluster, 0, slot)));
+    fake_write(&cluster, 0, slot, 'a', '1');
+    fake_deliver_all(&cluster);
+    ck_assert(fake_is_acked(&cluster, 0, slot));
+    begin(2, next, false);
+    now_ms += 20;
+    ck_assert(ask(1, 2));
+    ck_assert_uint_gt(takeover_tick(takeovers[1], now_ms), 0);
+    ck_assert(takeover_waits_for(takeovers[1], 0));
+    ck_assert(ask(1, 2)); /* it stops at once */
+    ck_assert(!takeover_waits_for(takeovers[1], 2));
+    ck_assert(copy_serves(fake_copy(&cluster, 0, slot)));
+    struct buf request = {0};
+    ck_assert_int_eq(takeover_request(takeovers[1], 0, now_ms, &request), TAKEOVER_STOP);
+    stopped = 0;
+    struct buf answer = {0};
+    ck_assert_int_eq(takeover_serve(&rims[0], 2, 6, buf_bytes(&request), &answer), TORC_OK);
+    ck_assert(copy_serves(fake_copy(&cluster, 0, slot))); /* node 2 is not to lead it */
+    ck_assert_uint_eq(stopped, 0);
+    buf_reset(&answer, SIZE_MAX);
+    ck_assert_int_eq(takeover_serve(&rims[0], 1, 6, buf_bytes(&request), &answer), TORC_OK);
+    ck_assert(!copy_serves(fake_copy(&cluster, 0, slot)));
+    ck_assert_uint_gt(stopped, 1);
+    takeover_answered(takeovers[1], 0, 6, buf_bytes(&answer), now_ms);
+    ck_assert_uint_eq(takeover_tick(takeovers[1], now_ms), 0);
+    ck_assert(!takeover_waits_for(takeovers[1], 0));
+    step_all(1);
+    ck_assert(copy_serves(fake_copy(&cluster, 1, slot)));
+    ck_assert_int_eq(cluster.nodes[1]->data[slot][0], '1');
+    buf_deinit(&request);
+    buf_deinit(&answer);
     view_release(next);
 }
 END_TEST
@@ -258,13 +318,15 @@ START_TEST(what_the_old_primary_has_under_way_is_waited_for_a_moment)
     }
     ask(1, 0);
     ask(1, 2);
-    ck_assert(!takeover_tick(takeovers[1], now_ms));
+    ask(1, 0); /* both are told to stop */
+    ask(1, 2);
+    ck_assert_uint_gt(takeover_tick(takeovers[1], now_ms), 0);
     ck_assert_int_eq(fake_copy(&cluster, 1, slot)->stage, COPY_ASKING);
-    ck_assert(!takeover_tick(takeovers[1], now_ms + 299));
+    ck_assert_uint_gt(takeover_tick(takeovers[1], now_ms + 299), 0);
     while (fake_deliver(&cluster, 0, 1)) {
     }
     ck_assert_int_eq(cluster.nodes[1]->data[slot][0], '1');
-    ck_assert(takeover_tick(takeovers[1], now_ms + 299));
+    ck_assert_uint_eq(takeover_tick(takeovers[1], now_ms + 299), 0);
     ck_assert_int_eq(fake_copy(&cluster, 1, slot)->stage, COPY_JOINING);
     view_release(next);
 }
@@ -288,14 +350,16 @@ START_TEST(who_lacks_what_is_on_its_way_is_asked_again)
     }
     ck_assert(ask(1, 0));
     ck_assert(ask(1, 2));
-    ck_assert(!takeover_tick(takeovers[1], now_ms));
+    ck_assert(ask(1, 0)); /* both are told to stop */
+    ck_assert(ask(1, 2));
+    ck_assert_uint_gt(takeover_tick(takeovers[1], now_ms), 0);
     ck_assert_int_eq(fake_copy(&cluster, 1, slot)->stage, COPY_ASKING);
     ck_assert(!ask(1, 0)); /* it has said all */
     while (fake_deliver(&cluster, 0, 2)) {
     }
     now_ms++;
     ck_assert(ask(1, 2));
-    ck_assert(takeover_tick(takeovers[1], now_ms));
+    ck_assert_uint_eq(takeover_tick(takeovers[1], now_ms), 0);
     ck_assert_int_eq(fake_copy(&cluster, 1, slot)->stage, COPY_JOINING);
     step_all(1);
     fake_deliver_all(&cluster);
@@ -314,22 +378,24 @@ START_TEST(answers_that_are_late_or_wrong_are_not_taken)
     struct buf request = {0};
     struct buf answer = {0};
     static char zeros[17 * SLOT_COUNT];
-    ck_assert(takeover_request(takeovers[0], 1, now_ms, &request));
+    ck_assert_int_eq(takeover_request(takeovers[0], 1, now_ms, &request), TAKEOVER_QUESTION);
     takeover_answered(takeovers[0], 2, 5, (struct bytes){zeros, 17}, now_ms); /* was not asked */
     takeover_answered(takeovers[0], 1, 4, (struct bytes){NULL, 0}, now_ms);   /* another view's */
-    ck_assert(!takeover_request(takeovers[0], 1, now_ms + 100, &request));
+    ck_assert_int_eq(takeover_request(takeovers[0], 1, now_ms + 100, &request), TAKEOVER_NOTHING);
     takeover_answered(takeovers[0], 1, 5, (struct bytes){zeros, 17}, now_ms); /* too short */
-    ck_assert(!takeover_request(takeovers[0], 1, now_ms + 1, &request));      /* soon, not now */
+    ck_assert_int_eq(takeover_request(takeovers[0], 1, now_ms + 1, &request),
+                     TAKEOVER_NOTHING); /* soon, not now */
     buf_reset(&request, SIZE_MAX);
-    ck_assert(takeover_request(takeovers[0], 1, now_ms + 10, &request));
+    ck_assert_int_eq(takeover_request(takeovers[0], 1, now_ms + 10, &request), TAKEOVER_QUESTION);
     ck_assert_int_eq(takeover_serve(&rims[1], 0, 6, buf_bytes(&request), &answer), TORC_ESTALE);
-    ck_assert(!takeover_tick(takeovers[0], now_ms));
+    ck_assert_uint_gt(takeover_tick(takeovers[0], now_ms), 0);
     /* Another view comes before the answer: it answers nothing any more. */
     struct view *next = next_with(2, NODE_DOWN);
     begin(0, next, false);
     takeover_answered(takeovers[0], 1, 5, (struct bytes){zeros, sizeof(zeros)}, now_ms);
-    ck_assert(!takeover_tick(takeovers[0], now_ms));
-    ck_assert(!takeover_request(takeovers[0], 2, now_ms, &request)); /* down: not asked */
+    ck_assert_uint_gt(takeover_tick(takeovers[0], now_ms), 0);
+    ck_assert_int_eq(takeover_request(takeovers[0], 2, now_ms, &request),
+                     TAKEOVER_NOTHING); /* down: not asked */
     begin(1, next, false);
     run(3);
     ck_assert_uint_eq(count_not_serving(0), 0);
@@ -341,7 +407,7 @@ END_TEST
 
 START_TEST(strange_requests_are_refused)
 {
-    static const char unknown[9] = {3, 5};
+    static const char unknown[9] = {4, 5};
     static const char odd[10] = {1, 5};
     static const char bad_slot[11] = {1, 5, 0, 0, 0, 0, 0, 0, 0, (char)0xff, (char)0xff};
     struct buf answer = {0};
@@ -401,6 +467,7 @@ int main(void)
     tcase_add_test(tcase, a_fresh_cluster_comes_to_serve);
     tcase_add_test(tcase, the_replica_takes_over_with_everything);
     tcase_add_test(tcase, all_that_are_up_must_have_installed_the_view);
+    tcase_add_test(tcase, the_old_primary_serves_until_all_others_have_answered);
     tcase_add_test(tcase, what_another_holds_more_is_sent_for);
     tcase_add_test(tcase, what_was_promised_and_did_not_come_is_sent_for_again);
     tcase_add_test(tcase, what_the_old_primary_has_under_way_is_waited_for_a_moment);

@@ -570,6 +570,43 @@ START_TEST(a_clone_is_unsealed_equal_and_apart)
 }
 END_TEST
 
+/* What tells two views apart for the slots that have moved in both or in neither. */
+START_TEST(views_are_alike_but_for_what_has_moved)
+{
+    struct view *view = make_changing();
+    for (int what = 0; what < 15; what++) {
+        struct view *next = view_clone(view);
+        struct view_node *node = &next->nodes[1];
+        next->epoch++;
+        switch (what) {
+        case 0: break;
+        case 1: next->settled_epoch = 1; break;
+        case 2: view_set_slot_moved(next, 7); break;
+        case 3: node->client_port++; break;
+        case 4: node->id.bytes[0]++; break;
+        case 5: node->incarnation++; break;
+        case 6: node->status = NODE_SYNCING; break;
+        case 7: node->last_up = 3; break;
+        case 8: node->lost = true; break;
+        case 9: node->leaving = true; break;
+        case 10: node->preferred = true; break;
+        case 11: node->removing = true; break;
+        case 12: node->weight_target++; break;
+        case 13: next->copies++; break;
+        case 14: next->changing = false; break;
+        }
+        ck_assert_msg(view_is_like(view, next) == (what < 4), "%d", what);
+        ck_assert_msg(view_is_like(next, view) == (what < 4), "%d", what);
+        view_release(next);
+    }
+    struct view *fewer = view_clone(view);
+    view_remove_node(fewer, &view->nodes[2].id);
+    ck_assert(!view_is_like(view, fewer));
+    view_release(fewer);
+    view_release(view);
+}
+END_TEST
+
 START_TEST(references_are_counted)
 {
     struct view *view = make_view(3, 2);
@@ -633,6 +670,7 @@ int main(void)
     tcase_add_test(tcase, every_bad_field_is_refused);
     tcase_add_test(tcase, an_empty_host_and_too_many_nodes_are_refused_by_themselves);
     tcase_add_test(tcase, a_clone_is_unsealed_equal_and_apart);
+    tcase_add_test(tcase, views_are_alike_but_for_what_has_moved);
     tcase_add_test(tcase, references_are_counted);
     tcase_add_test(tcase, threads_share_a_view);
     suite_add_tcase(suite, tcase);

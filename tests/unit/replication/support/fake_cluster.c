@@ -286,6 +286,7 @@ void fake_cluster_deinit(struct fake_cluster *cluster)
         for (uint32_t slot = 0; slot < SLOT_COUNT; slot++) {
             copy_deinit(&cluster->nodes[i]->copies[slot]);
         }
+        view_release(cluster->nodes[i]->view);
         free(cluster->nodes[i]);
     }
     while (cluster->made != NULL) {
@@ -352,10 +353,12 @@ void fake_install(struct fake_cluster *cluster, uint16_t node, const struct view
 {
     static const uint16_t peers[FAKE_NODES] = {0, 1, 2, 3};
     struct fake_node *at = cluster->nodes[node];
-    struct copy_view installed = {.view = view,
-                                  .self = node < view->node_count ? node : -1,
-                                  .peers = peers,
-                                  .demoted = demoted};
+    struct copy_view installed = {
+        .view = view,
+        .self = node < view->node_count ? node : -1,
+        .peers = peers,
+        .demoted = demoted,
+        .like = at->view != NULL && view_is_like(at->view, view) ? at->view : NULL};
     at->epoch = view->epoch;
     for (uint32_t i = slot < 0 ? 0 : (uint32_t)slot; i < SLOT_COUNT; i++) {
         ck_assert_int_eq(copy_install(&at->copies[i], &at->rim, &installed), TORC_OK);
@@ -363,6 +366,8 @@ void fake_install(struct fake_cluster *cluster, uint16_t node, const struct view
             break;
         }
     }
+    view_release(at->view);
+    at->view = view_retain(view);
 }
 
 /* ---- doing things ---- */

@@ -41,7 +41,8 @@ struct fake_cluster;
 struct fake_node {
     struct fake_cluster *cluster;
     uint16_t number;
-    uint64_t epoch; /* of the view that is installed */
+    uint64_t epoch;          /* of the view that is installed */
+    const struct view *view; /* it; retained */
     struct copy_rim rim;
     struct copy copies[SLOT_COUNT];
     char data[SLOT_COUNT][FAKE_KEYS]; /* value of key 'a' + i; 0 = does not exist */
