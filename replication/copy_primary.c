@@ -7,6 +7,13 @@
 
 #include <stdlib.h>
 
+/* A key that is changed while its slot is refilled is sent whole. One of this size and more only
+ * the first time; then what is done to it is told. So many keys are remembered for that. */
+#ifndef COPY_TOLD_SIZE_MIN
+#define COPY_TOLD_SIZE_MIN 4096u
+#endif
+#define COPY_TOLD_MAX 1024u
+
 struct feed {
     const struct copy_rim *rim;
     const struct copy *copy;
@@ -14,6 +21,7 @@ struct feed {
     struct buf payload;
     bool piece, first; /* what is sent is a piece, and the first one */
     bool sent;         /* something was */
+    size_t size;       /* of what was sent last */
 };
 
 static void append(const struct copy_rim *rim, const struct copy *copy, struct copy_member *member,
@@ -28,7 +36,7 @@ static void send_key(void *context, const struct copy_key *key)
 {
     struct feed *feed = context;
     if (key->big) {
-        pieces_add(&feed->member->pieces, key->key);
+        pieces_add(&feed->member->pieces, key->key, PIECES_WAITING);
         return;
     }
     if (key->dump.data == NULL) {
@@ -47,6 +55,7 @@ static void send_key(void *context, const struct copy_key *key)
                        .payload = buf_bytes(&feed->payload),
                        .more = key->dump});
     feed->sent = true;
+    feed->size = key->dump.size;
 }
 
 /* Of one that was sent in pieces and is not big any more. */
@@ -123,8 +132,19 @@ static void tell_piece(const struct copy_rim *rim, const struct copy *copy,
     append(rim, copy, member, (struct op){.kind = OP_REFILL_EFFECT, .payload = effects});
 }
 
-/* Whatever side of the cursor they are on: a key is sent as it is now, so twice does no harm. Of a
- * big one that would be too much. */
+/* A key that has changed and is not among the member's pieces. */
+static void send_changed_key(struct feed *feed, struct bytes key)
+{
+    struct pieces **pieces = &feed->member->pieces;
+    feed->size = 0;
+    feed->rim->data_key(feed->rim->context, feed->copy->index, key, send_key, feed);
+    if (feed->size >= COPY_TOLD_SIZE_MIN && (*pieces == NULL || (*pieces)->count < COPY_TOLD_MAX)) {
+        pieces_add(pieces, key, PIECES_DONE);
+    }
+}
+
+/* Whatever side of the cursor they are on: a key is sent as it is now, so twice does no harm. Of
+ * one that is not small that would be too much again and again. */
 static void send_changed(const struct copy_rim *rim, const struct copy *copy,
                          struct copy_member *member, struct bytes effects, const struct bytes *keys,
                          size_t key_count)
@@ -142,7 +162,7 @@ static void send_changed(const struct copy_rim *rim, const struct copy *copy,
     for (size_t i = 0; i < (single ? 1 : key_count); i++) {
         struct piece_key *item = pieces_find(member->pieces, keys[i]);
         if (item == NULL) {
-            rim->data_key(rim->context, copy->index, keys[i], send_key, &feed);
+            send_changed_key(&feed, keys[i]);
         } else if (single) {
             tell_piece(rim, copy, member, item, effects);
         } else {

@@ -33,7 +33,7 @@ static void *must(void *memory)
     return memory;
 }
 
-void pieces_add(struct pieces **pieces, struct bytes key)
+void pieces_add(struct pieces **pieces, struct bytes key, enum piece_stage stage)
 {
     if (pieces_find(*pieces, key) != NULL) {
         return;
@@ -51,7 +51,7 @@ void pieces_add(struct pieces **pieces, struct bytes key)
         memcpy(copy, key.data, key.size);
     }
     all->items[all->count++] =
-        (struct piece_key){.key = copy, .size = key.size, .stage = PIECES_WAITING};
+        (struct piece_key){.key = copy, .size = key.size, .stage = (uint8_t)stage};
 }
 
 void pieces_forget(struct pieces *pieces, struct piece_key *item)

@@ -184,6 +184,21 @@ START_TEST(another_view_goes_on_where_it_was)
 }
 END_TEST
 
+/* Or a growing list would be sent as often as something is put into it. */
+START_TEST(one_that_is_not_small_is_sent_once_for_its_changes)
+{
+    write('a', '1');
+    write('b', '1');
+    begin_refill(); /* as far as a */
+    write('d', '1');
+    write('d', '2'); /* small: whole each time */
+    write('c', FAKE_NOT_SMALL);
+    write('c', 'y');
+    write('c', FAKE_NOT_SMALL);
+    expect("BKKKKTTKKKNC");
+}
+END_TEST
+
 START_TEST(a_refill_that_begins_anew_forgets_them)
 {
     write('a', 'A');
@@ -211,6 +226,7 @@ int main(void)
     tcase_add_test(tcase, one_that_becomes_big_goes_in_pieces);
     tcase_add_test(tcase, other_effects_begin_it_anew);
     tcase_add_test(tcase, another_view_goes_on_where_it_was);
+    tcase_add_test(tcase, one_that_is_not_small_is_sent_once_for_its_changes);
     tcase_add_test(tcase, a_refill_that_begins_anew_forgets_them);
     suite_add_tcase(suite, tcase);
     SRunner *runner = srunner_create(suite);

@@ -167,10 +167,12 @@ static void visit_key(const struct fake_node *node, uint16_t slot, size_t index,
                       copy_key_visitor *visit, void *visitor_context)
 {
     char name = (char)('a' + index);
+    const char value = node->data[slot][index];
     struct copy_key key = {.key = {&name, 1}, .expire_at_ms = index};
-    key.big = fake_is_big(node->data[slot][index]);
-    if (node->data[slot][index] != 0 && !key.big) {
-        key.dump = (struct bytes){&node->data[slot][index], 1};
+    char dump[FAKE_NOT_SMALL_SIZE] = {value};
+    key.big = fake_is_big(value);
+    if (value != 0 && !key.big) {
+        key.dump = (struct bytes){dump, value == FAKE_NOT_SMALL ? sizeof(dump) : 1};
     }
     visit(visitor_context, &key);
 }
@@ -223,7 +225,7 @@ static bool incoming_key(void *context, uint16_t slot, const struct copy_key *ke
 {
     struct fake_node *node = context;
     if (key->key.size != 1 || key->key.data[0] < 'a' || key->key.data[0] >= 'a' + FAKE_KEYS ||
-        key->dump.size > 1) {
+        key->dump.size > FAKE_NOT_SMALL_SIZE) {
         return false;
     }
     char *value = &node->incoming[slot][key->key.data[0] - 'a'];

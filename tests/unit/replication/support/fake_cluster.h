@@ -16,6 +16,8 @@
 #define FAKE_NODES 4
 #define FAKE_KEYS 16
 #define FAKE_SCAN_KEY_BYTES 10 /* of a budget: what one key takes */
+#define FAKE_NOT_SMALL 'm'     /* a value that takes so many bytes; another takes 1 */
+#define FAKE_NOT_SMALL_SIZE 4096
 
 struct fake_op {
     struct op op; /* its payload is owned */
