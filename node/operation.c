@@ -393,17 +393,6 @@ static void settle_read(struct operation *operation, bool noted)
     }
 }
 
-/* If it was asked because it led the slot before, whoever leads it by the view is asked now. */
-static void note_refused(const struct operation *operation)
-{
-    struct worker *worker = operation->worker;
-    if (operation->slot != FRAME_NO_SLOT &&
-        route_refused(&worker->route, operation->slot, operation->target_sent)) {
-        atomic_store(&worker->view_came, true); /* what is held need not wait for a tick */
-        worker_wake(worker);
-    }
-}
-
 static void on_response(struct link_request *request, int result, const struct frame *frame)
 {
     struct operation *operation =
@@ -411,9 +400,6 @@ static void on_response(struct link_request *request, int result, const struct f
     const bool readonly = (operation->command->flags & COMMAND_WRITE) == 0;
     uint64_t now_ms = clock_monotonic_ms();
     count_returned(operation);
-    if (result != TORC_OK || frame->flags == RESPONSE_NOT_OWNER) {
-        note_refused(operation);
-    }
     if (result == TORC_OK && frame->flags == RESPONSE_NOTHING && operation->blocked != NULL) {
         blocking_nothing_came(operation);
         return;
@@ -556,11 +542,8 @@ static void attempt(struct operation *operation)
         hold(operation);
         return;
     }
-    /* Behind what is still under way to whoever led the slot, nothing of this node's is executed
-     * here. What a peer sends keeps its own order; it does not wait, or two could wait for each
-     * other. */
-    const bool peers = operation->asker == ASKER_PEER;
-    if ((peers || !worker_is_behind(worker, operation->slot)) && execute_request(operation)) {
+    /* Behind what is still under way to whoever led the slot, nothing is executed here. */
+    if (!worker_is_behind(worker, operation->slot) && execute_request(operation)) {
         if (operation->blocked != NULL && operation->blocked->waiting) {
             blocking_begin_wait(operation);
         } else {
@@ -578,17 +561,11 @@ static void attempt(struct operation *operation)
         return;
     }
     const struct node_id *owner = &view->nodes[owners[0]].id;
-    const bool ours = node_id_equal(owner, &worker->node->id);
-    const uint16_t before = worker->route.before[operation->slot];
-    if (!peers && before != PEER_NONE) {
-        send_to_peer(operation, peers_at(worker->node->peers, before));
-        return;
-    }
-    if (ours) {
+    if (node_id_equal(owner, &worker->node->id)) {
         hold(operation); /* being taken over */
         return;
     }
-    if (peers) {
+    if (operation->asker == ASKER_PEER) {
         if (operation->bus != NULL) {
             bus_refuse(operation->bus, operation->slot, operation->peer_request_id);
         }
@@ -605,7 +582,7 @@ void operation_start(struct operation *operation)
         return;
     }
     if (operation->slot != FRAME_NO_SLOT &&
-        ((worker->recalled[operation->slot] && operation->asker != ASKER_PEER) ||
+        (worker->recalled[operation->slot] ||
          operations_must_hold(worker, operation->command, operation->slot))) {
         uint64_t paused = paused_ms(worker, operation->command);
         if (paused > 0 && operation->blocked == NULL) { /* that time does not count */

@@ -394,7 +394,6 @@ struct worker *worker_create(struct node *node, unsigned index)
     worker->bit = UINT64_C(1) << index;
     worker->sweep_slot = (uint16_t)index;
     slot_rim_init(&worker->rim, node, worker);
-    route_init(&worker->route);
     worker->age_at_ms = clock_monotonic_ms() + OUTCOMES_AGE_MS;
     worker->peer_session.access = ACCESS_BUS;
     worker->peer_session.protocol = 2;
@@ -513,7 +512,6 @@ void worker_follow_view(struct worker *worker)
         return;
     }
     const struct view *view = node_view(worker->node);
-    route_follow_view(&worker->route, worker->node->peers, &worker->node->id, worker->view, view);
     view_release(worker->view);
     worker->view = view;
     worker->view_epoch = view == NULL ? 0 : view->epoch;

@@ -15,7 +15,6 @@
 #include "node/node.h"
 #include "node/refills.h"
 #include "node/resp/request.h"
-#include "node/route.h"
 #include "node/slot_rim.h"
 #include "node/store/evictor.h"
 #include "node/streams.h"
@@ -114,7 +113,6 @@ struct worker {
     bool held_unsorted;              /* not in the order in which they were begun */
     uint64_t last_sequence;          /* of operations */
     uint32_t sent_count[SLOT_COUNT]; /* requests under way to the slot's leader */
-    struct route route;              /* where they go */
     /* One has come back that was not made, and others are still under way, which may have been:
      * those that are held for the slot wait until these are answered too, and go out in order then.
      */

@@ -24,7 +24,6 @@ static void make_worker(struct fake_node *fake)
     worker->bit = 1;
     atomic_store(&worker->woken, true); /* its loop does not run: nobody is to wake it */
     slot_rim_init(&worker->rim, &fake->node, worker);
-    route_init(&worker->route);
     worker->peer_session.access = ACCESS_BUS;
     worker->peer_session.protocol = 2;
     prng_init(&worker->prng, 1);
