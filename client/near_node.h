@@ -4,10 +4,8 @@
  * connections; the handle's lock is held.
  *
  *      data    a connection on which cached keys are read: the node remembers which
- *      push    another one, to which it tells of what changes, where `redirected`: it is subscribed
- * to
- *              __redis__:invalidate. Else the data connection speaks RESP3, and hears of changes
- * itself
+ *      push    another one, to which it tells of what changes, where `redirected`: subscribed to
+ *              __redis__:invalidate. Else the data connection speaks RESP3, and hears of them
  *
  *      DOWN ──► GREETING ──speaks RESP3──────────────────► ASKING ──► READY
  *        └──────────┴──hiredis or the node does not──► SUBSCRIBING

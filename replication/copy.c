@@ -37,13 +37,13 @@ static void free_members(struct copy *copy)
         pieces_destroy(copy->members[i].pieces);
     }
     free(copy->members);
+    copy->members = NULL;
+    copy->member_count = 0;
 }
 
 void copy_deinit(struct copy *copy)
 {
     free_members(copy);
-    copy->members = NULL;
-    copy->member_count = 0;
     forget_outcomes(&copy->outcomes);
     forget_outcomes(&copy->incoming);
 }
@@ -51,8 +51,6 @@ void copy_deinit(struct copy *copy)
 static void forget_members(struct copy *copy)
 {
     free_members(copy);
-    copy->members = NULL;
-    copy->member_count = 0;
     copy->movable = false;
     copy->acting = false;
     copy->stage = COPY_IDLE;
@@ -221,8 +219,6 @@ bool copy_yield(struct copy *copy)
         return false;
     }
     free_members(copy);
-    copy->members = NULL;
-    copy->member_count = 0;
     copy->stage = COPY_IDLE;
     copy->acting = false;
     detach(copy);

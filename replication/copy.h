@@ -93,7 +93,8 @@ struct copy {
     bool owner;     /* follower: an owner by the view */
     bool may_serve; /* the node is up by the view */
     bool holds;     /* primary: ours is one of the copies that count; else what we hold is void */
-    bool movable;   /* primary: the slot is to move, and its new owners can be had */
+    bool movable;   /* primary: the slot is to move, and its new owners can be had; changes only in
+                       copy_install */
     bool acting;    /* primary: the view has another lead; served here until that one asks */
     bool stays;     /* acting: the copy is kept as a follower's afterwards */
     uint8_t member_count;

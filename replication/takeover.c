@@ -271,14 +271,10 @@ uint64_t takeover_epoch(const struct takeover *takeover)
     return takeover->view == NULL ? 0 : takeover->view->epoch;
 }
 
-/* True if whoever answered serves any of the slots. */
-static bool says_acting(struct bytes answer)
+/* True if whoever gave these standings serves the slot at that index. */
+static bool says_acting(const char *standings, size_t index)
 {
-    bool acting = false;
-    for (size_t at = 0; at < answer.size; at += STANDING_SIZE) {
-        acting = acting || ((uint8_t)answer.data[at] & STANDING_ACTING) != 0;
-    }
-    return acting;
+    return ((uint8_t)standings[index * STANDING_SIZE] & STANDING_ACTING) != 0;
 }
 
 void takeover_answered(struct takeover *takeover, uint16_t peer, uint64_t epoch,
@@ -294,7 +290,10 @@ void takeover_answered(struct takeover *takeover, uint16_t peer, uint64_t epoch,
         if (answer.data != NULL && answer.size == takeover->slot_count * STANDING_SIZE) {
             buf_reset(&ask->answer, SIZE_MAX);
             buf_append(&ask->answer, answer.data, answer.size);
-            ask->acting = says_acting(answer);
+            ask->acting = false;
+            for (size_t i = 0; i < takeover->slot_count && !ask->acting; i++) {
+                ask->acting = says_acting(answer.data, i);
+            }
             ask->again_ms = 0;
         }
         return;
@@ -408,13 +407,12 @@ static bool resolve(struct takeover *takeover, size_t index, bool may_wait)
     return resolved;
 }
 
-/* True if somebody serves the slot, by the answers. */
+/* All have answered. True if somebody serves the slot. */
 static bool is_served(const struct takeover *takeover, size_t index)
 {
     for (size_t i = 0; i < takeover->ask_count; i++) {
         const struct ask *ask = takeover->asks[i];
-        if (ask != NULL && ask->acting && buf_size(&ask->answer) > 0 &&
-            ((uint8_t)buf_head(&ask->answer)[index * STANDING_SIZE] & STANDING_ACTING) != 0) {
+        if (ask != NULL && ask->acting && says_acting(buf_head(&ask->answer), index)) {
             return true;
         }
     }

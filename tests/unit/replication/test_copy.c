@@ -99,9 +99,7 @@ START_TEST(a_view_gives_the_roles)
     ck_assert(!copy_is_ready(copy_at(1)));
     view_release(next);
 
-    struct view *change = fake_next(view);
-    change->changing = true;
-    change->nodes[0].weight_target = 0;
+    struct view *change = fake_change(view);
     fake_seal(change);
     fake_install(&cluster, 0, change, slot, false);
     fake_install(&cluster, 2, change, slot, false);
@@ -116,9 +114,7 @@ END_TEST
 
 START_TEST(what_is_not_ours_is_dropped_once_the_move_is_settled)
 {
-    struct view *moved = fake_next(view);
-    moved->changing = true;
-    moved->nodes[0].weight_target = 0;
+    struct view *moved = fake_change(view);
     view_set_slot_moved(moved, slot);
     fake_seal(moved);
     fake_install(&cluster, 0, moved, slot, false);
@@ -305,9 +301,7 @@ END_TEST
 /* The slot has moved away: what is left there is kept until the new owners are known to have it. */
 START_TEST(one_that_owns_nothing_acts_as_well)
 {
-    struct view *change = fake_next(view);
-    change->changing = true;
-    change->nodes[0].weight_target = 0;
+    struct view *change = fake_change(view);
     fake_seal(change);
     for (uint16_t i = 0; i < 3; i++) {
         fake_install(&cluster, i, change, slot, false);

@@ -154,9 +154,7 @@ START_TEST(one_that_follows_is_told)
 {
     begin_serving();
     write_once(1, "a1", ":1\r\n");
-    struct view *change = fake_next(view);
-    change->changing = true;
-    change->nodes[0].weight_target = 0;
+    struct view *change = fake_change(view);
     fake_seal(change);
     for (uint16_t i = 0; i < 3; i++) {
         fake_install(&cluster, i, change, slot, false);
@@ -310,9 +308,7 @@ START_TEST(they_go_with_the_data)
 {
     begin_serving();
     write_once(1, "a1", ":1\r\n");
-    struct view *moved = fake_next(view);
-    moved->changing = true;
-    moved->nodes[0].weight_target = 0;
+    struct view *moved = fake_change(view);
     view_set_slot_moved(moved, slot);
     fake_seal(moved);
     fake_install(&cluster, 0, moved, slot, false);

@@ -28,9 +28,7 @@ static void setup(void)
     view = fake_view(3, 2, 5);
     fake_seal(view);
     slot = fake_slot(3, 2, 0, 1);
-    next = fake_next(view);
-    next->changing = true;
-    next->nodes[0].weight_target = 0;
+    next = fake_change(view);
     fake_seal(next);
     for (uint16_t i = 0; i < 3; i++) {
         fake_install(&cluster, i, view, slot, false);

@@ -410,9 +410,7 @@ END_TEST
 /* Node 2 is to have what node 0 has; the slot of the tests goes to 2 and 1, or 1 and 2. */
 static struct view *make_change(void)
 {
-    struct view *next = fake_next(view);
-    next->changing = true;
-    next->nodes[0].weight_target = 0;
+    struct view *next = fake_change(view);
     fake_seal(next);
     return next;
 }

@@ -328,6 +328,14 @@ struct view *fake_next(const struct view *view)
     return next;
 }
 
+struct view *fake_change(const struct view *view)
+{
+    struct view *next = fake_next(view);
+    next->changing = true;
+    next->nodes[0].weight_target = 0;
+    return next;
+}
+
 void fake_seal(struct view *view)
 {
     ck_assert_int_eq(view_seal(view), TORC_OK);

@@ -67,6 +67,8 @@ void fake_cluster_deinit(struct fake_cluster *cluster);
 struct view *fake_view(size_t count, uint8_t copies, uint64_t epoch);
 /* A changed copy with the next epoch; not sealed. */
 struct view *fake_next(const struct view *view);
+/* The same, in which a change is under way that takes everything from node 0; not sealed. */
+struct view *fake_change(const struct view *view);
 void fake_seal(struct view *view);
 /* A slot that a view of so many nodes places at `first`, then `second`. */
 uint16_t fake_slot(size_t count, uint8_t copies, uint16_t first, uint16_t second);
