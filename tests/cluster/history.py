@@ -24,6 +24,7 @@ REFUSALS = ("TRYAGAIN", "CLUSTERDOWN", "LOADING", "MOVED", "ASK", "MASTERDOWN", 
 ACKNOWLEDGED, NOT_DONE, UNKNOWN = "acknowledged", "not done", "unknown"
 REFUSED_PAUSE_SECONDS = 0.02  # before a client that was refused or cut off tries again
 RARELY = 0.02  # of a writer's batches are about keys that are otherwise left alone
+BATCH_MAX = 4  # writes in a batch
 SHOWN = 30  # problems listed in a failure
 
 Endpoint = collections.namedtuple("Endpoint", "name connect direct", defaults=[False])
@@ -283,6 +284,23 @@ def number_of(value):
     return None if value is None else int(value.split(b":")[0])
 
 
+class Deck:
+    """Deals records in random order, so that chance alone leaves none out for long, and never one twice
+    within a batch."""
+
+    def __init__(self, records, rng):
+        self.records = records
+        self.rng = rng
+        self.left = []  # places in `records`; the records at them may be replaced
+
+    def deal(self):
+        if len(self.left) < BATCH_MAX:  # these come before the next round, and are not in it
+            fresh = [place for place in range(len(self.records)) if place not in self.left]
+            self.rng.shuffle(fresh)
+            self.left = fresh + self.left
+        return self.records[self.left.pop()]
+
+
 class Operation:
     """One request of a batch and, when it was prepared, the least that its reply may show."""
 
@@ -446,6 +464,8 @@ class Writer(Client):
         self.own = [history.add("set", f"{{set:{number}:{key}}}:0") for key in range(keys)]
         self.rare = [history.add("set", f"{{rare:{number}:{key}}}:0") for key in range(keys)]
         self.pushed = 0
+        self.decks = [Deck(records, self.rng)
+                      for records in (self.own, self.rare, history.counters, history.lists)]
 
     def used(self):
         return self.own
@@ -459,24 +479,22 @@ class Writer(Client):
 
     def prepare(self):
         batch = []
-        own = self.rng.sample(self.rare if self.rng.random() < RARELY else self.own, 4)
-        for _ in range(self.rng.randint(1, 4)):
-            kind = self.rng.choice(["set", "set", "counter", "list" if self.history.lists else "set"])
-            if kind == "set" and own:
-                record = own.pop()
-                record.issued += 1
-                batch.append(Operation(("SET", record.key, value_of(record.issued)), record,
-                                       record.issued))
+        own, rare, counters, lists = self.decks
+        if self.rng.random() < RARELY:
+            own = rare
+        for _ in range(self.rng.randint(1, BATCH_MAX)):
+            kind = self.rng.choice(["set", "set", "counter", "list" if lists.records else "set"])
+            record = {"set": own, "counter": counters, "list": lists}[kind].deal()
+            record.issued += 1
+            if kind == "set":
+                words, value = ("SET", record.key, value_of(record.issued)), record.issued
             elif kind == "list":
-                record = self.rng.choice(self.history.lists)
-                record.issued += 1
                 self.pushed += 1
-                item = f"{self.number}.{self.pushed}"
-                batch.append(Operation(("RPUSH", record.key, item), record, item))
+                value = f"{self.number}.{self.pushed}"
+                words = ("RPUSH", record.key, value)
             else:
-                record = self.rng.choice(self.history.counters)
-                record.issued += 1
-                batch.append(Operation(("INCR", record.key), record))
+                words, value = ("INCR", record.key), None
+            batch.append(Operation(words, record, value))
             if self.rng.random() < 0.2:
                 batch.append(self.read_operation(batch[-1].record))
         return batch

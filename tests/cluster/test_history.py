@@ -1,13 +1,14 @@
 """The checker of histories finds what it is there for: each planted fault is named, and a lawful history
 passes."""
 
+import random
 import types
 
 import pytest
 import redis
 
 import history
-from history import ACKNOWLEDGED, NOT_DONE, UNKNOWN, History, Operation, Record
+from history import ACKNOWLEDGED, BATCH_MAX, NOT_DONE, UNKNOWN, Deck, History, Operation, Record
 
 
 @pytest.fixture(autouse=True)
@@ -155,3 +156,13 @@ def test_an_unexpected_error_is_a_violation():
     made, writer, _ = scripted([redis.ResponseError("ERR internal")])
     exchange(writer, ("INCR", "counter:0"), made.counters[0])
     assert "unexpected reply" in made.violations[0]
+
+
+@pytest.mark.parametrize("count", [BATCH_MAX, 10])
+def test_a_deck_leaves_none_out_and_deals_none_twice_in_a_batch(count):
+    """Waiting until every key has been written waits for the cluster, not for chance."""
+    deck = Deck([f"key {place}" for place in range(count)], random.Random(1))
+    dealt = [deck.deal() for _ in range(1000)]
+    for start in range(len(dealt) - 2 * count):
+        assert len(set(dealt[start : start + 2 * count])) == count
+        assert len(set(dealt[start : start + BATCH_MAX])) == BATCH_MAX
