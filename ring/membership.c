@@ -193,17 +193,11 @@ static bool stays(const struct view *view, uint16_t slot)
     return from_count == to_count && memcmp(from, to, from_count * sizeof(from[0])) == 0;
 }
 
-static bool may_move(const struct membership_input *input, uint16_t slot)
+/* Nobody has to be asked. */
+static bool moves_by_itself(const struct view *view, uint16_t slot)
 {
     uint16_t owners[COPIES_MAX];
-    if (stays(input->view, slot)) {
-        return true;
-    }
-    if (view_owners(input->view, slot, owners) == 0) {
-        return is_gone(input->view, slot);
-    }
-    const uint8_t *ready = input->states[owners[0]].ready;
-    return ready != NULL && (ready[slot / 8] >> (slot % 8) & 1) != 0;
+    return stays(view, slot) || (view_owners(view, slot, owners) == 0 && is_gone(view, slot));
 }
 
 /* True if the slot is served and everybody whom the other ring gives it to is given up. */
@@ -239,29 +233,65 @@ static bool must_turn_back(const struct view *view)
     return stuck;
 }
 
-/* Slots move whose primary says so, and whose primary is the same in the next view. */
+/* Slots whose primary says so, and is the same in the next view. */
+static bool move_ready(const struct membership_input *input, struct view *next)
+{
+    const struct view *view = input->view;
+    bool moved = false;
+    for (size_t i = 0; i < view->node_count; i++) {
+        const uint8_t *ready = input->states[i].ready;
+        for (uint32_t slot = 0; ready != NULL && slot < SLOT_COUNT; slot++) {
+            uint16_t owners[COPIES_MAX];
+            if ((ready[slot / 8] >> slot % 8 & 1) != 0 && !view_slot_moved(view, (uint16_t)slot) &&
+                view_owners(view, (uint16_t)slot, owners) > 0 && owners[0] == i) {
+                view_set_slot_moved(next, (uint16_t)slot);
+                moved = true;
+            }
+        }
+    }
+    return moved;
+}
+
+static bool move_by_themselves(const struct view *view, struct view *next)
+{
+    bool moved = false;
+    for (uint32_t slot = 0; slot < SLOT_COUNT; slot++) {
+        if (!view_slot_moved(view, (uint16_t)slot) && moves_by_itself(view, (uint16_t)slot)) {
+            view_set_slot_moved(next, (uint16_t)slot);
+            moved = true;
+        }
+    }
+    return moved;
+}
+
+static bool all_moved(const struct view *view)
+{
+    bool all = true;
+    for (size_t i = 0; i < sizeof(view->moved); i++) {
+        all = all && view->moved[i] == 0xff;
+    }
+    return all;
+}
+
 static bool move_slots(const struct membership_input *input, struct view *next)
 {
-    size_t unmoved = 0;
-    bool changed = false;
-    for (uint32_t slot = 0; slot < SLOT_COUNT; slot++) {
-        if (view_slot_moved(input->view, (uint16_t)slot)) {
-            continue;
+    const struct view *view = input->view;
+    if (all_moved(view)) {
+        bool settled = is_settled(input);
+        if (settled) {
+            view_finish_change(next);
         }
-        if (may_move(input, (uint16_t)slot)) {
-            view_set_slot_moved(next, (uint16_t)slot);
-            changed = true;
-        } else {
-            unmoved++;
-        }
+        return settled;
     }
-    if (!changed && unmoved == 0 && is_settled(input)) {
-        view_finish_change(next);
-        changed = true;
-    }
-    if (!changed && unmoved > 0 && must_turn_back(input->view)) {
+    bool look = input->looked == NULL || !*input->looked;
+    bool changed = move_ready(input, next);
+    changed = (look && move_by_themselves(view, next)) || changed;
+    if (look && !changed && must_turn_back(view)) {
         view_turn_back(next);
         changed = true;
+    }
+    if (!changed && input->looked != NULL) {
+        *input->looked = true;
     }
     return changed;
 }

@@ -46,6 +46,8 @@ struct membership_input {
     const struct node_id *prefer; /* make it primary of all it owns; NULL = no wish */
     const struct node_id *forget; /* remove it, if it is down; NULL = no wish */
     const struct ring_wish *ring; /* NULL = no wish */
+    bool *looked; /* set once no slot of the view moves by itself; then only those that primaries
+                     tell of are looked at. For each view anew; NULL = look always */
 };
 
 /* The next view, not sealed and with the epoch set, or NULL when nothing is to change (or there is

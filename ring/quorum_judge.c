@@ -156,6 +156,7 @@ static struct view *next_view(struct quorum *quorum, const struct member_fact *f
     for (size_t i = 0; i < view->node_count; i++) {
         states[i] = judge(quorum, &view->nodes[i]);
     }
+    bool looked = quorum->looked_epoch == view->epoch;
     struct membership_input input = {.view = view,
                                      .states = states,
                                      .facts = facts,
@@ -163,8 +164,10 @@ static struct view *next_view(struct quorum *quorum, const struct member_fact *f
                                      .replace_after_ms = quorum->options.replace_after_ms,
                                      .prefer = wish(&quorum->asked_prefer),
                                      .forget = wish(&quorum->asked_forget),
-                                     .ring = asked_ring(quorum)};
+                                     .ring = asked_ring(quorum),
+                                     .looked = &looked};
     struct view *next = membership_next(&input);
+    quorum->looked_epoch = looked ? view->epoch : 0;
     free(states);
     return next;
 }

@@ -36,10 +36,15 @@ static void placement_release(struct placement *placement)
     }
 }
 
+static bool is_sealed(const struct view *view)
+{
+    return view->owners != NULL;
+}
+
 void view_expect_like(struct view *view, const struct view *known)
 {
-    view->before[0] = placement_retain(known->current);
-    view->before[1] = placement_retain(known->target);
+    assert(view->like == NULL);
+    view->like = view_retain(known);
 }
 
 struct view *view_create(void)
@@ -91,13 +96,10 @@ struct view *view_clone(const struct view *view)
     memcpy(clone->moved, view->moved, sizeof(clone->moved));
     memcpy(clone->voters, view->voters, sizeof(clone->voters));
     clone->voter_count = view->voter_count;
-    view_expect_like(clone, view);
+    if (is_sealed(view)) {
+        view_expect_like(clone, view);
+    }
     return clone;
-}
-
-static bool is_sealed(const struct view *view)
-{
-    return view->owners != NULL;
 }
 
 /* Where the node of that id is, or where it would go. */
@@ -389,10 +391,11 @@ static int compute_placement(const struct view *view, bool target, struct placem
 static int build_placement(const struct view *view, bool target, struct placement **out)
 {
     uint64_t signature = placement_signature(view, target);
-    for (size_t i = 0; i < 2; i++) {
-        const struct shared_placement *before = (struct shared_placement *)view->before[i];
-        if (before != NULL && signature != 0 && before->signature == signature) {
-            *out = placement_retain(view->before[i]);
+    for (size_t i = 0; i < 2 && view->like != NULL; i++) {
+        struct placement *known = i == 0 ? view->like->current : view->like->target;
+        if (known != NULL && signature != 0 &&
+            ((struct shared_placement *)known)->signature == signature) {
+            *out = placement_retain(known);
             return 0;
         }
     }
@@ -409,14 +412,6 @@ static int build_placement(const struct view *view, bool target, struct placemen
     atomic_init(&shared->references, 1);
     *out = &shared->placement;
     return 0;
-}
-
-static void forget_before(struct view *view)
-{
-    for (size_t i = 0; i < 2; i++) {
-        placement_release(view->before[i]);
-        view->before[i] = NULL;
-    }
 }
 
 static const struct placement *placement_of_slot(const struct view *view, uint16_t slot)
@@ -536,6 +531,25 @@ static void derive_owners(const struct view *view, uint16_t slot, uint16_t owner
     }
 }
 
+/* Of a view that is like one before, only slots that have moved since have other owners. */
+static void derive_all_owners(const struct view *view, uint16_t (*owners)[COPIES_MAX])
+{
+    const struct view *like = view->like;
+    bool alike = like != NULL && like->current == view->current && like->target == view->target &&
+                 view_is_like(like, view);
+    if (alike) {
+        memcpy(owners, like->owners, SLOT_COUNT * sizeof(*owners));
+    }
+    for (uint32_t slot = 0; slot < SLOT_COUNT; slot++) {
+        if (slot % 8 == 0 && alike && like->moved[slot / 8] == view->moved[slot / 8]) {
+            slot += 7;
+            continue;
+        }
+        memset(owners[slot], 0xff, sizeof(owners[slot]));
+        derive_owners(view, (uint16_t)slot, owners[slot]);
+    }
+}
+
 int view_seal(struct view *view)
 {
     assert(!is_sealed(view));
@@ -556,12 +570,10 @@ int view_seal(struct view *view)
             goto err_after_current;
         }
     }
-    memset(owners, 0xff, SLOT_COUNT * sizeof(*owners));
-    for (uint32_t slot = 0; slot < SLOT_COUNT; slot++) {
-        derive_owners(view, (uint16_t)slot, owners[slot]);
-    }
+    derive_all_owners(view, owners);
     view->owners = owners;
-    forget_before(view);
+    view_release(view->like);
+    view->like = NULL;
     return 0;
 err_after_current:
     placement_release(view->current);
@@ -589,7 +601,7 @@ void view_release(const struct view *view)
     unsigned before = atomic_fetch_sub_explicit(&mutable_view->references, 1, memory_order_acq_rel);
     assert(before > 0);
     if (before == 1) {
-        forget_before(mutable_view);
+        view_release(mutable_view->like);
         free(mutable_view->owners);
         placement_release(mutable_view->target);
         placement_release(mutable_view->current);

@@ -67,7 +67,7 @@ struct view {
     struct node_id *removed; /* nodes that were removed and must not come back, oldest first */
     size_t removed_count;    /* at most REMOVED_MAX */
 
-    struct placement *before[2]; /* of a view that it may be like, until it is sealed */
+    const struct view *like; /* sealed, and perhaps much the same; until it is sealed itself */
 
     /* Derived by view_seal. */
     struct placement *current;
@@ -94,7 +94,7 @@ void view_finish_change(struct view *view);
 /* The target ring becomes the current one and the other way round, and so do the moved bits: every
  * slot stays where it is, and those that have moved are to go back. Before sealing. */
 void view_turn_back(struct view *view);
-/* Before sealing, once: placements are taken from `known`, a sealed view, where they are equal. */
+/* Before sealing, once: what is derived is taken from `known`, a sealed view, where it is equal. */
 void view_expect_like(struct view *view, const struct view *known);
 /*
  * Checks the whole and computes the placements (about 40 ms with 1 000 nodes). From here on
@@ -164,8 +164,8 @@ void view_encode(const struct view *view, struct buf *out);
  * the limits, duplicate or unsorted ids, empty hosts, control characters in texts or blanks in
  * hosts and zones (they are printed in line-oriented replies), weights over WEIGHT_MAX, unknown
  * status, voters that are not nodes or named twice, copies not 1..COPIES_MAX, epoch 0, bytes left
- * over. What places as `known` does, a sealed view or NULL, shares the placement with it, which
- * saves most of the time. 0, TORC_ECORRUPT, TORC_EVERSION, TORC_ENOMEM.
+ * over. What is as in `known`, a sealed view or NULL, is taken from there, which saves most of the
+ * time. 0, TORC_ECORRUPT, TORC_EVERSION, TORC_ENOMEM.
  */
 int view_decode(struct view **out, struct bytes input, const struct view *known) TORC_MUST_USE;
 

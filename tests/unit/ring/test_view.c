@@ -372,6 +372,25 @@ static void expect_round_trip(const struct view *view)
     expect_round_trip_beside(view, view);
     expect_round_trip_beside(view, other);
     view_release(other);
+    other = view_clone(view);
+    for (size_t i = 0; i < sizeof(other->moved) && view->changing; i += 3) {
+        other->moved[i] ^= (uint8_t)(1u << i % 8);
+    }
+    ck_assert_int_eq(view_seal(other), 0);
+    expect_round_trip_beside(other, NULL);
+    expect_round_trip_beside(view, other);
+    view_release(other);
+    for (size_t i = 0; i < view->node_count; i++) {
+        other = view_clone(view);
+        struct view_node *node = &other->nodes[i];
+        node->status = node->status == NODE_UP ? NODE_DOWN : NODE_UP;
+        node->last_up = 0;
+        node->lost = false;
+        ck_assert_int_eq(view_seal(other), 0);
+        expect_round_trip_beside(other, NULL);
+        expect_round_trip_beside(view, other);
+        view_release(other);
+    }
 }
 
 START_TEST(encoding_round_trips)
