@@ -208,11 +208,25 @@ void memory_keep_within(struct worker *worker)
     (void)!memory_make_room(worker); /* where nothing may be evicted, writes are refused */
 }
 
+static uint64_t share_permille(size_t led_slots, size_t copied_slots)
+{
+    size_t all = led_slots + copied_slots;
+    return all == 0 ? 1000 : led_slots * 1000 / all;
+}
+
+void memory_slots_assigned(struct node *node, size_t led_slots, size_t copied_slots)
+{
+    uint64_t share = share_permille(led_slots, copied_slots);
+    if (share > atomic_load_explicit(&node->led_share_permille, memory_order_relaxed)) {
+        atomic_store_explicit(&node->led_share_permille, share, memory_order_relaxed);
+    }
+}
+
 void memory_take_stock(struct node *node)
 {
     uint64_t led = store_eviction_memory(node->store); /* only of what it leads it notes anything */
-    uint64_t led_slots = 0;
-    uint64_t copied_slots = 0;
+    size_t led_slots = 0;
+    size_t copied_slots = 0;
     int64_t kept = kept_memory(node);
     for (unsigned i = 0; i < SLOT_COUNT; i++) {
         struct slot *slot = &node->slots[i];
@@ -222,12 +236,11 @@ void memory_take_stock(struct node *node)
         copied_slots += slot->copy.role == COPY_FOLLOWER;
         slot_unlock(slot);
     }
-    uint64_t all = led_slots + copied_slots;
+    atomic_store_explicit(&node->led_share_permille, share_permille(led_slots, copied_slots),
+                          memory_order_relaxed);
     atomic_store_explicit(&node->led_bytes, led, memory_order_relaxed);
     atomic_store_explicit(&node->copied_since_bytes, 0, memory_order_relaxed);
     atomic_store_explicit(&node->led_seen_at_bytes, (uint64_t)kept, memory_order_relaxed);
-    atomic_store_explicit(&node->led_share_permille, all == 0 ? 1000 : led_slots * 1000 / all,
-                          memory_order_relaxed);
 }
 
 uint64_t memory_resident_bytes(void)

@@ -7,6 +7,7 @@
 #include "base/attributes.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct node;
@@ -28,6 +29,9 @@ bool memory_is_short(const struct node *node);
 /* The same as memory_make_room where nobody writes: what is left for keys and values may have
  * shrunk. Call often. */
 void memory_keep_within(struct worker *worker);
+/* By a new view: a share that has grown is granted at once, for writes to those slots are not to be
+ * refused; one that has shrunk once stock was taken. */
+void memory_slots_assigned(struct node *node, size_t led_slots, size_t copied_slots);
 /* Takes stock of what the node leads; call every tenth of a second when there is a limit. */
 void memory_take_stock(struct node *node);
 /* Bytes of the process that are in memory, 0 where /proc is missing. Any thread. */

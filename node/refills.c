@@ -10,15 +10,16 @@
 #define ROUND_BYTES (256u * 1024) /* before clients are looked after again: half a millisecond */
 #define ROUND_IDLE_MAX 512        /* slots in a row for which nothing is sent: likewise */
 
-#define LOOK_US 50000        /* at members that need no bytes, while none may be sent */
-#define STUCK_LOOK_US 10000  /* at all, while streams are full and nothing is acknowledged */
+#define LOOK_US 10000        /* at those that wait for something else than bytes */
 #define RATE_BURST_US 100000 /* what was not used is saved up for so long */
 
-/* With clients, a round is followed by so many times its length without one. Where cores are as
- * busy as clients make them, all that migrates comes on top of it, at the receiver as well. */
-#define REST_FACTOR 14
+/* With clients, a round is short, and followed by so many times its length without one. Where cores
+ * are as busy as clients make them, all that migrates comes on top of it, at the receiver as well.
+ */
+#define ROUND_BYTES_ASKED (32u * 1024)
+#define REST_FACTOR 22
 #define ASKED_US 50000 /* after a command */
-#define BACKLOG_MAX_ASKED (128u * 1024)
+#define BACKLOG_MAX_ASKED (48u * 1024)
 #define BACKLOG_MAX (1024u * 1024)
 #define STARVED_US 100000 /* without room, for clients' own writes fill the streams */
 
@@ -57,6 +58,14 @@ static void set_fill(struct refill_set *set, uint32_t count)
         set->words[count / 64] = (UINT64_C(1) << count % 64) - 1;
     }
     set->count = count;
+}
+
+void refills_mark(struct node *node, uint16_t slot)
+{
+    struct refills *refills = &node->workers[slot % node->worker_count]->refills;
+    unsigned place = slot / node->worker_count;
+    atomic_fetch_or(&refills->marked[place / 64], UINT64_C(1) << place % 64);
+    atomic_store(&refills->marked_any, true);
 }
 
 /* ---- what may be sent ---- */
@@ -107,6 +116,8 @@ static uint64_t step_slot(struct worker *worker, uint32_t place, bool may_send)
     bool taken_over = slot->copy.role != COPY_PRIMARY || slot->copy.stage >= COPY_JOINING;
     bool pending = copy_step(&slot->copy, &rim->copies, may_send ? SLICE_BYTES : 0) || !taken_over;
     bool urgent = pending && copy_is_urgent(&slot->copy);
+    bool waiting = pending && (!taken_over || copy_awaits(&slot->copy));
+    uint16_t lacking = pending && !waiting ? copy_lacking(&slot->copy) : COPY_PEER_NONE;
     if (!served && slot_serves(slot)) {
         atomic_store(&worker->view_came, true); /* somebody may have waited for this */
         moves_note_taken(&worker->node->moves, clock_monotonic_us());
@@ -114,24 +125,60 @@ static uint64_t step_slot(struct worker *worker, uint32_t place, bool may_send)
     slot_unlock(slot);
     set_put(&refills->pending, place, pending);
     set_put(&refills->urgent, place, urgent);
+    set_put(&refills->waiting, place, waiting);
+    refills->lacking[place] = lacking;
     bytes = rim->appended_bytes - bytes;
     if (bytes > 0) {
         stat_add(&worker->stats.refill_bytes, bytes);
         stat_add(&worker->stats.refill_keys, rim->appended_keys - keys);
         refills->allowance -= (int64_t)bytes;
+    } else if (may_send && lacking != COPY_PEER_NONE) {
+        refills->without_room[lacking / 64] |= UINT64_C(1) << lacking % 64;
     }
     return bytes;
 }
 
 /* Whether members have acknowledged what they wait for, and which slots are urgent. */
-static void look_at_all(struct worker *worker)
+static void look_at(struct worker *worker, const struct refill_set *set)
 {
-    struct refill_set *pending = &worker->refills.pending;
-    for (uint32_t i = 0; i < REFILL_PLACES / 64; i++) {
-        for (uint64_t left = pending->words[i]; left != 0; left &= left - 1) {
+    for (uint32_t i = 0; set->count > 0 && i < REFILL_PLACES / 64; i++) {
+        for (uint64_t left = set->words[i]; left != 0; left &= left - 1) {
             (void)step_slot(worker, i * 64 + (uint32_t)__builtin_ctzll(left), false);
         }
     }
+}
+
+static void look_at_marked(struct worker *worker)
+{
+    for (uint32_t i = 0; i < REFILL_PLACES / 64; i++) {
+        for (uint64_t left = atomic_exchange(&worker->refills.marked[i], 0); left != 0;
+             left &= left - 1) {
+            (void)step_slot(worker, i * 64 + (uint32_t)__builtin_ctzll(left), false);
+        }
+    }
+}
+
+/* Slots that may have members to attach, says somebody else. True if there were any. */
+static bool take_in(struct worker *worker)
+{
+    struct refills *refills = &worker->refills;
+    bool due = atomic_exchange(&refills->due, false);
+    bool marked = atomic_exchange(&refills->marked_any, false);
+    if (due) {
+        unsigned workers = worker->node->worker_count;
+        set_fill(&refills->pending, (SLOT_COUNT - worker->index + workers - 1) / workers);
+        look_at(worker, &refills->pending);
+    } else if (marked) {
+        look_at_marked(worker);
+    }
+    return due || marked;
+}
+
+/* Nothing can be sent for the slot in this round: others have shown that. */
+static bool has_no_room(const struct refills *refills, uint32_t place)
+{
+    uint16_t peer = refills->lacking[place];
+    return peer != COPY_PEER_NONE && (refills->without_room[peer / 64] >> peer % 64 & 1) != 0;
 }
 
 static bool has_turn(const struct refill_set *set)
@@ -143,15 +190,22 @@ static bool has_turn(const struct refill_set *set)
  * full. Returns how many bytes; about `limit` at most. */
 static uint64_t send_some(struct worker *worker, struct refill_set *set, uint64_t limit)
 {
+    struct refills *refills = &worker->refills;
     uint64_t sent = 0;
     uint32_t idle = 0; /* of this call */
+    memset(refills->without_room, 0, sizeof(refills->without_room));
     while (has_turn(set) && sent < limit && idle < ROUND_IDLE_MAX) {
         uint32_t place = set_next(set, set->place);
+        if (has_no_room(refills, place)) {
+            set->idle++;
+            set->place = (place + 1) % REFILL_PLACES;
+            continue;
+        }
         uint64_t bytes = step_slot(worker, place, true);
         sent += bytes;
         idle = bytes > 0 ? 0 : idle + 1;
         set->idle = bytes > 0 ? 0 : set->idle + 1;
-        bool goes_on = bytes > 0 && set_has(&worker->refills.urgent, place);
+        bool goes_on = bytes > 0 && set_has(&refills->urgent, place);
         set->place = goes_on ? place : (place + 1) % REFILL_PLACES;
     }
     return sent;
@@ -165,35 +219,31 @@ void refills_step(struct worker *worker)
         return;
     }
     uint64_t now_us = clock_monotonic_us();
-    bool due = atomic_exchange(&refills->due, false);
-    if (due) {
-        unsigned workers = worker->node->worker_count;
-        set_fill(&refills->pending, (SLOT_COUNT - worker->index + workers - 1) / workers);
+    bool looks = take_in(worker);
+    if (looks) {
         refills->sent_us = now_us;
     }
     count_allowance(worker, now_us);
     bool asked = is_asked(worker, now_us);
     bool may_begin = refills->allowance > 0 && !(asked && now_us < refills->rest_until_us);
-    bool looks = due || now_us >= refills->look_at_us || atomic_load(&worker->view_came);
-    if (looks) {
-        look_at_all(worker);
-        refills->look_at_us = now_us + (may_begin ? STUCK_LOOK_US : LOOK_US);
+    if (now_us >= refills->look_at_us || atomic_load(&worker->view_came)) {
+        look_at(worker, &refills->waiting);
+        refills->look_at_us = now_us + LOOK_US;
+        looks = true;
     }
     if (looks || worker->acks_arrived) {
         refills->urgent.idle = refills->pending.idle = 0;
     }
-    uint64_t sent = send_some(worker, &refills->urgent, ROUND_BYTES);
-    if (may_begin && sent < ROUND_BYTES) {
+    uint64_t limit = asked ? ROUND_BYTES_ASKED : ROUND_BYTES;
+    uint64_t sent = send_some(worker, &refills->urgent, limit);
+    if (may_begin && sent < limit) {
         refills->holds_back = asked && now_us < refills->sent_us + STARVED_US;
-        sent += send_some(worker, &refills->pending, ROUND_BYTES - sent);
+        sent += send_some(worker, &refills->pending, limit - sent);
         refills->holds_back = false;
     }
     if (sent > 0) {
         refills->sent_us = clock_monotonic_us();
         refills->rest_until_us = refills->sent_us + (refills->sent_us - now_us) * REST_FACTOR;
-        if (!asked) { /* sending goes round all of them too */
-            refills->look_at_us = refills->sent_us + STUCK_LOOK_US;
-        }
     }
     refills->again = has_turn(&refills->urgent) ||
                      (has_turn(&refills->pending) && (!asked || sent == 0) && may_begin);

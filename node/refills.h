@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct node;
 struct worker;
 
 #define REFILL_PLACES SLOT_COUNT
@@ -29,13 +30,19 @@ struct refill_set {
 };
 
 struct refills {
-    _Atomic bool due; /* any thread: all slots of its share may have members to attach */
+    /* Any thread: slots that may have members to attach. */
+    _Atomic bool due;        /* all of its share */
+    _Atomic bool marked_any; /* those whose bit is set here */
+    _Atomic uint64_t marked[REFILL_PLACES / 64];
 
-    bool again;                /* there is more to do at once */
-    struct refill_set pending; /* may have members to attach */
-    struct refill_set urgent;  /* of these */
-    int64_t allowance;         /* bytes of --migration-rate that may still be sent; may be owed */
-    uint64_t allowed_us;       /* until when that was counted; this and all that follow monotonic */
+    bool again;                      /* there is more to do at once */
+    struct refill_set pending;       /* may have members to attach */
+    struct refill_set urgent;        /* of these */
+    struct refill_set waiting;       /* of these: something may go on though nothing is sent */
+    uint16_t lacking[REFILL_PLACES]; /* of those pending: see copy_lacking */
+    uint64_t without_room[NODES_MAX / 64]; /* in a round: peers whose streams take no more */
+    int64_t allowance;       /* bytes of --migration-rate that may still be sent; may be owed */
+    uint64_t allowed_us;     /* until when that was counted; this and all that follow monotonic */
     uint64_t look_at_us;     /* when to look at all that are pending, though nothing may be sent */
     uint64_t rest_until_us;  /* no refill is begun before, as far as there are clients */
     uint64_t sent_us;        /* when something was sent */
@@ -47,8 +54,12 @@ struct refills {
 /* True if some slot may have members to attach. */
 static inline bool refills_wanted(const struct refills *refills)
 {
-    return refills->pending.count > 0 || atomic_load_explicit(&refills->due, memory_order_relaxed);
+    return refills->pending.count > 0 ||
+           atomic_load_explicit(&refills->due, memory_order_relaxed) ||
+           atomic_load_explicit(&refills->marked_any, memory_order_relaxed);
 }
+/* Any thread: the slot may have members to attach. Its worker is to be woken, if that is urgent. */
+void refills_mark(struct node *node, uint16_t slot);
 /* A replica whose stream has more to send is out of reach: memory is bounded by it. In a round less
  * is put into a stream while there are clients, for their writes wait behind it to be acknowledged.
  * `worker` may be NULL. */

@@ -3,8 +3,10 @@
 #include "base/error.h"
 #include "node/blocking.h"
 #include "node/clock.h"
+#include "node/memory.h"
 #include "node/node.h"
 #include "node/peers.h"
+#include "node/refills.h"
 #include "node/tracking.h"
 #include "node/worker.h"
 
@@ -56,9 +58,14 @@ void roles_slot_stopped(struct node *node, struct slot *slot)
     }
 }
 
-/* True if this node leads the slot and does not serve it yet. */
-static bool assign_slot(struct node *node, const struct slot_rim *rim,
-                        const struct copy_view *installed, struct slot *slot)
+struct assigned {
+    size_t led, copied;
+    size_t unserved; /* led, and not served yet */
+};
+
+static void assign_slot(struct node *node, const struct slot_rim *rim,
+                        const struct copy_view *installed, struct slot *slot,
+                        struct assigned *assigned)
 {
     slot_lock(slot);
     bool served = slot_serves(slot);
@@ -69,23 +76,29 @@ static bool assign_slot(struct node *node, const struct slot_rim *rim,
     if (installed->demoted) {
         slot->left_epoch = 0;
     }
-    bool unserved = slot->copy.role == COPY_PRIMARY && !slot_serves(slot);
+    bool led = slot->copy.role == COPY_PRIMARY;
+    assigned->led += led;
+    assigned->copied += slot->copy.role == COPY_FOLLOWER;
+    assigned->unserved += led && !slot_serves(slot);
+    if (led && !slot->copy.untouched) {
+        refills_mark(node, slot->copy.index);
+    }
     slot_unlock(slot);
     if (result != TORC_OK) {
         log_error(&node->log, "out of memory for a view: stopping");
         abort(); /* half of the slots would live under another view */
     }
-    return unserved;
 }
 
 static void assign_slots(struct node *node, const struct slot_rim *rim,
                          const struct copy_view *installed)
 {
-    size_t unserved = 0;
+    struct assigned assigned = {0};
     for (uint32_t i = 0; i < SLOT_COUNT; i++) {
-        unserved += assign_slot(node, rim, installed, &node->slots[i]);
+        assign_slot(node, rim, installed, &node->slots[i], &assigned);
     }
-    atomic_store(&node->unserved_slots, unserved);
+    atomic_store(&node->unserved_slots, assigned.unserved);
+    memory_slots_assigned(node, assigned.led, assigned.copied);
 }
 
 /* Nobody waits for a node that is down or gone, that has started anew, or that a view took out of
@@ -169,7 +182,6 @@ bool roles_install(struct node *node, const struct slot_rim *rim, const struct v
     pthread_mutex_unlock(&node->view_lock);
     view_release(before);
     for (unsigned i = 0; i < node->worker_count; i++) {
-        atomic_store(&node->workers[i]->refills.due, true);
         atomic_store(&node->workers[i]->view_came, true);
         worker_wake(node->workers[i]);
     }

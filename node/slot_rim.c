@@ -6,6 +6,7 @@
 #include "node/node.h"
 #include "node/peers.h"
 #include "node/piece_effect.h"
+#include "node/refills.h"
 #include "node/roles.h"
 #include "node/store/piece.h"
 #include "node/worker.h"
@@ -401,6 +402,12 @@ static void on_stopped(void *context, uint16_t slot)
     roles_slot_stopped(rim->node, slot_of(rim, slot));
 }
 
+static void on_resolved(void *context, uint16_t slot)
+{
+    const struct slot_rim *rim = context;
+    refills_mark(rim->node, slot);
+}
+
 void slot_rim_init(struct slot_rim *rim, struct node *node, struct worker *worker)
 {
     *rim = (struct slot_rim){.node = node, .worker = worker};
@@ -429,5 +436,6 @@ void slot_rim_init(struct slot_rim *rim, struct node *node, struct worker *worke
                                           .lock = lock_copy,
                                           .unlock = unlock_copy,
                                           .stopped = on_stopped,
+                                          .resolved = on_resolved,
                                           .copies = &rim->copies};
 }

@@ -118,7 +118,6 @@ static void send_request(struct take *take, struct ask *ask, struct bytes body, 
 static void wake_workers(struct node *node)
 {
     for (unsigned i = 0; i < node->worker_count; i++) {
-        atomic_store(&node->workers[i]->refills.due, true);
         atomic_store(&node->workers[i]->view_came, true);
         worker_wake(node->workers[i]);
     }

@@ -358,7 +358,8 @@ static bool is_untouched(const struct copy *copy, const struct copy_rim *rim,
 int copy_install(struct copy *copy, const struct copy_rim *rim, const struct copy_view *installed)
 {
     const struct view *view = installed->view;
-    if (is_untouched(copy, rim, installed)) {
+    copy->untouched = is_untouched(copy, rim, installed);
+    if (copy->untouched) {
         copy->epoch = view->epoch;
         return TORC_OK;
     }

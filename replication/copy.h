@@ -97,6 +97,7 @@ struct copy {
                        copy_install */
     bool acting;    /* primary: the view has another lead; served here until that one asks */
     bool stays;     /* acting: the copy is kept as a follower's afterwards */
+    bool untouched; /* the last view said of it what the one before said */
     uint8_t member_count;
     uint16_t leader;       /* peer that leads by the view; COPY_PEER_NONE = we, or nobody */
     uint16_t source;       /* peer whose operations may change this copy */
@@ -262,6 +263,11 @@ bool copy_is_urgent(const struct copy *copy);
 /* Goes on attaching members, with about `budget` bytes to each; 0: without beginning a refill nor
  * sending keys. True while there is more to do. */
 bool copy_step(struct copy *copy, const struct copy_rim *rim, size_t budget);
+/* After copy_step: it may go on without a byte of a refill, for what is missing is an
+ * acknowledgement or a stream. */
+bool copy_awaits(const struct copy *copy);
+/* Who bytes of a refill are to be sent to; COPY_PEER_NONE: nobody, or several. */
+uint16_t copy_lacking(const struct copy *copy);
 /* Of a slot that is to move: its new owners are waited for and have acknowledged that, so that it
  * may move at any moment. */
 bool copy_can_move(const struct copy *copy, const struct copy_rim *rim);

@@ -362,6 +362,33 @@ bool copy_is_urgent(const struct copy *copy)
     return refilling || copy->stage == COPY_JOINING;
 }
 
+bool copy_awaits(const struct copy *copy)
+{
+    bool awaits = copy->role == COPY_PRIMARY && copy->stage == COPY_JOINING;
+    for (size_t i = 0; i < copy->member_count; i++) {
+        const struct copy_member *member = &copy->members[i];
+        awaits = awaits || member->stage == MEMBER_FOLLOWING ||
+                 (member->stage == MEMBER_WANTED && (member->equal || member->stream == NULL));
+    }
+    return awaits;
+}
+
+uint16_t copy_lacking(const struct copy *copy)
+{
+    uint16_t peer = COPY_PEER_NONE;
+    for (size_t i = 0; i < copy->member_count; i++) {
+        const struct copy_member *member = &copy->members[i];
+        if (member->stage == MEMBER_REFILLING ||
+            (member->stage == MEMBER_WANTED && !member->equal)) {
+            if (peer != COPY_PEER_NONE) {
+                return COPY_PEER_NONE;
+            }
+            peer = member->peer;
+        }
+    }
+    return peer;
+}
+
 bool copy_step(struct copy *copy, const struct copy_rim *rim, size_t budget)
 {
     if (copy->role != COPY_PRIMARY || copy->stage < COPY_JOINING) {

@@ -107,6 +107,11 @@ static void collect_slots(struct takeover *takeover)
     const struct takeover_rim *rim = takeover->rim;
     takeover->slot_count = 0;
     for (uint32_t slot = 0; slot < SLOT_COUNT; slot++) {
+        uint16_t owners[COPIES_MAX];
+        if (view_owners(takeover->view, (uint16_t)slot, owners) == 0 ||
+            owners[0] != takeover->self) {
+            continue; /* not led by this node */
+        }
         const struct copy *copy = rim->lock(rim->context, (uint16_t)slot);
         if (copy->role == COPY_PRIMARY && copy->stage == COPY_ASKING) {
             takeover->sent_for[takeover->slot_count] = 0;
@@ -399,6 +404,9 @@ static bool resolve(struct takeover *takeover, size_t index, bool may_wait)
             standing_compare(&theirs, &ours) == 0) {
             copy_note_equal(copy, takeover->peers[holders[i]]);
         }
+    }
+    if (resolved && rim->resolved != NULL) {
+        rim->resolved(rim->context, slot);
     }
     rim->unlock(rim->context, slot);
     if (!resolved) {

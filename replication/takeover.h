@@ -33,6 +33,8 @@ struct takeover_rim {
     void (*unlock)(void *context, uint16_t slot);
     /* The slot was served here until now, and is locked. NULL: nobody wants to know. */
     void (*stopped)(void *context, uint16_t slot);
+    /* The slot's members may be attached; likewise. */
+    void (*resolved)(void *context, uint16_t slot);
     const struct copy_rim *copies;
     /* Deliberate mistakes, for the simulator to prove that it sees them. */
     bool break_ask_nobody; /* serves without having asked */

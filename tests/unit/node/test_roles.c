@@ -90,7 +90,9 @@ START_TEST(test_first_view)
     }
     /* The workers are told: what they hold may go on, and members are to be attached. */
     ck_assert(atomic_load(&fake->worker.view_came));
-    ck_assert(atomic_load(&fake->worker.refills.due));
+    ck_assert_uint_eq(fake_marked(fake), led);
+    /* And a part of --memory is granted for what they lead. */
+    ck_assert_uint_eq(atomic_load(&fake->node.led_share_permille), led * 1000 / (led + followed));
     fake_node_destroy(fake);
 }
 END_TEST

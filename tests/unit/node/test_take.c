@@ -308,7 +308,7 @@ static struct take *begin_taking(uint64_t epoch, enum node_status others)
                                   .peers = fake->control.peers_of_view};
     take_restart(fake->control.take, &installed);
     atomic_store(&fake->worker.view_came, false);
-    atomic_store(&fake->worker.refills.due, false);
+    (void)fake_marked(fake);
     return fake->control.take;
 }
 
@@ -331,7 +331,7 @@ START_TEST(test_take_alone)
     take_tick(taking, 1000);
     ck_assert_uint_eq(count_stage(COPY_ASKING), 0);
     ck_assert_uint_ge(count_stage(COPY_JOINING), asking);
-    ck_assert(atomic_load(&fake->worker.refills.due));
+    ck_assert_uint_eq(fake_marked(fake), asking);
     ck_assert(atomic_load(&fake->worker.view_came));
     ck_assert(!take_waits_for(taking, fake_peer(fake, 1)));
     atomic_store(&fake->worker.view_came, false); /* told once */
@@ -355,7 +355,7 @@ START_TEST(test_take_waits)
         ck_assert(take_waits_for(taking, fake_peer(fake, 2)));
     }
     ck_assert_uint_eq(count_stage(COPY_ASKING), asking);
-    ck_assert(!atomic_load(&fake->worker.refills.due));
+    ck_assert_uint_eq(fake_marked(fake), 0);
 
     struct fake_view view = {
         .epoch = EPOCH + 2, .copies = 3, .status = {NODE_UP, NODE_DOWN, NODE_DOWN}};

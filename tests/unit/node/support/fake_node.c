@@ -181,6 +181,17 @@ void fake_node_step(struct fake_node *fake)
     }
 }
 
+size_t fake_marked(struct fake_node *fake)
+{
+    struct refills *refills = &fake->worker.refills;
+    size_t count = 0;
+    for (size_t i = 0; i < REFILL_PLACES / 64; i++) {
+        count += (size_t)__builtin_popcountll(atomic_exchange(&refills->marked[i], 0));
+    }
+    ck_assert_int_eq(atomic_exchange(&refills->marked_any, false), count > 0);
+    return count;
+}
+
 /* An empty refill by the leader. */
 static void follow(struct fake_node *fake, struct copy *copy)
 {

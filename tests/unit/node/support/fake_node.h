@@ -51,6 +51,8 @@ bool fake_node_install(struct fake_node *fake, const struct fake_view *described
 void fake_node_settle(struct fake_node *fake);
 /* Goes on attaching members, once. */
 void fake_node_step(struct fake_node *fake);
+/* For how many slots the worker was told since the last call that members may be to attach. */
+size_t fake_marked(struct fake_node *fake);
 
 /* Its worker may serve for as long as any test takes. */
 void fake_give_lease(struct fake_node *fake);
