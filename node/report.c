@@ -17,8 +17,7 @@
 #define LOOK_PERIOD_MS 10   /* while something is to come; more if a look takes long, */
 #define LOOK_PERIOD_MS_MAX 100
 #define LOOK_TIME_PART 50  /* so that it takes one part in so many of the time */
-#define BATCH_WAIT_MS 4000 /* for which slots that may move wait for others, */
-#define LAST_WAIT_PART 8   /* and the last for those of other nodes: a part of what they took */
+#define BATCH_WAIT_MS 4000 /* for which slots that may move wait for others */
 #define SLOW_PERIOD_MS 100
 #define SLOW_LEASES                                                                                \
     2 /* without an acknowledgement: TCP may need more than one under heavy loss                   \
@@ -109,17 +108,8 @@ static void update_moves(struct control *control, uint64_t now_ms)
     if (count.ready == 0 || report->ready_since_ms == 0) {
         report->ready_since_ms = count.ready == 0 ? 0 : now_ms;
     }
-    if (report->view_at_ms == 0) {
-        report->view_at_ms = report->unready_at_ms = now_ms;
-    }
-    if (count.ready < count.waiting) {
-        report->unready_at_ms = now_ms;
-    }
-    uint64_t took_ms = report->unready_at_ms - report->view_at_ms;
-    bool all =
-        count.ready == count.waiting && now_ms >= report->unready_at_ms + took_ms / LAST_WAIT_PART;
-    report->any_ready =
-        count.ready > 0 && (all || now_ms >= report->ready_since_ms + BATCH_WAIT_MS);
+    report->any_ready = count.ready > 0 && (count.ready == count.waiting ||
+                                            now_ms >= report->ready_since_ms + BATCH_WAIT_MS);
 }
 
 /* ---- who holds up writes? ---- */
@@ -210,5 +200,4 @@ void report_view_changed(struct control *control)
     report->any_ready = false;
     report->moves_at_ms = 0;
     report->ready_since_ms = 0;
-    report->view_at_ms = 0;
 }

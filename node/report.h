@@ -26,8 +26,6 @@ struct report {
     uint64_t look_at_ms;     /* next due */
     uint64_t moves_at_ms;    /* next due */
     uint64_t slow_at_ms;     /* next due */
-    uint64_t view_at_ms;     /* when such slots were first looked at under this view; 0 = not yet */
-    uint64_t unready_at_ms;  /* when some slot that is to move was last seen not to be ready */
     uint64_t ready_since_ms; /* since when some slots may move; 0 = none may */
     bool any_ready;          /* those that may are told */
     uint8_t ready[SLOT_COUNT / 8];

@@ -62,6 +62,8 @@ struct quorum {
     uint64_t now_ms; /* of the last call */
     uint64_t lease_at_ms, report_at_ms, wish_at_ms;
     uint64_t answered_ms[VOTERS_MAX]; /* by voter of the view: when it last answered; 0 = never */
+    uint64_t ready_epoch;             /* view under which some slots may move, */
+    uint64_t ready_since_ms;          /* and since when */
     uint64_t looked_epoch;            /* view of which it has: see membership_input.looked */
     uint64_t pending_since_ms;        /* another view is called for; 0 = none is */
 

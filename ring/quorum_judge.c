@@ -6,6 +6,7 @@
 
 #define RANK_DELAY_MS 200 /* for each voter of a lower id, which should have proposed by then */
 #define WISH_FRESH_MS 1500
+#define READY_WAIT_MS 1000   /* for which slots that may move wait for those of other nodes */
 #define REPORT_FRESH_MS 1500 /* an accusation that is not repeated is withdrawn */
 
 bool quorum_hears(const struct quorum *quorum, const struct node_id *id)
@@ -145,6 +146,36 @@ static const struct ring_wish *asked_ring(const struct quorum *quorum)
     return quorum->asked_ring.tag != 0 && fresh ? &quorum->asked_ring : NULL;
 }
 
+static bool all_ready(const struct view *view, const struct member_state *states)
+{
+    bool all = true;
+    for (uint32_t slot = 0; slot < SLOT_COUNT && all; slot++) {
+        uint16_t owners[COPIES_MAX];
+        if (!view_slot_moved(view, (uint16_t)slot) &&
+            view_owners(view, (uint16_t)slot, owners) > 0) {
+            const uint8_t *ready = states[owners[0]].ready;
+            all = ready != NULL && (ready[slot / 8] >> slot % 8 & 1) != 0;
+        }
+    }
+    return all;
+}
+
+/* True while slots that may move are to wait for those of other nodes. */
+static bool holds_back(struct quorum *quorum, const struct member_state *states)
+{
+    const struct view *view = quorum->view;
+    bool any = false;
+    for (size_t i = 0; i < view->node_count; i++) {
+        any = any || states[i].ready != NULL;
+    }
+    if (!any || !view->changing || quorum->ready_epoch != view->epoch) {
+        quorum->ready_epoch = any ? view->epoch : 0;
+        quorum->ready_since_ms = quorum->now_ms;
+    }
+    return any && view->changing && quorum->now_ms < quorum->ready_since_ms + READY_WAIT_MS &&
+           !all_ready(view, states);
+}
+
 static struct view *next_view(struct quorum *quorum, const struct member_fact *facts,
                               size_t fact_count)
 {
@@ -155,6 +186,11 @@ static struct view *next_view(struct quorum *quorum, const struct member_fact *f
     }
     for (size_t i = 0; i < view->node_count; i++) {
         states[i] = judge(quorum, &view->nodes[i]);
+    }
+    if (holds_back(quorum, states)) {
+        for (size_t i = 0; i < view->node_count; i++) {
+            states[i].ready = NULL;
+        }
     }
     bool looked = quorum->looked_epoch == view->epoch;
     struct membership_input input = {.view = view,
@@ -189,7 +225,7 @@ void quorum_consider(struct quorum *quorum, const struct member_fact *facts, siz
         quorum->pending_since_ms = now_ms;
     }
     bool turn = now_ms >= quorum->pending_since_ms + RANK_DELAY_MS * quorum_rank(quorum);
-    if (turn && quorum_may_accept(quorum, next) && view_seal(next) == TORC_OK) {
+    if (turn && quorum_may_accept(quorum, next) && view_seal_proposal(next) == TORC_OK) {
         quorum->counters.proposals++;
         agreement_propose(&quorum->agreement, next, now_ms);
     }

@@ -550,7 +550,21 @@ static void derive_all_owners(const struct view *view, uint16_t (*owners)[COPIES
     }
 }
 
-int view_seal(struct view *view)
+/* Slots that stay where they are need nobody's word to move. */
+static void move_alike(struct view *view)
+{
+    for (uint32_t slot = 0; slot < SLOT_COUNT; slot++) {
+        uint16_t from[COPIES_MAX];
+        uint16_t to[COPIES_MAX];
+        size_t count = list_placed(view, view->current, (uint16_t)slot, from);
+        if (list_placed(view, view->target, (uint16_t)slot, to) == count &&
+            memcmp(from, to, count * sizeof(from[0])) == 0) {
+            view_set_slot_moved(view, (uint16_t)slot);
+        }
+    }
+}
+
+static int seal(struct view *view, bool proposed)
 {
     assert(!is_sealed(view));
     if (!view_is_valid(view)) {
@@ -570,6 +584,9 @@ int view_seal(struct view *view)
             goto err_after_current;
         }
     }
+    if (proposed && view->changing) {
+        move_alike(view);
+    }
     derive_all_owners(view, owners);
     view->owners = owners;
     view_release(view->like);
@@ -581,6 +598,16 @@ err_after_current:
 err_after_owners:
     free(owners);
     return error;
+}
+
+int view_seal(struct view *view)
+{
+    return seal(view, false);
+}
+
+int view_seal_proposal(struct view *view)
+{
+    return seal(view, true);
 }
 
 struct view *view_retain(const struct view *view)

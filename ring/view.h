@@ -103,6 +103,9 @@ void view_expect_like(struct view *view, const struct view *known);
  * 0, TORC_ENOMEM, TORC_EINVAL.
  */
 int view_seal(struct view *view) TORC_MUST_USE;
+/* The same of one that is to be agreed on: while the ring changes, slots that both rings place
+ * alike have moved. */
+int view_seal_proposal(struct view *view) TORC_MUST_USE;
 
 struct view *view_retain(const struct view *view);
 void view_release(const struct view *view); /* NULL is allowed */

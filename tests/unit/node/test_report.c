@@ -20,7 +20,6 @@
 #define LOOK_MS 1000
 #define SLOW_MS (2 * FAKE_LEASE_MS)
 #define BATCH_MS 4000
-#define TOOK_MS 1600
 
 static struct fake_node *fake;
 static struct control *control;
@@ -241,27 +240,6 @@ START_TEST(test_slots_go_together)
 }
 END_TEST
 
-/* The last of a node wait for those of others, in proportion to what they took themselves. */
-START_TEST(test_the_last_slots_wait_for_other_nodes)
-{
-    begin(&joining);
-    fake_node_settle(fake);
-    unsigned late = first_movable();
-    struct copy *copy = &fake->node.slots[late].copy;
-    struct copy_member *member = &copy->members[copy->member_count - 1];
-    member->stage = MEMBER_WANTED;
-    update();
-    update_after(TOOK_MS);
-    ck_assert(!control->report.any_ready);
-    member->stage = MEMBER_ATTACHED;
-    update_after(TOOK_MS / 8 - 1);
-    ck_assert(!control->report.any_ready);
-    update_after(MOVES_MS);
-    ck_assert(control->report.any_ready);
-    ck_assert(is_ready(late));
-}
-END_TEST
-
 START_TEST(test_nothing_moves)
 {
     struct quorum_wire wire;
@@ -407,7 +385,6 @@ int main(void)
     tcase_add_test(tests, test_leaving);
     tcase_add_test(tests, test_slots_may_move);
     tcase_add_test(tests, test_slots_go_together);
-    tcase_add_test(tests, test_the_last_slots_wait_for_other_nodes);
     tcase_add_test(tests, test_nothing_moves);
     tcase_add_test(tests, test_slow);
     tcase_add_test(tests, test_slow_but_going_on);

@@ -558,6 +558,57 @@ START_TEST(a_voter_renews_nothing_under_an_epoch_it_has_voted_to_end)
 }
 END_TEST
 
+static size_t count_moved(const struct view *view)
+{
+    size_t count = 0;
+    for (uint32_t slot = 0; slot < SLOT_COUNT; slot++) {
+        count += view_slot_moved(view, (uint16_t)slot);
+    }
+    return count;
+}
+
+/* A change begins with the slots moved that stay where they are; the others go together, as far as
+ * their primaries are ready at about one time. */
+START_TEST(slots_wait_for_those_of_other_nodes)
+{
+    static uint8_t all[SLOT_COUNT / 8];
+    memset(all, 0xff, sizeof(all));
+    for (int late = 0; late < 2; late++) {
+        struct net net;
+        net_init(&net, 4, 3);
+        run(&net, LEASE);
+        net.facts[0] = (struct member_fact){
+            .node = {.id = id_of(3), .incarnation = 10, .host = "host", .weight_asked = 200}};
+        net.fact_count = 1;
+        while (!view_of(&net, 0)->changing) {
+            step(&net);
+        }
+        uint64_t epoch = view_of(&net, 0)->epoch;
+        size_t alike = count_moved(view_of(&net, 0));
+        ck_assert_uint_gt(alike, SLOT_COUNT / 4);
+        ck_assert_uint_lt(alike, SLOT_COUNT);
+        for (size_t i = 0; i < 3; i++) {
+            net.reports[i].ready = all;
+        }
+        run(&net, 800);
+        ck_assert_uint_eq(view_of(&net, 0)->epoch, epoch);
+        net.reports[3].ready = late == 0 ? all : NULL;
+        run(&net, 500);
+        ck_assert_uint_gt(view_of(&net, 0)->epoch, epoch);
+        size_t moved = count_moved(view_of(&net, 0));
+        if (late == 0) {
+            ck_assert_uint_ge(view_of(&net, 0)->epoch,
+                              epoch + 1); /* all at once, or even the end */
+            ck_assert(moved == SLOT_COUNT || !view_of(&net, 0)->changing);
+        } else {
+            ck_assert_uint_gt(moved, alike);
+            ck_assert_uint_lt(moved, SLOT_COUNT);
+        }
+        net_deinit(&net);
+    }
+}
+END_TEST
+
 /* ---- what must not happen ---- */
 
 /* It has had no time to ask yet when the view that admits it comes. */
@@ -683,6 +734,7 @@ int main(void)
     tcase_add_test(tcase, a_farewell_spares_the_wait);
     tcase_add_test(tcase, a_newer_view_is_taken_over_and_an_older_is_not);
     tcase_add_test(tcase, a_voter_renews_nothing_under_an_epoch_it_has_voted_to_end);
+    tcase_add_test(tcase, slots_wait_for_those_of_other_nodes);
     tcase_add_test(tcase, a_joiner_is_not_called_silent_before_it_could_speak);
     tcase_add_test(tcase, views_do_not_follow_each_other_without_end);
     tcase_add_test(tcase, what_was_withheld_for_a_proposal_is_given_again_when_it_is_dropped);

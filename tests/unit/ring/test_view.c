@@ -282,6 +282,40 @@ START_TEST(moved_slots_have_the_owners_of_the_target)
 }
 END_TEST
 
+/* Nothing is moved by it that is to go elsewhere, and nobody owns another slot for it. */
+START_TEST(a_proposal_has_moved_what_both_rings_place_alike)
+{
+    struct view *plain = make_changing();
+    struct view *proposal = view_clone(plain);
+    ck_assert_int_eq(view_seal_proposal(proposal), 0);
+    size_t wrong = 0;
+    size_t alike = 0;
+    for (uint16_t slot = 0; slot < SLOT_COUNT; slot++) {
+        uint16_t a[COPIES_MAX];
+        uint16_t b[COPIES_MAX];
+        size_t count = view_owners_placed(plain, slot, a);
+        bool same = view_owners_other(plain, slot, b) == count && memcmp(a, b, 2 * count) == 0;
+        alike += same && !view_slot_moved(plain, slot);
+        wrong += view_slot_moved(proposal, slot) != (same || view_slot_moved(plain, slot));
+        count = view_owners(plain, slot, a);
+        wrong += view_owners(proposal, slot, b) != count || memcmp(a, b, 2 * count) != 0;
+    }
+    ck_assert_uint_eq(wrong, 0);
+    ck_assert_uint_gt(alike, 100);
+    view_release(proposal);
+    struct view *still = view_clone(plain);
+    still->changing = false;
+    memset(still->moved, 0, sizeof(still->moved));
+    for (size_t i = 0; i < still->node_count; i++) {
+        still->nodes[i].weight_target = still->nodes[i].weight_current;
+    }
+    ck_assert_int_eq(view_seal_proposal(still), 0);
+    ck_assert(!view_slot_moved(still, 0));
+    view_release(still);
+    view_release(plain);
+}
+END_TEST
+
 START_TEST(a_view_without_nodes_has_no_owners)
 {
     struct view *view = view_create();
@@ -683,6 +717,7 @@ int main(void)
     tcase_add_test(tcase, seal_refuses_what_makes_no_view);
     tcase_add_test(tcase, owners_are_the_placed_ones_that_are_up);
     tcase_add_test(tcase, moved_slots_have_the_owners_of_the_target);
+    tcase_add_test(tcase, a_proposal_has_moved_what_both_rings_place_alike);
     tcase_add_test(tcase, a_view_without_nodes_has_no_owners);
     tcase_add_test(tcase, encoding_round_trips);
     tcase_add_test(tcase, every_truncation_and_every_extra_byte_is_refused);
