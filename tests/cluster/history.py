@@ -24,6 +24,7 @@ REFUSALS = ("TRYAGAIN", "CLUSTERDOWN", "LOADING", "MOVED", "ASK", "MASTERDOWN", 
 ACKNOWLEDGED, NOT_DONE, UNKNOWN = "acknowledged", "not done", "unknown"
 REFUSED_PAUSE_SECONDS = 0.02  # before a client that was refused or cut off tries again
 RARELY = 0.02  # of a writer's batches are about keys that are otherwise left alone
+READ_BACK_SECONDS = 10  # between nodes that were cut off TCP may wait for 3 s before it sends again
 BATCH_MAX = 4  # writes in a batch
 SHOWN = 30  # problems listed in a failure
 
@@ -252,6 +253,7 @@ class History:
     def read_all(self, endpoint):
         values = {}
         connection = endpoint.connect()
+        connection.socket.settimeout(READ_BACK_SECONDS * PATIENCE)
         try:
             for first in range(0, len(self.records), 100):
                 batch = self.records[first : first + 100]
