@@ -105,6 +105,12 @@ static void update_moves(struct control *control, uint64_t now_ms)
     struct move_count count = look_at_moves(control);
     report->moves_at_ms = now_ms + rest_after(began_us);
     atomic_store(&control->node->moves.slots_waiting, count.waiting);
+    if (count.ready < count.waiting && now_ms >= report->due_at_ms) {
+        report->due_at_ms = now_ms + WELL_PERIOD_MS;
+        for (unsigned i = 0; i < control->node->worker_count; i++) {
+            atomic_store(&control->node->workers[i]->refills.due, true);
+        }
+    }
     if (count.ready == 0 || report->ready_since_ms == 0) {
         report->ready_since_ms = count.ready == 0 ? 0 : now_ms;
     }
