@@ -31,6 +31,14 @@ static uint64_t rest_after(uint64_t began_us)
     return rest_ms < LOOK_PERIOD_MS_MAX ? rest_ms : LOOK_PERIOD_MS_MAX;
 }
 
+/* At all slots: members may be to attach. */
+static void have_workers_look(struct node *node)
+{
+    for (unsigned i = 0; i < node->worker_count; i++) {
+        atomic_store(&node->workers[i]->refills.due, true);
+    }
+}
+
 /* ---- has the view been carried out? ---- */
 
 static void look(struct control *control, uint64_t now_ms)
@@ -48,9 +56,7 @@ static void look(struct control *control, uint64_t now_ms)
     atomic_store(&node->unserved_slots, state.unserved);
     if (complete && state.unready > 0) {
         report->complete_epoch = 0; /* a replica lost its place in a stream */
-        for (unsigned i = 0; i < node->worker_count; i++) {
-            atomic_store(&node->workers[i]->refills.due, true);
-        }
+        have_workers_look(node);
     } else if (!complete && state.unready == 0) {
         report->complete_epoch = epoch;
         atomic_store(&control->ready_epoch, epoch);
@@ -107,9 +113,7 @@ static void update_moves(struct control *control, uint64_t now_ms)
     atomic_store(&control->node->moves.slots_waiting, count.waiting);
     if (count.ready < count.waiting && now_ms >= report->due_at_ms) {
         report->due_at_ms = now_ms + WELL_PERIOD_MS;
-        for (unsigned i = 0; i < control->node->worker_count; i++) {
-            atomic_store(&control->node->workers[i]->refills.due, true);
-        }
+        have_workers_look(control->node);
     }
     if (count.ready == 0 || report->ready_since_ms == 0) {
         report->ready_since_ms = count.ready == 0 ? 0 : now_ms;
