@@ -114,7 +114,7 @@ static bool walk_slots(struct worker *worker)
             atomic_fetch_add(&check->slots_checked, led && result == COPY_CHECK_DONE);
             atomic_fetch_add(&check->slots_gone, result == COPY_CHECK_GONE);
             walk->slot += worker->node->worker_count;
-            walk->copy.place = 0;
+            walk->copy.place = (struct op_place){0};
         }
         if (led && clock_monotonic_us() >= until_us) {
             break;

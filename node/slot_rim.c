@@ -310,19 +310,24 @@ static enum piece_verdict judge_piece_effect(void *context, uint16_t slot, struc
     return look.verdict;
 }
 
+static struct digest_place digest_place(struct op_place place)
+{
+    return (struct digest_place){place.key, place.part};
+}
+
+static struct op_place data_range_end(void *context, uint16_t slot, struct op_place from,
+                                      size_t budget)
+{
+    struct digest_place end =
+        keyspace_digest_end(slot_keys(slot_of(context, slot)), digest_place(from), budget);
+    return (struct op_place){end.key, end.part};
+}
+
 static void data_digest(void *context, uint16_t slot, struct op_range *range)
 {
     struct keyspace_digest found;
-    keyspace_digest_range(slot_keys(slot_of(context, slot)), range->from, range->to, &found);
-    range->count = found.count;
-    range->digest = found.sum;
-}
-
-static void data_digest_next(void *context, uint16_t slot, size_t budget, struct op_range *range)
-{
-    struct keyspace_digest found;
-    range->to =
-        keyspace_digest_next(slot_keys(slot_of(context, slot)), range->from, budget, &found);
+    keyspace_digest_range(slot_keys(slot_of(context, slot)), digest_place(range->from),
+                          digest_place(range->to), &found);
     range->count = found.count;
     range->digest = found.sum;
 }
@@ -427,7 +432,7 @@ void slot_rim_init(struct slot_rim *rim, struct node *node, struct worker *worke
                                     .incoming_piece = incoming_piece,
                                     .incoming_apply = incoming_apply,
                                     .data_digest = data_digest,
-                                    .data_digest_next = data_digest_next,
+                                    .data_range_end = data_range_end,
                                     .incoming_begin = incoming_begin,
                                     .incoming_key = incoming_key,
                                     .incoming_end = incoming_end,

@@ -166,11 +166,11 @@ struct copy_rim {
     bool (*effect_is_on)(void *context, struct bytes effects, struct bytes key);
     enum piece_verdict (*piece_effect)(void *context, uint16_t slot, struct bytes effects,
                                        uint64_t *cursor);
-    /* Count and digest of the keys of a range; the same of about `budget` bytes of them from
-     * range->from on, and sets range->to. Where they differ between two copies, so do the copies.
-     */
+    /* Where a range from there on ends, of about `budget` bytes; and count and digest of what is in
+     * a range. Where they differ between two copies, so do the copies. */
+    struct op_place (*data_range_end)(void *context, uint16_t slot, struct op_place from,
+                                      size_t budget);
     void (*data_digest)(void *context, uint16_t slot, struct op_range *range);
-    void (*data_digest_next)(void *context, uint16_t slot, size_t budget, struct op_range *range);
     /* A second copy, which takes the place of the first at the end. */
     void (*incoming_begin)(void *context, uint16_t slot);
     bool (*incoming_key)(void *context, uint16_t slot,
@@ -274,10 +274,10 @@ bool copy_can_move(const struct copy *copy, const struct copy_rim *rim);
 
 /* How far a primary has compared a slot with its members. See copy_check. */
 struct copy_check {
-    uint64_t run;    /* tells checks from earlier ones of this sender */
-    uint64_t place;  /* where it goes on */
-    uint64_t sent;   /* ranges, each counted for each member */
-    uint64_t unsent; /* likewise: to members that do not get every effect */
+    uint64_t run;          /* tells checks from earlier ones of this sender */
+    struct op_place place; /* where it goes on */
+    uint64_t sent;         /* ranges, each counted for each member */
+    uint64_t unsent;       /* likewise: to members that do not get every effect */
 };
 enum copy_check_result {
     COPY_CHECK_MORE,

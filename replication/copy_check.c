@@ -66,11 +66,12 @@ enum copy_check_result copy_check(const struct copy *copy, const struct copy_rim
     }
     struct op_range range = {.from = check->place};
     if (any) {
-        rim->data_digest_next(rim->context, copy->index, budget, &range);
+        range.to = rim->data_range_end(rim->context, copy->index, range.from, budget);
+        rim->data_digest(rim->context, copy->index, &range);
     }
     send_range(copy, rim, check, &range);
     check->place = range.to;
-    return range.to == 0 ? COPY_CHECK_DONE : COPY_CHECK_MORE;
+    return range.to.key == 0 && range.to.part == 0 ? COPY_CHECK_DONE : COPY_CHECK_MORE;
 }
 
 /* ---- follower ---- */

@@ -76,11 +76,40 @@ int op_decode_refill_key(struct bytes payload, struct bytes *key, uint64_t *expi
     return reader_finish(&reader);
 }
 
+static void write_place(struct buf *out, struct op_place place)
+{
+    write_u64(out, place.key);
+    write_u64(out, place.part);
+}
+
+static struct op_place read_place(struct reader *reader)
+{
+    uint64_t key = read_u64(reader);
+    return (struct op_place){key, read_u64(reader)};
+}
+
+static bool is_place(struct op_place place)
+{
+    return place.key <= OP_PLACE_MAX && place.part <= OP_PLACE_MAX;
+}
+
+/* Whether the range goes forward; and not beyond values that it takes a part of. */
+static bool is_range(struct op_place from, struct op_place to)
+{
+    if (to.key == from.key && to.part != 0) {
+        return to.part > from.part;
+    }
+    bool ends = to.key == 0 && to.part == 0;
+    bool within = from.part != 0 || to.part != 0;
+    return within ? to.part == 0 && to.key == (from.key + 1) % (OP_PLACE_MAX + 1)
+                  : ends || to.key > from.key;
+}
+
 void op_encode_check(struct buf *out, uint64_t run, const struct op_range *range)
 {
     write_u64(out, run);
-    write_u64(out, range->from);
-    write_u64(out, range->to);
+    write_place(out, range->from);
+    write_place(out, range->to);
     write_u64(out, range->count);
     write_u64(out, range->digest);
 }
@@ -90,12 +119,11 @@ int op_decode_check(struct bytes payload, uint64_t *run, struct op_range *range)
     struct reader reader;
     reader_init(&reader, payload);
     *run = read_u64(&reader);
-    range->from = read_u64(&reader);
-    range->to = read_u64(&reader);
+    range->from = read_place(&reader);
+    range->to = read_place(&reader);
     range->count = read_u64(&reader);
     range->digest = read_u64(&reader);
-    if (range->from > OP_PLACE_MAX || range->to > OP_PLACE_MAX ||
-        (range->to != 0 && range->to <= range->from)) {
+    if (!is_place(range->from) || !is_place(range->to) || !is_range(range->from, range->to)) {
         return TORC_ECORRUPT;
     }
     return reader_finish(&reader);

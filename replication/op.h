@@ -68,10 +68,17 @@ void op_encode_refill_key(struct buf *out, struct bytes key, uint64_t expire_at_
 int op_decode_refill_key(struct bytes payload, struct bytes *key, uint64_t *expire_at_ms,
                          struct bytes *dump) TORC_MUST_USE;
 
-/* What the keys of a slot come to between two places. A place is a cursor of a scan: below 2^48. */
+/* Where keys of a slot are, by a cursor of a scan, and which part of their values: 0 = all. Both
+ * are below 2^48. */
+struct op_place {
+    uint64_t key;
+    uint64_t part;
+};
+
+/* What a slot comes to between two places: its keys, or parts of the values of one place. */
 struct op_range {
-    uint64_t from;
-    uint64_t to; /* before it; 0 = the end */
+    struct op_place from;
+    struct op_place to; /* before it; {0, 0} = the end */
     uint64_t count;
     uint64_t digest;
 };

@@ -16,6 +16,25 @@ bool object_is_big(const struct object *object)
     return object_memory(object) >= PIECE_OBJECT_MIN;
 }
 
+static size_t element_count(const struct object *object)
+{
+    switch (object_type(object)) {
+    case OBJECT_STRING: return object_string_size(object);
+    case OBJECT_LIST: return list_count(object);
+    case OBJECT_HASH: return hash_count(object);
+    case OBJECT_SET: return set_count(object);
+    case OBJECT_ZSET: return zset_count(object);
+    }
+    return 0;
+}
+
+size_t object_elements_within(const struct object *object, size_t budget)
+{
+    size_t count = element_count(object);
+    size_t each = object_memory(object) / (count == 0 ? 1 : count) + 1;
+    return budget / each + 1;
+}
+
 /* ---- taking pieces ---- */
 
 static uint64_t string_piece(const struct object *object, uint64_t cursor, size_t budget,
@@ -65,28 +84,16 @@ static void write_scored(void *context, struct bytes member, struct bytes held)
     write_u64(context, bits);
 }
 
-/* How many members of an object take about that many bytes. */
-static size_t members_within(const struct object *object, size_t count, size_t budget)
-{
-    size_t each = object_memory(object) / (count == 0 ? 1 : count) + 1;
-    return budget / each + 1;
-}
-
 uint64_t object_piece(const struct object *object, uint64_t cursor, size_t budget, struct buf *out)
 {
     write_u8(out, (uint8_t)object_type(object));
+    size_t elements = object_elements_within(object, budget);
     switch (object_type(object)) {
     case OBJECT_STRING: return string_piece(object, cursor, budget, out);
     case OBJECT_LIST: return list_piece(object, cursor, budget, out);
-    case OBJECT_HASH:
-        return hash_scan(object, cursor, members_within(object, hash_count(object), budget),
-                         write_member, out);
-    case OBJECT_SET:
-        return set_scan(object, cursor, members_within(object, set_count(object), budget),
-                        write_only_member, out);
-    case OBJECT_ZSET:
-        return zset_scan(object, cursor, members_within(object, zset_count(object), budget),
-                         write_scored, out);
+    case OBJECT_HASH: return hash_scan(object, cursor, elements, write_member, out);
+    case OBJECT_SET: return set_scan(object, cursor, elements, write_only_member, out);
+    case OBJECT_ZSET: return zset_scan(object, cursor, elements, write_scored, out);
     }
     return 0;
 }

@@ -12,6 +12,8 @@
 
 /* True of a value that takes more than a moment to copy. */
 bool object_is_big(const struct object *object);
+/* How many elements of a value take about that many bytes; at least one. Of a string: bytes. */
+size_t object_elements_within(const struct object *object, size_t budget);
 /*
  * Appends a piece of about `budget` bytes from the cursor on, 0 being the beginning; returns where
  * the next one begins, 0 if there is none. Of a list the cursor is the number of values before it,

@@ -224,13 +224,21 @@ struct keyspace_digest {
     uint64_t count; /* keys */
     uint64_t sum;   /* of their digests, modulo 2^64 */
 };
-/* Of the keys from a place on, about `budget` bytes of them, of which the last may take more.
- * Places are the cursors of keyspace_scan: 0 is the first. Returns where to go on, 0 = that was
- * all. Two keyspaces with the same keys agree on what lies between two places. */
-uint64_t keyspace_digest_next(struct keyspace *keys, uint64_t from, size_t budget,
-                              struct keyspace_digest *out) TORC_MUST_USE;
-/* Of the keys from a place on up to before another, 0 = the end. */
-void keyspace_digest_range(struct keyspace *keys, uint64_t from, uint64_t to,
+/* Where a range begins or ends: at the keys of a place, which is a cursor of keyspace_scan, or
+ * within their values, below 2^48: so many bytes into a string or values into a list, and by the
+ * cursor of a scan in the others. {0, 0} is the beginning, and the end. */
+struct digest_place {
+    uint64_t key;
+    uint64_t part;
+};
+/* Where the range that begins there ends, so that it has about `budget` bytes, of which the last
+ * key may take more unless it is big (PIECE_OBJECT_MIN): that one is a range for itself, or
+ * several. Two keyspaces with the same keys agree on what lies between two places. */
+struct digest_place keyspace_digest_end(struct keyspace *keys, struct digest_place from,
+                                        size_t budget) TORC_MUST_USE;
+/* Of the keys from a place on up to before another. Where one of the two is within values, so is
+ * the other, or it is the place next to it. */
+void keyspace_digest_range(struct keyspace *keys, struct digest_place from, struct digest_place to,
                            struct keyspace_digest *out);
 
 #endif

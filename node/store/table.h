@@ -20,6 +20,7 @@
 
 /* A cursor is the upper 48 bits of a hash: room for a slot beside it. */
 #define TABLE_CURSOR_SHIFT 16
+#define TABLE_CURSOR_MAX (UINT64_MAX >> TABLE_CURSOR_SHIFT)
 
 /* Where a scan comes across a key of that hash. */
 static inline uint64_t table_cursor(uint64_t hash)

@@ -34,9 +34,11 @@ static void check_range(struct bytes payload)
     struct op_range range;
     if (op_decode_check(payload, &run, &range) == TORC_OK) {
         struct buf out = {0};
-        assert(range.from <= OP_PLACE_MAX);
-        assert(range.to <= OP_PLACE_MAX);
-        assert(range.to == 0 || range.to > range.from);
+        struct op_place from = range.from, to = range.to;
+        assert(from.key <= OP_PLACE_MAX && from.part <= OP_PLACE_MAX);
+        assert(to.key <= OP_PLACE_MAX && to.part <= OP_PLACE_MAX);
+        assert((to.key == 0 && to.part == 0) || to.key > from.key ||
+               (to.key == from.key && to.part > from.part));
         op_encode_check(&out, run, &range);
         assert(bytes_equal(buf_bytes(&out), payload));
         buf_deinit(&out);

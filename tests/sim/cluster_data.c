@@ -180,20 +180,25 @@ static bool incoming_apply(void *context, uint16_t slot, struct bytes effects)
     return apply(node->incoming[slot], effects);
 }
 
+static struct digest_place digest_place(struct op_place place)
+{
+    return (struct digest_place){place.key, place.part};
+}
+
+static struct op_place data_range_end(void *context, uint16_t slot, struct op_place from,
+                                      size_t budget)
+{
+    struct sim_node *node = context;
+    struct digest_place end = keyspace_digest_end(node->keys[slot], digest_place(from), budget);
+    return (struct op_place){end.key, end.part};
+}
+
 static void data_digest(void *context, uint16_t slot, struct op_range *range)
 {
     struct sim_node *node = context;
     struct keyspace_digest found;
-    keyspace_digest_range(node->keys[slot], range->from, range->to, &found);
-    range->count = found.count;
-    range->digest = found.sum;
-}
-
-static void data_digest_next(void *context, uint16_t slot, size_t budget, struct op_range *range)
-{
-    struct sim_node *node = context;
-    struct keyspace_digest found;
-    range->to = keyspace_digest_next(node->keys[slot], range->from, budget, &found);
+    keyspace_digest_range(node->keys[slot], digest_place(range->from), digest_place(range->to),
+                          &found);
     range->count = found.count;
     range->digest = found.sum;
 }
@@ -241,7 +246,7 @@ void sim_rim_init_data(struct copy_rim *rim)
     rim->incoming_piece = incoming_piece;
     rim->incoming_apply = incoming_apply;
     rim->data_digest = data_digest;
-    rim->data_digest_next = data_digest_next;
+    rim->data_range_end = data_range_end;
     rim->incoming_begin = incoming_begin;
     rim->incoming_key = incoming_key;
     rim->incoming_end = incoming_end;

@@ -157,7 +157,7 @@ START_TEST(a_slot_that_went_elsewhere_is_counted)
     set_backlogs(100u << 20);
     check_step(&fake->worker, NOW_MS); /* in the midst of it */
     set_backlogs(0);
-    fake->worker.check.copy.place = 5;
+    fake->worker.check.copy.place = (struct op_place){5, 7};
     fake->node.slots[led].copy.role = COPY_FOLLOWER;
     walk();
     for (size_t i = 1; i < FAKE_NODES; i++) {
@@ -166,7 +166,7 @@ START_TEST(a_slot_that_went_elsewhere_is_counted)
         uint64_t run;
         ck_assert(fake_next_op(fake_stream(fake, i), &op));
         ck_assert_int_eq(op_decode_check(op.payload, &run, &range), TORC_OK);
-        ck_assert_uint_eq(range.from, 0); /* of another slot */
+        ck_assert_uint_eq(range.from.key + range.from.part, 0); /* of another slot */
     }
     ck_assert_uint_eq(atomic_load(&check->slots_gone), 1);
     ck_assert_uint_eq(atomic_load(&check->slots_checked) + 1, atomic_load(&check->slots_to_check));

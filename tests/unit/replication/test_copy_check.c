@@ -70,7 +70,7 @@ START_TEST(equal_copies_compare_equal)
     struct copy_check check = check_all();
     ck_assert_uint_eq(check.sent, 8);
     ck_assert_uint_eq(check.unsent, 0);
-    ck_assert_uint_eq(check.place, 0);
+    ck_assert_uint_eq(check.place.key, 0);
     char kinds[64];
     fake_kinds(&cluster, 0, 1, kinds);
     ck_assert_str_eq(kinds, "BNEEE====");
@@ -78,8 +78,8 @@ START_TEST(equal_copies_compare_equal)
     uint64_t run;
     ck_assert_int_eq(op_decode_check(cluster.streams[0][1]->ops[6].op.payload, &run, &range), 0);
     ck_assert_uint_eq(run, RUN);
-    ck_assert_uint_eq(range.from, 4);
-    ck_assert_uint_eq(range.to, 8);
+    ck_assert_uint_eq(range.from.key, 4);
+    ck_assert_uint_eq(range.to.key, 8);
     ck_assert_uint_eq(range.count, 1);
     expect(8, 0, 0);
 }
@@ -217,7 +217,7 @@ START_TEST(a_stream_without_room_is_waited_for)
     (void)step(&check);
     cluster.streams[0][2]->full = true;
     ck_assert_int_eq(step(&check), COPY_CHECK_LATER);
-    ck_assert_uint_eq(check.place, 4);
+    ck_assert_uint_eq(check.place.key, 4);
     ck_assert_uint_eq(check.sent, 2);
     /* But not that to one that nobody waits for. */
     fake_member(&cluster, 0, slot, 2)->stage = MEMBER_FOLLOWING;

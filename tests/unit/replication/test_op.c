@@ -224,13 +224,15 @@ START_TEST(test_refill_key_empty)
 }
 END_TEST
 
+#define CHECK_SIZE 56
+
 static int decode_check(uint64_t run, const struct op_range *range, size_t cut, size_t more,
                         struct op_range *decoded)
 {
     struct buf out = {0};
     uint64_t decoded_run = 0;
     op_encode_check(&out, run, range);
-    ck_assert_uint_eq(buf_size(&out), 40);
+    ck_assert_uint_eq(buf_size(&out), CHECK_SIZE);
     for (size_t i = 0; i < more; i++) {
         buf_append(&out, "x", 1);
     }
@@ -243,20 +245,20 @@ static int decode_check(uint64_t run, const struct op_range *range, size_t cut, 
 
 START_TEST(test_check)
 {
-    const struct op_range range = {.from = 0x060504030201,
-                                   .to = 0x161514131211,
+    const struct op_range range = {.from = {0x060504030201, 0x0c0b0a090807},
+                                   .to = {0x060504030201, 0x161514131211},
                                    .count = 0x2827262524232221,
                                    .digest = 0x3837363534333231};
     struct op_range decoded = {0};
     ck_assert_int_eq(decode_check(0x4847464544434241, &range, 0, 0, &decoded), TORC_OK);
     ck_assert_mem_eq(&decoded, &range, sizeof(range));
-    for (size_t cut = 1; cut <= 40; cut++) {
+    for (size_t cut = 1; cut <= CHECK_SIZE; cut++) {
         ck_assert_int_eq(decode_check(1, &range, cut, 0, &decoded), TORC_ECORRUPT);
     }
     ck_assert_int_eq(decode_check(1, &range, 0, 1, &decoded), TORC_ECORRUPT);
     struct buf out = {0};
     op_encode_check(&out, 7, &range);
-    ck_assert_mem_eq(buf_head(&out), "\7\0\0\0\0\0\0\0\1\2\3\4\5\6\0\0\x11\x12\x13", 19);
+    ck_assert_mem_eq(buf_head(&out), "\7\0\0\0\0\0\0\0\1\2\3\4\5\6\0\0\7\x8\x9", 19);
     buf_deinit(&out);
 }
 END_TEST
@@ -264,18 +266,33 @@ END_TEST
 START_TEST(test_check_places)
 {
     static const struct {
-        uint64_t from, to;
+        struct op_place from, to;
         bool lawful;
     } cases[] = {
-        {0, 0, true},
-        {0, 1, true},
-        {5, 0, true},
-        {5, 5, false}, /* empty */
-        {5, 4, false},
-        {OP_PLACE_MAX, 0, true},
-        {OP_PLACE_MAX + 1, 0, false},
-        {0, OP_PLACE_MAX, true},
-        {0, OP_PLACE_MAX + 1, false},
+        {{0, 0}, {0, 0}, true},
+        {{0, 0}, {1, 0}, true},
+        {{5, 0}, {0, 0}, true},
+        {{5, 0}, {5, 0}, false}, /* empty */
+        {{5, 0}, {4, 0}, false},
+        {{OP_PLACE_MAX, 0}, {0, 0}, true},
+        {{OP_PLACE_MAX + 1, 0}, {0, 0}, false},
+        {{0, 0}, {OP_PLACE_MAX, 0}, true},
+        {{0, 0}, {OP_PLACE_MAX + 1, 0}, false},
+        /* parts of values */
+        {{5, 0}, {5, 7}, true},
+        {{0, 0}, {0, 7}, true},
+        {{5, 7}, {5, 8}, true},
+        {{5, 7}, {5, 7}, false},
+        {{5, 7}, {5, 6}, false},
+        {{5, 7}, {6, 0}, true},
+        {{5, 7}, {7, 0}, false}, /* and other keys */
+        {{5, 7}, {6, 1}, false},
+        {{5, 0}, {6, 1}, false},
+        {{5, 7}, {0, 0}, false},
+        {{OP_PLACE_MAX, 7}, {0, 0}, true},
+        {{5, OP_PLACE_MAX}, {6, 0}, true},
+        {{5, OP_PLACE_MAX + 1}, {6, 0}, false},
+        {{5, 0}, {5, OP_PLACE_MAX + 1}, false},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const struct op_range range = {.from = cases[i].from, .to = cases[i].to};

@@ -1,7 +1,9 @@
 #include "node/store/hash.h"
 #include "node/store/keyspace.h"
 #include "node/store/list.h"
+#include "node/store/piece.h"
 #include "node/store/set.h"
+#include "node/store/zset.h"
 #include "tests/unit/store/support.h"
 
 #define KEYS 6500u
@@ -221,29 +223,41 @@ static void fill(void)
     require(table_directory(&a->table)->depth < table_directory(&b->table)->depth);
 }
 
+static bool is_end(struct digest_place place)
+{
+    return place.key == 0 && place.part == 0;
+}
+
 /* Compares range by range as a primary and its replica do; how many differ. */
 static unsigned compare(struct keyspace *from, struct keyspace *with, size_t budget)
 {
+    static const struct digest_place end;
+    struct digest_place place = end;
     struct keyspace_digest all;
-    uint64_t place = 0;
-    uint64_t sum = 0;
     uint64_t count = 0;
+    uint64_t sum = 0;
     unsigned differing = 0;
+    unsigned empty = 0;
+    bool parts = false;
     do {
         struct keyspace_digest ours;
         struct keyspace_digest theirs;
-        uint64_t next = keyspace_digest_next(from, place, budget, &ours);
-        require(next == 0 || next > place);
-        require(next == 0 || ours.count > 0);
+        struct digest_place next = keyspace_digest_end(from, place, budget);
+        keyspace_digest_range(from, place, next, &ours);
+        require(is_end(next) || next.key > place.key ||
+                (next.key == place.key && next.part > place.part));
+        empty += !is_end(next) && ours.count == 0;
         keyspace_digest_range(with, place, next, &theirs);
         differing += ours.count != theirs.count || ours.sum != theirs.sum;
+        count += place.part == 0 ? ours.count : 0;
         sum += ours.sum;
-        count += ours.count;
+        parts = parts || next.part != 0;
         place = next;
-    } while (place != 0);
-    require(count == keyspace_count(from));
-    keyspace_digest_range(from, 0, 0, &all);
-    require(all.count == count && all.sum == sum);
+    } while (!is_end(place));
+    keyspace_digest_range(from, end, end, &all);
+    require(count == keyspace_count(from) && all.count == count);
+    require(parts || all.sum == sum);
+    require(empty <= parts); /* before the big one */
     return differing;
 }
 
@@ -263,8 +277,9 @@ START_TEST(a_budget_bounds_a_range)
 {
     struct keyspace_digest found;
     fill();
-    uint64_t next = keyspace_digest_next(a, 0, 16 * 1024, &found);
-    ck_assert_uint_ne(next, 0);
+    struct digest_place next = keyspace_digest_end(a, (struct digest_place){0}, 16 * 1024);
+    keyspace_digest_range(a, (struct digest_place){0}, next, &found);
+    ck_assert(!is_end(next));
     ck_assert_uint_le(found.count, 16 * 1024 / object_memory(find_number(a, 0)) + 4);
     ck_assert_uint_ge(found.count, 64);
     set_text(a, "large", (struct bytes){(char[100000]){0}, 100000}, 0);
@@ -285,6 +300,179 @@ START_TEST(one_range_shows_what_one_key_is)
 }
 END_TEST
 
+/* ---- of parts of values ---- */
+
+#define BIG_MEMBERS 8000u
+#define PART_BYTES (16u * 1024)
+
+typedef void element_adder(struct keyspace *keys, unsigned number);
+
+static void add_to_hash(struct keyspace *keys, unsigned number)
+{
+    char field[64], value[32];
+    snprintf(field, sizeof(field), "a field that is long enough %u", number);
+    snprintf(value, sizeof(value), "%u", number * 7);
+    set_field(keys, "big", field, value);
+}
+
+static void add_to_set(struct keyspace *keys, unsigned number)
+{
+    char member[64];
+    snprintf(member, sizeof(member), "a member that is long enough %u", number);
+    add_member(keys, "big", member);
+}
+
+static void add_to_zset(struct keyspace *keys, unsigned number)
+{
+    char member[64];
+    snprintf(member, sizeof(member), "a member that is long enough %u", number);
+    struct bytes name = BYTES_LITERAL("big");
+    struct zset_entry entry = {.member = bytes_of(member), .score = number};
+    struct zset_change change = {.entries = &entry, .count = 1};
+    ck_assert_int_eq(keyspace_zset_add(keys, name, key_hash(name), &change, NULL), 0);
+}
+
+static void add_to_list(struct keyspace *keys, unsigned number)
+{
+    char text[64];
+    const char *const value = text;
+    snprintf(text, sizeof(text), "a value that is long enough %u", number);
+    push(keys, "big", &value, 1);
+}
+
+static void add_to_string(struct keyspace *keys, unsigned number)
+{
+    char *data;
+    struct bytes name = BYTES_LITERAL("big");
+    struct object *object = keyspace_find(keys, name, key_hash(name));
+    size_t size = object == NULL ? 0 : object_string_size(object);
+    ck_assert_int_eq(keyspace_resize_string(keys, name, key_hash(name), size + 50, &data), 0);
+    memset(data + size, 'a' + (char)(number % 26), 50);
+}
+
+static element_adder *const adders[] = {add_to_string, add_to_list, add_to_hash, add_to_set,
+                                        add_to_zset};
+
+static void make_big(element_adder *add)
+{
+    for (unsigned i = 0; i < BIG_MEMBERS; i++) {
+        bool unordered = add != add_to_list && add != add_to_string;
+        add(a, i);
+        add(b, unordered ? BIG_MEMBERS - 1 - i : i);
+    }
+    ck_assert(object_is_big(find_text(a, "big")));
+}
+
+static unsigned count_ranges(struct keyspace *keys)
+{
+    struct digest_place place = {0};
+    unsigned count = 0;
+    do {
+        place = keyspace_digest_end(keys, place, PART_BYTES);
+        count++;
+    } while (!is_end(place));
+    return count;
+}
+
+START_TEST(a_big_value_is_compared_in_parts)
+{
+    for (unsigned i = 0; i < KEYS / 100; i++) {
+        set_number(a, i, "x", i);
+        set_number(b, i, "x", i);
+    }
+    unsigned before = count_ranges(a);
+    make_big(adders[_i]);
+    unsigned parts = count_ranges(a) - before;
+    size_t bytes = object_memory(find_text(a, "big"));
+    ck_assert_uint_ge(parts, bytes / PART_BYTES / 2);
+    ck_assert_uint_le(parts, bytes / PART_BYTES * 2);
+    ck_assert_uint_eq(compare(a, b, PART_BYTES), 0);
+    ck_assert_uint_eq(compare(b, a, 1024), 0);
+    ck_assert_uint_eq(compare(b, a, SIZE_MAX), 0);
+}
+END_TEST
+
+START_TEST(one_part_shows_what_one_element_is)
+{
+    make_big(adders[_i]);
+    adders[_i](b, BIG_MEMBERS);
+    ck_assert_uint_eq(compare(a, b, PART_BYTES), 1);
+    ck_assert_uint_ge(compare(b, a, PART_BYTES), 1); /* or 2, if it begins a part */
+    ck_assert_uint_le(compare(b, a, PART_BYTES), 2);
+}
+END_TEST
+
+/* What a primary has begun is gone, is small or is something else when it goes on. */
+START_TEST(a_value_may_change_between_parts)
+{
+    struct bytes name = BYTES_LITERAL("big");
+    struct keyspace_digest ours, theirs;
+    make_big(adders[_i]);
+    uint64_t key = table_cursor(key_hash(name));
+    struct digest_place first = keyspace_digest_end(a, (struct digest_place){key, 0}, PART_BYTES);
+    ck_assert_uint_eq(first.key, key);
+    ck_assert_uint_gt(first.part, 0);
+
+    ck_assert(keyspace_delete(a, name, key_hash(name)));
+    struct digest_place next = keyspace_digest_end(a, first, PART_BYTES);
+    ck_assert_uint_eq(next.key, key + 1);
+    ck_assert_uint_eq(next.part, 0);
+    keyspace_digest_range(a, first, next, &ours);
+    keyspace_digest_range(b, first, next, &theirs);
+    ck_assert_uint_eq(ours.count, 0);
+    ck_assert_uint_eq(theirs.count, 1);
+
+    ck_assert(keyspace_delete(b, name, key_hash(name)));
+    for (size_t i = 0; i < sizeof(adders) / sizeof(adders[0]); i++) {
+        adders[i](a, 1);
+        adders[i](b, 1);
+        next = keyspace_digest_end(a, first, PART_BYTES);
+        ck_assert_uint_eq(next.key, key + 1);
+        keyspace_digest_range(a, first, next, &ours);
+        keyspace_digest_range(b, first, next, &theirs);
+        ck_assert_uint_eq(ours.count, 1);
+        ck_assert_uint_eq(ours.sum, theirs.sum);
+        keyspace_clear(a);
+        keyspace_clear(b);
+    }
+}
+END_TEST
+
+/* A member's place is the same whether it is held in a table or in a row. */
+START_TEST(parts_are_the_same_however_a_value_is_held)
+{
+    char large[100];
+    uint64_t places[50];
+    memset(large, 'x', sizeof(large) - 1);
+    large[sizeof(large) - 1] = '\0';
+    set_field(a, "h", "goes", large);
+    for (unsigned i = 0; i < 50; i++) {
+        char text[32];
+        snprintf(text, sizeof(text), "%u", i);
+        set_field(a, "h", text, text);
+        set_field(b, "h", text, text);
+        places[i] = table_cursor(key_hash(bytes_of(text)));
+    }
+    struct bytes name = BYTES_LITERAL("h");
+    ck_assert(keyspace_hash_remove(a, name, key_hash(name), BYTES_LITERAL("goes")));
+    ck_assert_str_ne(object_encoding_name(find_text(a, "h")),
+                     object_encoding_name(find_text(b, "h")));
+    uint64_t key = table_cursor(key_hash(name));
+    for (unsigned i = 0; i < 50; i++) {
+        struct digest_place from = {key, places[i]}, to = {key, places[i] + 1}, end = {key + 1, 0};
+        struct keyspace_digest ours, theirs, none;
+        keyspace_digest_range(a, from, to, &ours);
+        keyspace_digest_range(b, from, to, &theirs);
+        ck_assert_uint_eq(ours.sum, theirs.sum);
+        keyspace_digest_range(a, to, (struct digest_place){key, places[i] + 2}, &none);
+        ck_assert_uint_ne(ours.sum, none.sum);
+        keyspace_digest_range(a, from, end, &ours);
+        keyspace_digest_range(b, from, end, &theirs);
+        ck_assert_uint_eq(ours.sum, theirs.sum);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("digest");
@@ -299,6 +487,11 @@ int main(void)
     tcase_add_test(tests, ranges_are_the_same_keys_whatever_the_tables);
     tcase_add_test(tests, a_budget_bounds_a_range);
     tcase_add_test(tests, one_range_shows_what_one_key_is);
+    int types = sizeof(adders) / sizeof(adders[0]);
+    tcase_add_loop_test(tests, a_big_value_is_compared_in_parts, 0, types);
+    tcase_add_loop_test(tests, one_part_shows_what_one_element_is, 0, types);
+    tcase_add_loop_test(tests, a_value_may_change_between_parts, 0, types);
+    tcase_add_test(tests, parts_are_the_same_however_a_value_is_held);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }

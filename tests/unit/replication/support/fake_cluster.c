@@ -202,17 +202,19 @@ static void data_digest(void *context, uint16_t slot, struct op_range *range)
     const struct fake_node *node = context;
     range->count = 0;
     range->digest = 0;
-    for (uint64_t i = range->from; i < (range->to == 0 ? FAKE_KEYS : range->to); i++) {
+    for (uint64_t i = range->from.key; i < (range->to.key == 0 ? FAKE_KEYS : range->to.key); i++) {
         range->count += node->data[slot][i] != 0;
         range->digest = 31 * range->digest + (unsigned char)node->data[slot][i];
     }
 }
 
-static void data_digest_next(void *context, uint16_t slot, size_t budget, struct op_range *range)
+static struct op_place data_range_end(void *context, uint16_t slot, struct op_place from,
+                                      size_t budget)
 {
+    (void)context;
+    (void)slot;
     uint64_t keys = budget / FAKE_SCAN_KEY_BYTES == 0 ? 1 : budget / FAKE_SCAN_KEY_BYTES;
-    range->to = range->from + keys >= FAKE_KEYS ? 0 : range->from + keys;
-    data_digest(context, slot, range);
+    return (struct op_place){from.key + keys >= FAKE_KEYS ? 0 : from.key + keys, 0};
 }
 
 static void incoming_begin(void *context, uint16_t slot)
@@ -271,7 +273,7 @@ void fake_cluster_init(struct fake_cluster *cluster)
                                       .incoming_piece = incoming_piece,
                                       .incoming_apply = incoming_apply,
                                       .data_digest = data_digest,
-                                      .data_digest_next = data_digest_next,
+                                      .data_range_end = data_range_end,
                                       .incoming_begin = incoming_begin,
                                       .incoming_key = incoming_key,
                                       .incoming_end = incoming_end,
