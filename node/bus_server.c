@@ -217,9 +217,14 @@ static bool greet(struct bus_connection *bus, const struct frame *frame)
         bus->shard = hello.shard;
         /* One of an earlier run of the sender may have had the same number. */
         bus->generation = hello.incarnation << 32 ^ hello.generation;
-        bus->position = peer_receive_begin(bus->peer, bus->shard, hello.incarnation,
-                                           hello.generation, bus->number, &welcome.skipped);
-        welcome.position = bus->position;
+        struct receive_state state;
+        if (!peer_receive_begin(bus->peer, bus->shard, hello.incarnation, hello.generation,
+                                bus->number, &state)) {
+            refuse(bus, "a stream older than one that has begun");
+            return false;
+        }
+        bus->position = welcome.position = state.position;
+        welcome.skipped = state.skipped;
         bus->state = BUS_RECEIVING_STREAM;
     } else {
         bus->state = BUS_SERVING_REQUESTS;

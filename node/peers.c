@@ -130,23 +130,24 @@ void peer_close_streams(struct peers *peers, struct peer *peer, unsigned shards)
     }
 }
 
-uint64_t peer_receive_begin(struct peer *peer, unsigned shard, uint64_t incarnation,
-                            uint64_t generation, uint64_t connection, uint64_t *skipped)
+bool peer_receive_begin(struct peer *peer, unsigned shard, uint64_t incarnation,
+                        uint64_t generation, uint64_t connection, struct receive_state *out)
 {
     assert(shard < WORKERS_MAX);
     pthread_mutex_lock(&peer->lock);
     struct receive_state *state = &peer->receive[shard];
-    if (state->incarnation != incarnation || state->generation != generation) {
-        state->incarnation = incarnation;
-        state->generation = generation;
-        state->position = 0;
-        state->skipped = 0;
+    bool late = incarnation < state->incarnation ||
+                (incarnation == state->incarnation && generation < state->generation);
+    bool begins = incarnation != state->incarnation || generation != state->generation;
+    if (begins && !late) {
+        *state = (struct receive_state){.incarnation = incarnation, .generation = generation};
     }
-    state->connection = connection;
-    uint64_t position = state->position;
-    *skipped = state->skipped;
+    if (!late) {
+        state->connection = connection;
+    }
+    *out = *state;
     pthread_mutex_unlock(&peer->lock);
-    return position;
+    return !late;
 }
 
 bool peer_receive_apply_begin(struct peer *peer, unsigned shard, uint64_t connection)

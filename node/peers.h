@@ -69,10 +69,13 @@ int peer_open_streams(struct peers *peers, struct peer *peer, unsigned shards) T
  * the workers. */
 void peer_close_streams(struct peers *peers, struct peer *peer, unsigned shards);
 
-/* A stream connection of the peer begins: from where should it send, and what was skipped last?
- * `connection` becomes the only one that may feed the stream. */
-uint64_t peer_receive_begin(struct peer *peer, unsigned shard, uint64_t incarnation,
-                            uint64_t generation, uint64_t connection, uint64_t *skipped);
+/* A stream connection of the peer begins: *out tells from where it should send, and what was
+ * skipped last. `connection` becomes the only one that may feed the stream. False: the peer has
+ * begun a newer one. This comes late, or it was for another node, which was at our address before.
+ */
+bool peer_receive_begin(struct peer *peer, unsigned shard, uint64_t incarnation,
+                        uint64_t generation, uint64_t connection,
+                        struct receive_state *out) TORC_MUST_USE;
 /* Around applying what the connection brought, so that no other connection of the same stream
  * applies anything meanwhile. begin: false, and nothing to end, if another connection has taken
  * over. end notes progress, and the last position skipped on the way (0 = none). Lock order: peer,

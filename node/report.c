@@ -31,14 +31,6 @@ static uint64_t rest_after(uint64_t began_us)
     return rest_ms < LOOK_PERIOD_MS_MAX ? rest_ms : LOOK_PERIOD_MS_MAX;
 }
 
-/* At all slots: members may be to attach. */
-static void have_workers_look(struct node *node)
-{
-    for (unsigned i = 0; i < node->worker_count; i++) {
-        atomic_store(&node->workers[i]->refills.due, true);
-    }
-}
-
 /* ---- has the view been carried out? ---- */
 
 static void look(struct control *control, uint64_t now_ms)
@@ -56,7 +48,9 @@ static void look(struct control *control, uint64_t now_ms)
     atomic_store(&node->unserved_slots, state.unserved);
     if (complete && state.unready > 0) {
         report->complete_epoch = 0; /* a replica lost its place in a stream */
-        have_workers_look(node);
+        for (unsigned i = 0; i < node->worker_count; i++) {
+            atomic_store(&node->workers[i]->refills.due, true);
+        }
     } else if (!complete && state.unready == 0) {
         report->complete_epoch = epoch;
         atomic_store(&control->ready_epoch, epoch);
@@ -111,10 +105,6 @@ static void update_moves(struct control *control, uint64_t now_ms)
     struct move_count count = look_at_moves(control);
     report->moves_at_ms = now_ms + rest_after(began_us);
     atomic_store(&control->node->moves.slots_waiting, count.waiting);
-    if (count.ready < count.waiting && now_ms >= report->due_at_ms) {
-        report->due_at_ms = now_ms + WELL_PERIOD_MS;
-        have_workers_look(control->node);
-    }
     if (count.ready == 0 || report->ready_since_ms == 0) {
         report->ready_since_ms = count.ready == 0 ? 0 : now_ms;
     }

@@ -26,7 +26,6 @@ struct report {
     uint64_t look_at_ms;     /* next due */
     uint64_t moves_at_ms;    /* next due */
     uint64_t slow_at_ms;     /* next due */
-    uint64_t due_at_ms;      /* when workers are to look at all slots, while some are to move */
     uint64_t ready_since_ms; /* since when some slots may move; 0 = none may */
     bool any_ready;          /* those that may are told */
     uint8_t ready[SLOT_COUNT / 8];

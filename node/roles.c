@@ -182,9 +182,6 @@ bool roles_install(struct node *node, const struct slot_rim *rim, const struct v
     pthread_mutex_unlock(&node->view_lock);
     view_release(before);
     for (unsigned i = 0; i < node->worker_count; i++) {
-        if (installed.like == NULL) { /* streams have ended or begun since slots were marked */
-            atomic_store(&node->workers[i]->refills.due, true);
-        }
         atomic_store(&node->workers[i]->view_came, true);
         worker_wake(node->workers[i]);
     }

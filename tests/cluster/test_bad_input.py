@@ -2,11 +2,12 @@
 
 import random
 import socket
+import struct
 
 import pytest
 import redis
 
-from torc_cluster import encode, wait_until
+from torc_cluster import Raw, encode, wait_until
 
 MALFORMED = {
     "a word where a bulk belongs": b"*1\r\n+PING\r\n",
@@ -62,6 +63,36 @@ def test_requests_of_another_protocol(cluster):
             raw.socket.shutdown(socket.SHUT_WR)
             raw.rest()
     assert cluster[0].client().ping()
+
+
+def stream_hello(sender, incarnation, shard, generation):
+    """What a node says first on a connection for a replication stream."""
+    cluster_id = sender.ask("TORC.VIEW")[10:30]
+    payload = struct.pack("<4sHBHQ20s20sQ", b"TORC", 2, 2, shard, generation, cluster_id,
+                          bytes.fromhex(sender.ask("CLUSTER", "MYID").decode()), incarnation)
+    return struct.pack("<IBBHQ", len(payload), 1, 0, 65535, 0) + payload
+
+
+def test_a_late_greeting_leaves_a_stream_alone(cluster):
+    """As one that was for another node, which was at this address before: by it a replica would begin
+    anew where the stream under way cannot."""
+    keys = [f"late:{i}" for i in range(300)]
+    client = cluster[0].client()
+    client.mset(dict.fromkeys(keys, "before"))
+    cluster.wait_copied(keys)
+    epoch = cluster[0].ask("TORC.VIEW")[2:10]
+    for sender in cluster.nodes:
+        incarnation = sender.ask("TORC.CHECK", "START") >> 24
+        hellos = [stream_hello(sender, incarnation, shard, 0) for shard in range(2)]
+        for replica in cluster.nodes:
+            for hello in hellos if replica is not sender else []:
+                with Raw(replica.bus_port) as raw:
+                    raw.send(hello)
+                    assert b"a stream older than one that has begun" in raw.rest()
+    for value in ("after", "and again"):
+        for key in keys:
+            assert client.set(key, value)
+    assert cluster[0].ask("TORC.VIEW")[2:10] == epoch
 
 
 @pytest.mark.parametrize("seed", range(3))

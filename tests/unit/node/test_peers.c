@@ -118,37 +118,64 @@ static bool receive(struct peer *peer, unsigned shard, uint64_t connection, uint
     return ours;
 }
 
+/* A connection that may begin, and where the stream stands. */
+static void expect_begin(struct peer *peer, unsigned shard, uint64_t incarnation,
+                         uint64_t generation, uint64_t connection, uint64_t position,
+                         uint64_t skipped)
+{
+    struct receive_state state;
+    ck_assert(peer_receive_begin(peer, shard, incarnation, generation, connection, &state));
+    ck_assert_uint_eq(state.position, position);
+    ck_assert_uint_eq(state.skipped, skipped);
+}
+
 START_TEST(test_receive)
 {
     struct peers *peers = peers_create();
     struct peer *peer = get(peers, 1);
-    uint64_t skipped = 99;
-    ck_assert_uint_eq(peer_receive_begin(peer, 0, 5, 1, 100, &skipped), 0);
+    expect_begin(peer, 0, 5, 1, 100, 0, 0);
     ck_assert(receive(peer, 0, 100, 24, 0));
     ck_assert(receive(peer, 0, 100, 48, 0));
     ck_assert(!receive(peer, 0, 99, 72, 0)); /* not the one that feeds it */
 
     /* A new connection of the same stream goes on; the old one is told so. */
-    ck_assert_uint_eq(peer_receive_begin(peer, 0, 5, 1, 101, &skipped), 48);
+    expect_begin(peer, 0, 5, 1, 101, 48, 0);
     ck_assert(!receive(peer, 0, 100, 72, 0));
     ck_assert(receive(peer, 0, 101, 72, 0));
 
     /* The last position skipped is remembered with it. */
-    ck_assert_uint_eq(skipped, 0);
     ck_assert(receive(peer, 0, 101, 96, 96));
     ck_assert(receive(peer, 0, 101, 120, 0));
-    ck_assert_uint_eq(peer_receive_begin(peer, 0, 5, 1, 101, &skipped), 120);
-    ck_assert_uint_eq(skipped, 96);
+    expect_begin(peer, 0, 5, 1, 101, 120, 96);
 
     /* Another shard, generation or incarnation is another stream. */
-    ck_assert_uint_eq(peer_receive_begin(peer, 1, 5, 1, 102, &skipped), 0);
-    ck_assert_uint_eq(peer_receive_begin(peer, 0, 5, 1, 103, &skipped), 120);
-    ck_assert_uint_eq(peer_receive_begin(peer, 0, 5, 2, 104, &skipped), 0);
-    ck_assert_uint_eq(skipped, 0);
+    expect_begin(peer, 1, 5, 1, 102, 0, 0);
+    expect_begin(peer, 0, 5, 1, 103, 120, 96);
+    expect_begin(peer, 0, 5, 2, 104, 0, 0);
     ck_assert(receive(peer, 0, 104, 24, 0));
-    ck_assert_uint_eq(peer_receive_begin(peer, 0, 6, 2, 105, &skipped), 0);
-    ck_assert_uint_eq(peer_receive_begin(get(peers, 2), 0, 6, 2, 106, &skipped), 0);
-    ck_assert_uint_eq(peer_receive_begin(peer, WORKERS_MAX - 1, 6, 2, 107, &skipped), 0);
+    expect_begin(peer, 0, 6, 2, 105, 0, 0);
+    expect_begin(get(peers, 2), 0, 6, 2, 106, 0, 0);
+    expect_begin(peer, WORKERS_MAX - 1, 6, 2, 107, 0, 0);
+    peers_destroy(peers);
+}
+END_TEST
+
+/* One that was for whoever had our address before, or that was slow to get here, leaves alone what
+ * has begun: a sender does not go on with a stream that stands before what it no longer has. */
+START_TEST(test_receive_late)
+{
+    struct peers *peers = peers_create();
+    struct peer *peer = get(peers, 1);
+    struct receive_state state;
+    expect_begin(peer, 0, 5, 9, 100, 0, 0);
+    ck_assert(receive(peer, 0, 100, 24, 0));
+    ck_assert(!peer_receive_begin(peer, 0, 5, 8, 101, &state));
+    ck_assert(!peer_receive_begin(peer, 0, 4, 10, 102, &state));
+    ck_assert(receive(peer, 0, 100, 48, 48));
+    expect_begin(peer, 0, 5, 9, 103, 48, 48);
+    expect_begin(peer, 1, 5, 8, 104, 0, 0);
+    expect_begin(peer, 0, 6, 1, 105, 0, 0);
+    ck_assert(!receive(peer, 0, 103, 72, 0));
     peers_destroy(peers);
 }
 END_TEST
@@ -198,6 +225,7 @@ int main(void)
     tcase_add_test(tests, test_address);
     tcase_add_test(tests, test_streams);
     tcase_add_test(tests, test_receive);
+    tcase_add_test(tests, test_receive_late);
     tcase_add_test(tests, test_threads);
     tcase_set_timeout(tests, 60);
     suite_add_tcase(suite, tests);
