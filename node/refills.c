@@ -18,6 +18,7 @@
  */
 #define ROUND_BYTES_ASKED (32u * 1024)
 #define REST_FACTOR 22
+#define REST_US_MAX 50000 /* however long it took: the process may have been stopped in it */
 #define ASKED_US 50000 /* after a command */
 #define BACKLOG_MAX_ASKED (48u * 1024)
 #define BACKLOG_MAX (1024u * 1024)
@@ -243,7 +244,8 @@ void refills_step(struct worker *worker)
     }
     if (sent > 0) {
         refills->sent_us = clock_monotonic_us();
-        refills->rest_until_us = refills->sent_us + (refills->sent_us - now_us) * REST_FACTOR;
+        uint64_t rest_us = (refills->sent_us - now_us) * REST_FACTOR;
+        refills->rest_until_us = refills->sent_us + (rest_us < REST_US_MAX ? rest_us : REST_US_MAX);
     }
     refills->again = has_turn(&refills->urgent) ||
                      (has_turn(&refills->pending) && (!asked || sent == 0) && may_begin);
