@@ -3,36 +3,30 @@
 #include "base/error.h"
 
 #include <assert.h>
+#include <endian.h>
+#include <string.h>
 
 void write_u8(struct buf *buf, uint8_t value)
 {
     buf_append(buf, &value, sizeof(value));
 }
 
-/* Byte by byte, so that the wire is little-endian on every machine; compilers make one store of it.
- */
-static void write_little_endian(struct buf *buf, uint64_t value, size_t size)
-{
-    uint8_t bytes[sizeof(value)];
-    for (size_t i = 0; i < size; i++) {
-        bytes[i] = (uint8_t)(value >> (8 * i));
-    }
-    buf_append(buf, bytes, size);
-}
-
 void write_u16(struct buf *buf, uint16_t value)
 {
-    write_little_endian(buf, value, sizeof(value));
+    uint16_t wire = htole16(value);
+    buf_append(buf, &wire, sizeof(wire));
 }
 
 void write_u32(struct buf *buf, uint32_t value)
 {
-    write_little_endian(buf, value, sizeof(value));
+    uint32_t wire = htole32(value);
+    buf_append(buf, &wire, sizeof(wire));
 }
 
 void write_u64(struct buf *buf, uint64_t value)
 {
-    write_little_endian(buf, value, sizeof(value));
+    uint64_t wire = htole64(value);
+    buf_append(buf, &wire, sizeof(wire));
 }
 
 void write_bytes16(struct buf *buf, struct bytes bytes)
@@ -72,34 +66,42 @@ static const uint8_t *reader_take(struct reader *reader, size_t size)
     return taken;
 }
 
-static uint64_t read_little_endian(struct reader *reader, size_t size)
+void read_raw(struct reader *reader, void *out, size_t size)
 {
-    const uint8_t *bytes = reader_take(reader, size);
-    uint64_t value = 0;
-    for (size_t i = 0; bytes != NULL && i < size; i++) {
-        value |= (uint64_t)bytes[i] << (8 * i);
+    const uint8_t *data = reader_take(reader, size);
+    if (data == NULL) {
+        memset(out, 0, size);
+        return;
     }
-    return value;
+    memcpy(out, data, size);
 }
 
 uint8_t read_u8(struct reader *reader)
 {
-    return (uint8_t)read_little_endian(reader, sizeof(uint8_t));
+    uint8_t value;
+    read_raw(reader, &value, sizeof(value));
+    return value;
 }
 
 uint16_t read_u16(struct reader *reader)
 {
-    return (uint16_t)read_little_endian(reader, sizeof(uint16_t));
+    uint16_t wire;
+    read_raw(reader, &wire, sizeof(wire));
+    return le16toh(wire);
 }
 
 uint32_t read_u32(struct reader *reader)
 {
-    return (uint32_t)read_little_endian(reader, sizeof(uint32_t));
+    uint32_t wire;
+    read_raw(reader, &wire, sizeof(wire));
+    return le32toh(wire);
 }
 
 uint64_t read_u64(struct reader *reader)
 {
-    return read_little_endian(reader, sizeof(uint64_t));
+    uint64_t wire;
+    read_raw(reader, &wire, sizeof(wire));
+    return le64toh(wire);
 }
 
 static struct bytes read_sized(struct reader *reader, size_t size, size_t size_max)
@@ -122,16 +124,6 @@ struct bytes read_bytes16(struct reader *reader, size_t size_max)
 struct bytes read_bytes32(struct reader *reader, size_t size_max)
 {
     return read_sized(reader, read_u32(reader), size_max);
-}
-
-void read_raw(struct reader *reader, void *out, size_t size)
-{
-    const uint8_t *data = reader_take(reader, size);
-    if (data == NULL) {
-        memset(out, 0, size);
-        return;
-    }
-    memcpy(out, data, size);
 }
 
 void read_text16(struct reader *reader, char *out, size_t size_max)

@@ -6,6 +6,7 @@
 #define TORC_NODE_MOVES_H
 
 #include "base/histogram.h"
+#include "base/limits.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -15,7 +16,8 @@ struct moves {
     /* When the present view was installed, or, if that is later, when those who went on serving
      * what this node is to lead by it were told to stop; monotonic. */
     _Atomic uint64_t stopped_us;
-    _Atomic uint32_t slots_waiting; /* that this node leads and that are still to go elsewhere */
+    _Atomic uint32_t slots_waiting;    /* that this node leads and that are still to go elsewhere */
+    uint64_t movable[SLOT_COUNT / 64]; /* control thread: copy.movable of each slot */
 
     pthread_mutex_t lock;
     struct histogram pauses; /* microseconds; lock */

@@ -247,6 +247,7 @@ void refills_step(struct worker *worker)
         uint64_t rest_us = (refills->sent_us - now_us) * REST_FACTOR;
         refills->rest_until_us = refills->sent_us + (rest_us < REST_US_MAX ? rest_us : REST_US_MAX);
     }
+    atomic_store_explicit(&refills->left, refills->pending.count, memory_order_relaxed);
     refills->again = has_turn(&refills->urgent) ||
                      (has_turn(&refills->pending) && (!asked || sent == 0) && may_begin);
 }

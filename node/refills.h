@@ -35,6 +35,8 @@ struct refills {
     _Atomic bool marked_any; /* those whose bit is set here */
     _Atomic uint64_t marked[REFILL_PLACES / 64];
 
+    _Atomic uint32_t left; /* any thread may read: slots that had members to attach, lately */
+
     bool again;                      /* there is more to do at once */
     struct refill_set pending;       /* may have members to attach */
     struct refill_set urgent;        /* of these */

@@ -16,12 +16,11 @@
 #define WELL_PERIOD_MS 1000 /* once all is well */
 #define LOOK_PERIOD_MS 10   /* while something is to come; more if a look takes long, */
 #define LOOK_PERIOD_MS_MAX 100
-#define LOOK_TIME_PART 50  /* so that it takes one part in so many of the time */
-#define BATCH_WAIT_MS 4000 /* for which slots that may move wait for others */
+#define LOOK_TIME_PART 50     /* so that it takes one part in so many of the time */
+#define REFILLING_REST_MS 200 /* as long as it is not to be expected that all slots may move */
+#define BATCH_WAIT_MS 4000    /* for which slots that may move wait for others */
 #define SLOW_PERIOD_MS 100
-#define SLOW_LEASES                                                                                \
-    2 /* without an acknowledgement: TCP may need more than one under heavy loss                   \
-       */
+#define SLOW_LEASES 2 /* without an acknowledgement: TCP may need one under heavy loss */
 
 /* How long to wait after a look at all slots. */
 static uint64_t rest_after(uint64_t began_us)
@@ -73,19 +72,29 @@ static struct move_count look_at_moves(struct control *control)
     struct move_count count = {0};
     uint8_t *ready = control->report.ready;
     memset(ready, 0, sizeof(control->report.ready));
-    for (unsigned i = 0; i < SLOT_COUNT; i++) {
-        struct slot *slot = &control->node->slots[i];
-        if (!slot->copy.movable) {
-            continue; /* only this thread gives roles, so it need not lock */
+    for (unsigned i = 0; i < SLOT_COUNT / 64; i++) {
+        for (uint64_t left = control->node->moves.movable[i]; left != 0; left &= left - 1) {
+            unsigned at = i * 64 + (unsigned)__builtin_ctzll(left);
+            struct slot *slot = &control->node->slots[at];
+            slot_lock(slot);
+            bool can_move = copy_can_move(&slot->copy, &control->rim.copies);
+            slot_unlock(slot);
+            ready[at / 8] |= (uint8_t)(can_move << (at % 8));
+            count.ready += can_move;
+            count.waiting++;
         }
-        slot_lock(slot);
-        bool can_move = copy_can_move(&slot->copy, &control->rim.copies);
-        slot_unlock(slot);
-        ready[i / 8] |= (uint8_t)(can_move << (i % 8));
-        count.ready += can_move;
-        count.waiting++;
     }
     return count;
+}
+
+/* True while workers have slots for which something is still to be sent, or to be waited for. */
+static bool is_refilling(const struct node *node)
+{
+    uint32_t left = 0;
+    for (unsigned i = 0; i < node->worker_count; i++) {
+        left |= atomic_load_explicit(&node->workers[i]->refills.left, memory_order_relaxed);
+    }
+    return left > 0;
 }
 
 /* Says which slots may move. Each view costs every node some milliseconds, so those that are ready
@@ -98,7 +107,8 @@ static void update_moves(struct control *control, uint64_t now_ms)
         report->any_ready = false;
         return;
     }
-    if (now_ms < report->moves_at_ms) {
+    uint64_t due_ms = report->moves_at_ms + (is_refilling(control->node) ? REFILLING_REST_MS : 0);
+    if (now_ms < due_ms) {
         return;
     }
     uint64_t began_us = clock_monotonic_us();

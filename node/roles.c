@@ -63,6 +63,13 @@ struct assigned {
     size_t unserved; /* led, and not served yet */
 };
 
+static void note_movable(struct moves *moves, const struct copy *copy)
+{
+    uint64_t bit = UINT64_C(1) << copy->index % 64;
+    uint64_t *word = &moves->movable[copy->index / 64];
+    *word = copy->movable ? *word | bit : *word & ~bit;
+}
+
 static void assign_slot(struct node *node, const struct slot_rim *rim,
                         const struct copy_view *installed, struct slot *slot,
                         struct assigned *assigned)
@@ -83,6 +90,7 @@ static void assign_slot(struct node *node, const struct slot_rim *rim,
     if (led && !slot->copy.untouched) {
         refills_mark(node, slot->copy.index);
     }
+    note_movable(&node->moves, &slot->copy);
     slot_unlock(slot);
     if (result != TORC_OK) {
         log_error(&node->log, "out of memory for a view: stopping");
