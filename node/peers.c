@@ -120,8 +120,9 @@ void peer_close_streams(struct peers *peers, struct peer *peer, unsigned shards)
         atomic_store_explicit(&stream->closed, true, memory_order_release);
         /* The struct stays, for replies that still point at it; its backlog need not. */
         spin_lock(&stream->lock);
-        buf_deinit(&stream->stream.backlog);
-        stream->stream.sent = stream->stream.acked = stream->stream.appended;
+        if (!stream->sending) { /* or its worker does that */
+            stream_end(&stream->stream);
+        }
         spin_unlock(&stream->lock);
         pthread_mutex_lock(&peers->lock);
         stream->next_closed = peers->closed;

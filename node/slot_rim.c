@@ -59,7 +59,9 @@ static void stream_append_op(void *context, struct replica_stream *stream, const
     if (op->kind == OP_CHECK) {
         stream->checked = *position;
     }
-    if (!atomic_exchange(&stream->dirty, true)) {
+    /* Who sends it clears the mark before it takes the lock under which this was appended. */
+    if (!atomic_load_explicit(&stream->dirty, memory_order_relaxed) &&
+        !atomic_exchange(&stream->dirty, true)) {
         struct worker *sender = node->workers[stream->shard];
         atomic_store(&sender->streams_dirty, true);
         if (sender != rim->worker) {

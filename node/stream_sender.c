@@ -15,7 +15,6 @@
 #define RECONNECT_DELAY_MS 50
 #define CONNECT_LIMIT_MS 2000
 #define READ_SIZE (16u * 1024)
-#define SEND_SIZE (256u * 1024) /* copied out of the backlog at a time, under the stream's lock */
 
 enum sender_state { SENDER_IDLE, SENDER_CONNECTING, SENDER_GREETING, SENDER_OPEN };
 
@@ -29,7 +28,7 @@ struct stream_sender {
     ev_io reader;
     ev_io writer;
     struct buf in;
-    struct buf out;
+    struct buf out; /* the greeting */
     uint64_t retry_at_ms;
     uint64_t opened_ms;
 };
@@ -105,46 +104,55 @@ static void sender_connect(struct stream_sender *sender, uint64_t now_ms)
     sender->writing = true;
 }
 
-/* Copies the next part of the backlog out, so that nobody waits for the network under the lock. */
-static void take_from_backlog(struct stream_sender *sender)
+/* Sends the next of the backlog from where it is, so that nobody waits for the network under the
+ * lock; others append meanwhile. Returns how much; 0: there is nothing; < 0: as send(). */
+static ssize_t send_backlog(struct stream_sender *sender)
 {
     struct replica_stream *stream = sender->stream;
     spin_lock(&stream->lock);
     struct bytes next = stream_to_send(&stream->stream);
-    size_t size = next.size < SEND_SIZE ? next.size : SEND_SIZE;
-    buf_append(&sender->out, next.data, size);
-    if (!sender->out.failed) {
-        stream_sent(&stream->stream, size);
+    stream->sending = next.size > 0;
+    spin_unlock(&stream->lock);
+    if (next.size == 0) {
+        return 0;
+    }
+    ssize_t sent = send(sender->fd, next.data, next.size, MSG_NOSIGNAL);
+    int error = errno;
+    spin_lock(&stream->lock);
+    stream->sending = false;
+    if (atomic_load(&stream->closed)) {
+        stream_end(&stream->stream);
+    } else if (sent > 0) {
+        stream_sent(&stream->stream, (size_t)sent);
     }
     spin_unlock(&stream->lock);
-    sender->out.failed = false;
+    errno = error;
+    return sent;
+}
+
+static ssize_t send_greeting(struct stream_sender *sender)
+{
+    ssize_t sent = send(sender->fd, buf_head(&sender->out), buf_size(&sender->out), MSG_NOSIGNAL);
+    if (sent > 0) {
+        buf_consume(&sender->out, (size_t)sent);
+    }
+    return sent;
 }
 
 static void sender_write(struct stream_sender *sender)
 {
-    while (!sender->writing) {
-        if (buf_size(&sender->out) == 0 && sender->state == SENDER_OPEN) {
-            take_from_backlog(sender);
-        }
-        if (buf_size(&sender->out) == 0) {
-            buf_reset(&sender->out, SEND_SIZE);
+    while (!sender->writing && (buf_size(&sender->out) > 0 || sender->state == SENDER_OPEN)) {
+        ssize_t sent = buf_size(&sender->out) > 0 ? send_greeting(sender) : send_backlog(sender);
+        if (sent == 0) {
             return;
         }
-        ssize_t written =
-            send(sender->fd, buf_head(&sender->out), buf_size(&sender->out), MSG_NOSIGNAL);
-        if (written < 0 && errno == EINTR) {
-            continue;
-        }
-        if (written < 0 && errno == EAGAIN) {
+        if (sent < 0 && errno == EAGAIN) {
             ev_io_start(sender->worker->loop, &sender->writer);
             sender->writing = true;
-            return;
-        }
-        if (written < 0) {
+        } else if (sent < 0 && errno != EINTR) {
             sender_close(sender);
             return;
         }
-        buf_consume(&sender->out, (size_t)written);
     }
 }
 

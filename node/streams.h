@@ -28,6 +28,7 @@ struct replica_stream {
 
     struct spinlock lock;
     struct stream stream; /* lock */
+    bool sending; /* lock; its worker reads from the backlog, which is not to end meanwhile */
 
     /* any thread */
     _Atomic uint64_t acked;        /* copy of stream.acked */

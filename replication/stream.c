@@ -13,7 +13,7 @@ void stream_init(struct stream *stream)
 
 void stream_deinit(struct stream *stream)
 {
-    buf_deinit(&stream->backlog);
+    backlog_deinit(&stream->backlog);
     free(stream->skipped);
     stream_init(stream);
 }
@@ -21,25 +21,21 @@ void stream_deinit(struct stream *stream)
 int stream_append(struct stream *stream, const struct op *op, uint64_t *position)
 {
     size_t size = op_size(op);
-    if (buf_reserve(&stream->backlog, size) != TORC_OK) {
-        stream->backlog.failed = false; /* nothing was written: the stream is still whole */
+    struct buf *out = backlog_reserve(&stream->backlog, size);
+    if (out == NULL) {
         return TORC_ENOMEM;
     }
-    op_encode(&stream->backlog, op);
+    op_encode(out, op);
+    backlog_commit(&stream->backlog, size);
     stream->appended += size;
-    assert(buf_size(&stream->backlog) == stream->appended - stream->acked);
+    assert(stream->backlog.size == stream->appended - stream->acked);
     *position = stream->appended;
     return TORC_OK;
 }
 
 struct bytes stream_to_send(const struct stream *stream)
 {
-    size_t in_flight = (size_t)(stream->sent - stream->acked);
-    struct bytes all = buf_bytes(&stream->backlog);
-    if (all.size == in_flight) {
-        return (struct bytes){NULL, 0};
-    }
-    return (struct bytes){all.data + in_flight, all.size - in_flight};
+    return backlog_at(&stream->backlog, (size_t)(stream->sent - stream->acked));
 }
 
 void stream_sent(struct stream *stream, size_t size)
@@ -48,13 +44,19 @@ void stream_sent(struct stream *stream, size_t size)
     assert(stream->sent <= stream->appended);
 }
 
+void stream_end(struct stream *stream)
+{
+    backlog_deinit(&stream->backlog);
+    stream->sent = stream->acked = stream->appended;
+}
+
 int stream_ack(struct stream *stream, uint64_t position)
 {
     if (position > stream->sent) {
         return TORC_ECORRUPT;
     }
     if (position > stream->acked) {
-        buf_consume(&stream->backlog, (size_t)(position - stream->acked));
+        backlog_consume(&stream->backlog, (size_t)(position - stream->acked));
         stream->acked = position;
     }
     return TORC_OK;

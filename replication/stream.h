@@ -13,7 +13,7 @@
 #define TORC_REPLICATION_STREAM_H
 
 #include "base/attributes.h"
-#include "base/buf.h"
+#include "replication/backlog.h"
 #include "replication/op.h"
 
 #include <stdbool.h>
@@ -23,7 +23,7 @@
 #define STREAM_SKIPPED_MAX 4096 /* remembered */
 
 struct stream {
-    struct buf backlog;
+    struct backlog backlog;
     uint64_t acked;
     uint64_t sent;
     uint64_t appended;
@@ -40,9 +40,13 @@ void stream_deinit(struct stream *stream);
  * 0 or TORC_ENOMEM (nothing appended). */
 int stream_append(struct stream *stream, const struct op *op, uint64_t *position) TORC_MUST_USE;
 
-/* What may be sent now, borrowed until the next call. stream_sent says how much of it went out. */
+/* The next that may be sent: whole operations, except for what was sent of the first. Stays where
+ * it is until it is acknowledged, or the stream ends. stream_sent says how much of it went out. */
 struct bytes stream_to_send(const struct stream *stream);
 void stream_sent(struct stream *stream, size_t size);
+
+/* Nobody waits for it any more: it counts as acknowledged, and its memory is given back. */
+void stream_end(struct stream *stream);
 
 /* The replica holds everything up to `position`. 0, or TORC_ECORRUPT if it never was sent. Older
  * positions are ignored. */

@@ -109,8 +109,7 @@ void sim_stream_end(struct sim_node *node, uint16_t peer)
 {
     struct replica_stream *stream = node->streams[peer];
     stream->ended = true;
-    buf_deinit(&stream->stream.backlog);
-    stream->stream.sent = stream->stream.acked = stream->stream.appended;
+    stream_end(&stream->stream);
     stream->next_ended = node->ended;
     node->ended = stream;
     node->streams[peer] = NULL;

@@ -7,9 +7,11 @@
 #include <string.h>
 
 /* Appends an operation with a payload of that size; returns where it ends. */
+#define PAYLOAD_MAX 40000 /* more than half a block of the backlog */
+
 static uint64_t append(struct stream *stream, size_t size)
 {
-    static const char payload[256];
+    static const char payload[PAYLOAD_MAX];
     struct op op = {.kind = OP_EFFECT, .epoch = 1, .sequence = 1, .payload = {payload, size}};
     uint64_t position = 0;
     ck_assert_int_eq(stream_append(stream, &op, &position), TORC_OK);
@@ -19,7 +21,9 @@ static uint64_t append(struct stream *stream, size_t size)
 
 static void send_all(struct stream *stream)
 {
-    stream_sent(stream, stream_to_send(stream).size);
+    for (size_t size; (size = stream_to_send(stream).size) > 0;) {
+        stream_sent(stream, size);
+    }
 }
 
 START_TEST(test_append_send_ack)
@@ -46,11 +50,25 @@ START_TEST(test_append_send_ack)
     ck_assert_int_eq(stream_ack(&stream, 1), TORC_OK); /* older: ignored */
     ck_assert_uint_eq(stream.acked, first);
     ck_assert_int_eq(stream_ack(&stream, second), TORC_OK);
-    ck_assert_uint_eq(buf_size(&stream.backlog), 0);
+    ck_assert_uint_eq(stream.backlog.size, 0);
 
     uint64_t third = append(&stream, 1);
     ck_assert_uint_eq(third, second + OP_HEADER_SIZE + 1);
     ck_assert_uint_eq(stream_to_send(&stream).size, third - second);
+    stream_deinit(&stream);
+}
+END_TEST
+
+START_TEST(test_end)
+{
+    struct stream stream;
+    stream_init(&stream);
+    append(&stream, 10);
+    send_all(&stream);
+    uint64_t end = append(&stream, PAYLOAD_MAX);
+    stream_end(&stream);
+    ck_assert_uint_eq(stream.acked, end);
+    ck_assert_uint_eq(stream_to_send(&stream).size, 0);
     stream_deinit(&stream);
 }
 END_TEST
@@ -188,14 +206,18 @@ struct model {
 static void model_append(struct model *model)
 {
     if (model->count < OPS_MAX) {
-        model->end[model->count++] = append(&model->stream, (size_t)prng_below(&model->prng, 100));
+        size_t size_max = prng_below(&model->prng, 4) == 0 ? PAYLOAD_MAX : 100;
+        size_t size = (size_t)prng_below(&model->prng, size_max);
+        model->end[model->count++] = append(&model->stream, size);
     }
 }
 
 static void model_send(struct model *model)
 {
     struct bytes next = stream_to_send(&model->stream);
-    ck_assert_uint_eq(next.size, model->stream.appended - model->stream.sent);
+    uint64_t left = model->stream.appended - model->stream.sent;
+    ck_assert_uint_le(next.size, left);
+    ck_assert(next.size > 0 || left == 0);
     size_t size = (size_t)prng_below(&model->prng, next.size + 1);
     buf_append(&model->wire, next.data, size);
     stream_sent(&model->stream, size);
@@ -231,7 +253,7 @@ static void model_check(struct model *model)
     struct stream *stream = &model->stream;
     ck_assert_uint_le(stream->acked, stream->sent);
     ck_assert_uint_le(stream->sent, stream->appended);
-    ck_assert_uint_eq(buf_size(&stream->backlog), stream->appended - stream->acked);
+    ck_assert_uint_eq(stream->backlog.size, stream->appended - stream->acked);
     ck_assert_uint_le(stream->acked, model->received);
     for (size_t i = 0; i < model->count && model->end[i] <= stream->acked; i++) {
         bool counts = !stream_was_skipped(stream, model->end[i], model->end[i]);
@@ -295,6 +317,7 @@ int main(void)
     Suite *suite = suite_create("stream");
     TCase *tests = tcase_create("all");
     tcase_add_test(tests, test_append_send_ack);
+    tcase_add_test(tests, test_end);
     tcase_add_test(tests, test_ack_of_what_was_not_sent);
     tcase_add_test(tests, test_skip);
     tcase_add_test(tests, test_many_skipped);

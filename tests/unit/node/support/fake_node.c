@@ -249,7 +249,9 @@ uint16_t fake_peer(struct fake_node *fake, size_t index)
 
 static void send_all(struct replica_stream *stream)
 {
-    stream_sent(&stream->stream, stream_to_send(&stream->stream).size);
+    for (size_t size; (size = stream_to_send(&stream->stream).size) > 0;) {
+        stream_sent(&stream->stream, size);
+    }
 }
 
 void fake_acknowledge(struct replica_stream *stream)
