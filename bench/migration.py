@@ -4,8 +4,9 @@
 Two questions, in each run one after the other. How fast: a node without load is filled, a second one joins;
 megabytes that came to a node which did not hold them, over the time from the view that begins the change to
 the view that ends it, and the processor time of both nodes. How quiet: a fourth node joins three that are
-under load at a fixed rate; the load's latency before and during the change, its errors, how much was moved
-against the least possible, and the longest time that a slot took no writes.
+under load at a fixed rate; the load's latency before and during the change, and after it, when four nodes
+share the machine; its errors, how much was moved against the least possible, and the longest time that a slot
+took no writes.
 """
 
 import argparse
@@ -189,13 +190,14 @@ def growth(mode, rate, options):
             finally:
                 load.send_signal(signal.SIGINT)  # it ends with its report
             moving = bench_result(load.communicate()[0])
+        after = bench(three, options, *load_words(mode, rate, options), "--seconds", options.seconds)
         moved = keys_gained(held, {node: holdings(node) for node in cluster.nodes})
         pauses = server_pauses(cluster)
         size = key_bytes(three[0], options)
     least = 2 * options.load_keys / 4
-    return {"mode": mode, "offered_rate": rate, "before": quiet, "during": moving,
-            "errors": quiet["errors"] + moving["errors"],
-            "first_error": quiet["first_error"] or moving["first_error"],
+    return {"mode": mode, "offered_rate": rate, "before": quiet, "during": moving, "after": after,
+            "errors": quiet["errors"] + moving["errors"] + after["errors"],
+            "first_error": quiet["first_error"] or moving["first_error"] or after["first_error"],
             "p99_ratio": moving["p99_us"] / quiet["p99_us"], "seconds": change.seconds(),
             "bytes_moved": moved * size, "bytes_least": least * size, "moved_ratio": moved / least,
             **pauses}
@@ -210,7 +212,8 @@ def growth_lines(result):
              for name in ("migration_pause_us_p99", "migration_pause_us_max")]
     error = f" ({result['first_error']})" if result["errors"] else ""
     return (f"3 -> 4, {result['mode']:<6}   {result['offered_rate']:.0f}/s offered   p50, p99, p99.9, max ms: "
-            f"before {latency_text(result['before'])}   during {latency_text(result['during'])}\n"
+            f"before {latency_text(result['before'])}   during {latency_text(result['during'])}   "
+            f"after {latency_text(result['after'])}\n"
             f"                 p99 ratio {result['p99_ratio']:.2f}   errors {result['errors']}{error}   change "
             f"{result['seconds']:.3f} s   moved {result['bytes_moved'] / 1e6:.0f} MB, "
             f"{result['moved_ratio']:.3f} of the least   pause of a slot, nodes' p99, max: "
