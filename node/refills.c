@@ -12,6 +12,7 @@
 
 #define LOOK_US 10000        /* at those that wait for something else than bytes */
 #define RATE_BURST_US 100000 /* what was not used is saved up for so long */
+#define UNBOUNDED 1e18       /* bytes, without a rate */
 
 /* With clients, a round is short, and followed by so many times its length without one. Where cores
  * are as busy as clients make them, all that migrates comes on top of it, at the receiver as well.
@@ -19,7 +20,7 @@
 #define ROUND_BYTES_ASKED (32u * 1024)
 #define REST_FACTOR 22
 #define REST_US_MAX 50000 /* however long it took: the process may have been stopped in it */
-#define ASKED_US 50000 /* after a command */
+#define ASKED_US 50000    /* after a command */
 #define BACKLOG_MAX_ASKED (48u * 1024)
 #define BACKLOG_MAX (1024u * 1024)
 #define STARVED_US 100000 /* without room, for clients' own writes fill the streams */
@@ -71,16 +72,18 @@ void refills_mark(struct node *node, uint16_t slot)
 
 /* ---- what may be sent ---- */
 
-/* Counts what this worker's part of --migration-rate allows by now. */
+/* Counts what this worker's part of --migration-rate allows by now: in fractions, for it may be
+ * less than a byte since the last time. */
 static void count_allowance(struct worker *worker, uint64_t now_us)
 {
     struct refills *refills = &worker->refills;
-    uint64_t rate = stat_read(&worker->node->config.migration_rate) / worker->node->worker_count;
+    double rate = (double)stat_read(&worker->node->config.migration_rate) /
+                  (double)worker->node->worker_count;
     uint64_t passed_us = now_us - refills->allowed_us;
     passed_us = passed_us < RATE_BURST_US ? passed_us : RATE_BURST_US;
-    int64_t most = (int64_t)(rate / (1000000 / RATE_BURST_US)) + 1;
-    int64_t allowance = refills->allowance + (int64_t)((double)rate * (double)passed_us / 1e6);
-    refills->allowance = rate == 0 ? INT64_MAX / 2 : allowance < most ? allowance : most;
+    double most = rate * RATE_BURST_US / 1e6 + 1;
+    double allowance = refills->allowance + rate * (double)passed_us / 1e6;
+    refills->allowance = rate == 0 ? UNBOUNDED : allowance < most ? allowance : most;
     refills->allowed_us = now_us;
 }
 
@@ -132,7 +135,7 @@ static uint64_t step_slot(struct worker *worker, uint32_t place, bool may_send)
     if (bytes > 0) {
         stat_add(&worker->stats.refill_bytes, bytes);
         stat_add(&worker->stats.refill_keys, rim->appended_keys - keys);
-        refills->allowance -= (int64_t)bytes;
+        refills->allowance -= (double)bytes;
     } else if (may_send && lacking != COPY_PEER_NONE) {
         refills->without_room[lacking / 64] |= UINT64_C(1) << lacking % 64;
     }

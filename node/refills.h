@@ -1,10 +1,10 @@
 /*
  * Attaching members to the slots whose streams a worker sends: a refill of those that lack
  * something, a bit of it at a time, slots one after the other. Clients come first: --migration-rate
- * bounds the bytes, and a worker that is asked for something spends a part of its time at most. Not
- * so for what is urgent (copy_is_urgent): slots that are served nowhere until it is done, and those
- * whose refill has begun, for what is written to them meanwhile is sent whole. One for each worker,
- * and its thread's, but for `due`.
+ * bounds the bytes of slots that are served, and a worker that is asked for something spends a part
+ * of its time at most. What is urgent (copy_is_urgent) does not rest: slots that are served nowhere
+ * until it is done, and those whose refill has begun, for what is written to them meanwhile is sent
+ * whole. One for each worker, and its thread's, but for what any thread may say.
  */
 #ifndef TORC_NODE_REFILLS_H
 #define TORC_NODE_REFILLS_H
@@ -43,7 +43,7 @@ struct refills {
     struct refill_set waiting;       /* of these: something may go on though nothing is sent */
     uint16_t lacking[REFILL_PLACES]; /* of those pending: see copy_lacking */
     uint64_t without_room[NODES_MAX / 64]; /* in a round: peers whose streams take no more */
-    int64_t allowance;       /* bytes of --migration-rate that may still be sent; may be owed */
+    double allowance;        /* bytes of --migration-rate that may still be sent; may be owed */
     uint64_t allowed_us;     /* until when that was counted; this and all that follow monotonic */
     uint64_t look_at_us;     /* when to look at all that are pending, though nothing may be sent */
     uint64_t rest_until_us;  /* no refill is begun before, as far as there are clients */
