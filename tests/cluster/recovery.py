@@ -2,6 +2,7 @@
 
 import functools
 import json
+import math
 import subprocess
 
 from ring_tool import RING
@@ -16,10 +17,11 @@ def known_option(option):
 
 
 def fast_arguments(lease_ms=500, copies=2):
-    """Options of a cluster that notices faults soon. A slower build gets a longer lease."""
+    """Options of a cluster that notices faults soon. A slower build gets more time for all of it: a node
+    that stands still for longer than --replace-after is given up, and what only it has is lost."""
     words = ["--lease-ms", int(lease_ms * PATIENCE), "--copies", copies, "--threads", 2]
     if known_option("--replace-after"):
-        words += ["--replace-after", 1]
+        words += ["--replace-after", math.ceil(PATIENCE)]
     return words
 
 
