@@ -127,21 +127,23 @@ void near_run(struct torc *handle, uint64_t now_ms)
     }
 }
 
-void near_owners_changed(struct torc *handle)
-{
-    struct near_node *node = handle->near == NULL ? NULL : handle->near->nodes;
-    for (; node != NULL; node = node->next) {
-        near_node_void(node);
-        if (!topology_knows(handle->routing.topology, &node->endpoint)) {
-            near_node_end(handle, node, 0);
-        }
-    }
-}
-
 static void void_everything(struct near *near)
 {
     for (struct near_node *node = near->nodes; node != NULL; node = node->next) {
         near_node_void(node);
+    }
+}
+
+void near_owners_changed(struct torc *handle)
+{
+    if (handle->near == NULL) {
+        return;
+    }
+    void_everything(handle->near);
+    for (struct near_node *node = handle->near->nodes; node != NULL; node = node->next) {
+        if (!topology_knows(handle->routing.topology, &node->endpoint)) {
+            near_node_end(handle, node, 0);
+        }
     }
 }
 

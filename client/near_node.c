@@ -110,16 +110,29 @@ static void go_on(struct torc *handle, struct near_node *node, enum near_state s
     }
 }
 
-/* The answer to CLIENT TRACKING. */
-static void tracking_answered(struct torc *handle, struct call *call)
+/* Whom that answers, which it has waited for in that state; NULL: nobody, or there is no answer. */
+static struct near_node *answered(struct torc *handle, const struct call *call,
+                                  enum near_state state)
 {
     struct near_node *node = call->context;
-    if (node->state != NEAR_ASKING || node->data != call->target) {
-        return;
+    if (node->state != state || node->data != call->target) {
+        return NULL;
     }
     if (call->error != TORC_OK) {
         near_node_end(handle, node, NEAR_AGAIN_MS);
-    } else if (call->reply->type != REDIS_REPLY_STATUS) {
+        return NULL;
+    }
+    return node;
+}
+
+/* The answer to CLIENT TRACKING. */
+static void tracking_answered(struct torc *handle, struct call *call)
+{
+    struct near_node *node = answered(handle, call, NEAR_ASKING);
+    if (node == NULL) {
+        return;
+    }
+    if (call->reply->type != REDIS_REPLY_STATUS) {
         near_node_end(handle, node, NEAR_REFUSED_MS);
     } else {
         node->state = NEAR_READY;
@@ -178,13 +191,11 @@ static void subscribe(struct torc *handle, struct near_node *node)
 /* The answer to HELLO. */
 static void greeted(struct torc *handle, struct call *call)
 {
-    struct near_node *node = call->context;
-    if (node->state != NEAR_GREETING || node->data != call->target) {
+    struct near_node *node = answered(handle, call, NEAR_GREETING);
+    if (node == NULL) {
         return;
     }
-    if (call->error != TORC_OK) {
-        near_node_end(handle, node, NEAR_AGAIN_MS);
-    } else if (call->reply->type == REDIS_REPLY_MAP) {
+    if (call->reply->type == REDIS_REPLY_MAP) {
         ask_to_track(handle, node);
     } else {
         subscribe(handle, node);

@@ -11,6 +11,7 @@
 #include "node/worker.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdlib.h>
 
 static void on_timer(struct ev_loop *loop, ev_timer *watcher, int events);
@@ -257,19 +258,17 @@ static void go_on(struct blocked *blocked)
     operation_finish(operation);
 }
 
+static struct blocked *blocked_of(struct mail *mail)
+{
+    return (struct blocked *)(void *)((char *)mail - offsetof(struct blocked, mail));
+}
+
 void blocking_collect(struct worker *worker)
 {
-    struct blocked *list = atomic_exchange(&worker->posted, NULL);
-    struct blocked *ordered = NULL;
-    while (list != NULL) { /* the last one posted is the first of the list */
-        struct blocked *next = list->posted_next;
-        list->posted_next = ordered;
-        ordered = list;
-        list = next;
-    }
-    while (ordered != NULL) {
-        struct blocked *blocked = ordered;
-        ordered = blocked->posted_next;
+    struct mail *mail = mailbox_take(&worker->posted);
+    while (mail != NULL) {
+        struct blocked *blocked = blocked_of(mail);
+        mail = mail->next;
         go_on(blocked);
     }
 }
@@ -320,10 +319,8 @@ static void post(struct blocked *list, const struct worker *self)
     while (list != NULL) {
         struct blocked *blocked = list;
         struct worker *worker = blocked->operation->worker;
-        list = blocked->posted_next;
-        blocked->posted_next = atomic_load_explicit(&worker->posted, memory_order_relaxed);
-        while (!atomic_compare_exchange_weak(&worker->posted, &blocked->posted_next, blocked)) {
-        }
+        list = blocked->next;
+        mailbox_post(&worker->posted, &blocked->mail);
         if (worker != self) {
             worker_wake(worker);
         }
@@ -342,7 +339,7 @@ static void put_out_namesake(struct slot *slot, const struct blocked *blocked,
         if (other->operation->asker == ASKER_PEER && same_name(&other->operation->once, name)) {
             leave_queues(slot, other);
             other->served = false;
-            other->posted_next = NULL;
+            other->next = NULL;
             other->superseded = true;
             post(other, NULL);
             return;
@@ -418,9 +415,9 @@ static struct blocked **serve_key(struct worker *worker, struct slot *slot, stru
         }
         place = place->next;
         if (object_type(object) == blocked->type && serve(worker, slot, blocked)) {
-            blocked->posted_next = NULL;
+            blocked->next = NULL;
             *end = blocked;
-            end = &blocked->posted_next;
+            end = &blocked->next;
         }
     }
     return end;
@@ -444,7 +441,7 @@ void blocking_serve(struct worker *worker, struct slot *slot, const struct execu
     struct blocked **end =
         serve_keys_of(worker, slot, execution->command, execution->argv, execution->argc, &served);
     /* What one of them moved may be what another one waits for. */
-    for (const struct blocked *at = served; at != NULL; at = at->posted_next) {
+    for (const struct blocked *at = served; at != NULL; at = at->next) {
         end = serve_keys_of(worker, slot, at->command, at->argv, at->argc, end);
     }
     post(served, worker);
@@ -458,7 +455,7 @@ void blocking_put_out(struct slot *slot)
         struct blocked *blocked = (struct blocked *)waiter;
         leave_queues(slot, blocked);
         blocked->served = false;
-        blocked->posted_next = out;
+        blocked->next = out;
         out = blocked;
     }
     post(out, NULL);

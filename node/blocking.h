@@ -19,6 +19,7 @@
 #include "base/buf.h"
 #include "node/bus_frame.h"
 #include "node/call.h"
+#include "node/mailbox.h"
 #include "node/streams.h"
 #include "node/waiters.h"
 #include "replication/outcomes.h"
@@ -51,9 +52,10 @@ struct blocked {
     struct buf reply;
     struct ack_set acks;
     uint64_t term;
-    bool served;     /* reply, acks and term are those of its execution; else it was put out */
-    bool superseded; /* by the same request, sent again */
-    struct blocked *posted_next;
+    bool served;          /* reply, acks and term are those of its execution; else it was put out */
+    bool superseded;      /* by the same request, sent again */
+    struct blocked *next; /* taken out with it */
+    struct mail mail;     /* as it is posted */
 
     /* the operation's worker */
     bool waiting; /* queued or posted */

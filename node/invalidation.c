@@ -4,6 +4,7 @@
 #include "node/bus_server.h"
 #include "node/clients.h"
 #include "node/connection.h"
+#include "node/mailbox.h"
 #include "node/resp/reply.h"
 #include "node/session.h"
 #include "node/worker.h"
@@ -24,7 +25,7 @@ struct target {
 };
 
 struct invalidation {
-    struct invalidation *next;
+    struct mail mail; /* first */
     enum kind kind;
     uint32_t count, capacity;
     size_t key_size;
@@ -56,9 +57,7 @@ static struct invalidation *make(struct node *node, enum kind kind, uint32_t cap
 
 static void post(struct worker *worker, const struct worker *self, struct invalidation *message)
 {
-    message->next = atomic_load_explicit(&worker->invalidations, memory_order_relaxed);
-    while (!atomic_compare_exchange_weak(&worker->invalidations, &message->next, message)) {
-    }
+    mailbox_post(&worker->invalidations, &message->mail);
     if (worker != self) {
         worker_wake(worker);
     }
@@ -213,39 +212,25 @@ static void tell(struct worker *worker, struct invalidation *message, const stru
     }
 }
 
-/* The inbox, the first one first. */
-static struct invalidation *take_inbox(struct worker *worker)
-{
-    struct invalidation *list = atomic_exchange(&worker->invalidations, NULL);
-    struct invalidation *ordered = NULL;
-    while (list != NULL) { /* the last one posted is the first of the list */
-        struct invalidation *next = list->next;
-        list->next = ordered;
-        ordered = list;
-        list = next;
-    }
-    return ordered;
-}
-
 void invalidation_collect(struct worker *worker)
 {
-    struct invalidation *message = take_inbox(worker);
-    while (message != NULL) {
-        struct invalidation *next = message->next;
+    struct mail *mail = mailbox_take(&worker->invalidations);
+    while (mail != NULL) {
+        struct invalidation *message = (struct invalidation *)mail;
+        mail = mail->next;
         for (uint32_t i = 0; i < message->count; i++) {
             tell(worker, message, &message->targets[i]);
         }
         free(message);
-        message = next;
     }
 }
 
 void invalidation_discard(struct worker *worker)
 {
-    struct invalidation *message = take_inbox(worker);
-    while (message != NULL) {
-        struct invalidation *next = message->next;
-        free(message);
-        message = next;
+    struct mail *mail = mailbox_take(&worker->invalidations);
+    while (mail != NULL) {
+        struct mail *next = mail->next;
+        free(mail);
+        mail = next;
     }
 }

@@ -261,7 +261,7 @@ void tracking_settle(struct connection *connection)
     if (!worker->has_lease) {
         tracking_follow_lease(worker->node, worker);
     }
-    if (atomic_load(&worker->invalidations) != NULL) {
+    if (!mailbox_is_empty(&worker->invalidations)) {
         invalidation_collect(worker);
     }
 }

@@ -273,7 +273,7 @@ static void on_before_sleep(struct ev_loop *loop, ev_prepare *watcher, int event
         atomic_exchange(&worker->streams_dirty, false)) {
         poll_streams(worker, clock_monotonic_ms());
     }
-    if (atomic_load_explicit(&worker->posted, memory_order_relaxed) != NULL) {
+    if (!mailbox_is_empty(&worker->posted)) {
         worker_begin(worker);
         blocking_collect(worker);
     }
@@ -284,7 +284,7 @@ static void on_before_sleep(struct ev_loop *loop, ev_prepare *watcher, int event
     if (TORC_UNLIKELY(worker->tracks_too_much)) {
         tracking_trim(worker);
     }
-    if (atomic_load_explicit(&worker->invalidations, memory_order_relaxed) != NULL) {
+    if (!mailbox_is_empty(&worker->invalidations)) {
         invalidation_collect(worker);
     }
     if (worker->flush_first != NULL) {
@@ -299,8 +299,7 @@ static void on_before_sleep(struct ev_loop *loop, ev_prepare *watcher, int event
     set_tick(worker);
     if (worker->flush_first != NULL || worker->acks_arrived || worker->refills.again ||
         atomic_load_explicit(&worker->view_came, memory_order_relaxed) ||
-        atomic_load_explicit(&worker->posted, memory_order_relaxed) != NULL ||
-        atomic_load_explicit(&worker->invalidations, memory_order_relaxed) != NULL ||
+        !mailbox_is_empty(&worker->posted) || !mailbox_is_empty(&worker->invalidations) ||
         atomic_load_explicit(&worker->streams_dirty, memory_order_relaxed)) {
         /* Something came up meanwhile: do not sleep. */
         ev_feed_event(loop, &worker->wake, EV_ASYNC);

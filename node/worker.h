@@ -12,6 +12,7 @@
 #include "node/clients.h"
 #include "node/far.h"
 #include "node/link.h"
+#include "node/mailbox.h"
 #include "node/node.h"
 #include "node/refills.h"
 #include "node/resp/request.h"
@@ -60,13 +61,13 @@ struct worker {
     /* any thread */
     ev_async wake; /* through worker_wake alone */
     _Atomic bool woken;
-    _Atomic bool look_at_clients;     /* some are to be killed, or a pause has ended */
-    _Atomic bool streams_dirty;       /* a stream that it sends has something new */
-    _Atomic bool compacting;          /* goes round its slots, moving keys out of sparse pages */
-    _Atomic bool view_came;           /* what is held may find its way now */
-    _Atomic size_t waiting_count;     /* operations in `waiting`; the worker writes it */
-    _Atomic(struct blocked *) posted; /* of its operations: served or put out; the newest first */
-    _Atomic(struct invalidation *) invalidations; /* for its clients; the newest first */
+    _Atomic bool look_at_clients; /* some are to be killed, or a pause has ended */
+    _Atomic bool streams_dirty;   /* a stream that it sends has something new */
+    _Atomic bool compacting;      /* goes round its slots, moving keys out of sparse pages */
+    _Atomic bool view_came;       /* what is held may find its way now */
+    _Atomic size_t waiting_count; /* operations in `waiting`; the worker writes it */
+    struct mailbox posted;        /* of its operations: served or put out */
+    struct mailbox invalidations; /* for its clients */
 
     /* this worker */
     struct worker_stats stats;

@@ -91,7 +91,7 @@ static uint64_t noted(void)
 /* Whether something was posted for a client; what was is taken away. */
 static bool was_told(void)
 {
-    bool told = atomic_load(&worker->invalidations) != NULL;
+    bool told = !mailbox_is_empty(&worker->invalidations);
     invalidation_discard(worker);
     return told;
 }
