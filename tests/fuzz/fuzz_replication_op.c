@@ -39,6 +39,9 @@ static void check_range(struct bytes payload)
         assert(to.key <= OP_PLACE_MAX && to.part <= OP_PLACE_MAX);
         assert((to.key == 0 && to.part == 0) || to.key > from.key ||
                (to.key == from.key && to.part > from.part));
+        bool parts = from.part != 0 || to.part != 0;
+        bool next = to.part == 0 && to.key == (from.key + 1) % (OP_PLACE_MAX + 1);
+        assert(!parts || (to.key == from.key && to.part != 0) || next);
         op_encode_check(&out, run, &range);
         assert(bytes_equal(buf_bytes(&out), payload));
         buf_deinit(&out);
