@@ -19,8 +19,10 @@
 #include <unistd.h>
 
 #define REPLY_SIZE_EXPECTED                                                                        \
-    (128u * 1024)       /* of a forwarded request, before the first ones are known */
-#define KEEP_BYTES 4096 /* of buffer, on a connection that is between two bursts */
+    (128u * 1024)                   /* of a forwarded request, before the first ones are known */
+#define CHUNK_SENT_MIN (16u * 1024) /* of replies: are sent without being copied */
+#define CHUNK_KEPT (256u * 1024)    /* of the worker's buffer for them */
+#define KEEP_BYTES 4096             /* of buffer, on a connection that is between two bursts */
 
 static void on_readable(struct ev_loop *loop, ev_io *watcher, int events);
 static void on_writable(struct ev_loop *loop, ev_io *watcher, int events);
@@ -131,6 +133,30 @@ static void append_operation(struct connection *connection, struct operation *op
     connection->pending_count++;
 }
 
+static void count_sent(struct connection *connection, size_t size)
+{
+    stat_add(&connection->worker->stats.bytes_out, (uint64_t)size);
+    stat_add(&connection->session.bytes_out, (uint64_t)size);
+}
+
+/* Takes the replies of the chunk into the output. Many bytes of them go out from where they are, if
+ * nothing is before them; that sending fails shows when the rest is written. */
+static void take_chunk(struct connection *connection)
+{
+    struct worker *worker = connection->worker;
+    struct buf *chunk = &worker->chunk;
+    if (buf_size(chunk) >= CHUNK_SENT_MIN && buf_size(&connection->out) == 0 && !chunk->failed) {
+        ssize_t sent = send(connection->session.fd, buf_head(chunk), buf_size(chunk), MSG_NOSIGNAL);
+        if (sent > 0) {
+            count_sent(connection, (size_t)sent);
+            buf_consume(chunk, (size_t)sent);
+        }
+    }
+    buf_append(&connection->out, buf_head(chunk), buf_size(chunk));
+    connection->out.failed = connection->out.failed || chunk->failed;
+    buf_reset(chunk, CHUNK_KEPT);
+}
+
 void connection_seal(struct connection *connection)
 {
     struct worker *worker = connection->worker;
@@ -144,8 +170,7 @@ void connection_seal(struct connection *connection)
     if (connection->first == NULL &&
         (worker->chunk_acks.count == 0 || ack_set_state(&worker->chunk_acks, 0) == ACKS_DONE) &&
         (!guarded || worker_may_answer(worker, worker->term))) {
-        buf_append(&connection->out, buf_head(&worker->chunk), buf_size(&worker->chunk));
-        buf_reset(&worker->chunk, WORKER_READ_BUFFER_SIZE);
+        take_chunk(connection);
         ack_set_deinit(&worker->chunk_acks);
         worker->chunk_replies = 0;
         return;
@@ -331,8 +356,7 @@ static bool write_out(struct connection *connection)
             connection_close(connection);
             return false;
         }
-        stat_add(&worker->stats.bytes_out, (uint64_t)written);
-        stat_add(&connection->session.bytes_out, (uint64_t)written);
+        count_sent(connection, (size_t)written);
         buf_consume(&connection->out, (size_t)written);
     }
     atomic_store_explicit(&connection->session.output_bytes, buf_size(&connection->out),
@@ -440,6 +464,9 @@ static size_t execute_batch(struct connection *connection, struct prepared *batc
             dispatch(connection, prepared);
         } else {
             reply_protocol_error(connection, prepared->request.error);
+        }
+        if (TORC_UNLIKELY(buf_size(&worker->chunk) >= CHUNK_SENT_MIN)) {
+            connection_seal(connection); /* so that it need not grow with the batch */
         }
     }
     stat_add(&worker->stats.commands, done);

@@ -1,11 +1,14 @@
 """The client port: every node answers for every key, whoever owns it."""
 
 import random
+import socket
 
 import pytest
 import redis
 
-from torc_cluster import random_keys, slot_of, wait_until
+from torc_cluster import encode, key_for, random_keys, slot_of, wait_until
+
+ROUNDS = 12  # of what a slow reader asks for: more than the kernel's buffers take
 
 
 def test_set_on_one_node_get_on_every_other(cluster):
@@ -100,6 +103,29 @@ def test_pipelines_keep_their_order(cluster):
                 expected.append(model.get(key))
         assert pipe.execute() == expected
         node.client().delete(*model)
+
+
+@pytest.mark.parametrize("direct", [False, True], ids=["any", "direct"])
+def test_large_replies_to_a_client_that_is_slow_to_read(cluster, direct):
+    """Some are sent at once, some wait for the client or for another node, and small ones are between."""
+    primaries = cluster.primaries()
+    keys = [key_for(lambda slot: not direct or primaries[slot] is cluster[0], f"large:{i}")
+            for i in range(12)]
+    sizes = [20_000 + 9_000 * i for i in range(len(keys))]
+    client = cluster[0].client()
+    for i, key in enumerate(keys):
+        client.set(key, bytes([97 + i]) * sizes[i])
+    with cluster[0].raw(direct) as raw:
+        raw.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+        asked = b"".join(encode("GET", key) + encode("STRLEN", key) + encode("PING") for key in keys)
+        raw.send(ROUNDS * asked)
+        wait_until(lambda: any(int(each["omem"]) > 0 for each in client.client_list()),
+                   what="replies wait to be read")
+        for _ in range(ROUNDS):
+            for i, size in enumerate(sizes):
+                assert raw.reply() == bytes([97 + i]) * size
+                assert raw.reply() == size
+                assert raw.reply() == b"PONG"
 
 
 def test_pipeline_mixes_local_remote_errors_and_many_keys(cluster):
