@@ -18,8 +18,8 @@
  * are as busy as clients make them, all that migrates comes on top of it, at the receiver as well.
  */
 #define ROUND_BYTES_ASKED (32u * 1024)
-#define REST_FACTOR 22
-#define REST_US_MAX 50000 /* however long it took: the process may have been stopped in it */
+#define REST_FACTOR 45
+#define REST_US_MAX 80000 /* however long it took: the process may have been stopped in it */
 #define ASKED_US 50000    /* after a command */
 #define BACKLOG_MAX_ASKED (48u * 1024)
 #define BACKLOG_MAX (1024u * 1024)

@@ -19,8 +19,8 @@
 #define SLICE_BYTES (64u * 1024)
 #define BACKLOG_ASKED (48u * 1024)
 #define BACKLOG_MAX (1024u * 1024)
-#define REST_US_MAX 50000
-#define REST_FACTOR 22
+#define REST_US_MAX 80000
+#define REST_FACTOR 45
 
 #define FAR_US (UINT64_MAX / 2)
 #define KEYS 4 /* of a slot that is filled */
