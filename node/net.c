@@ -147,6 +147,10 @@ void net_tune(int fd)
     /* A stream of few packets is sent again every 200 ms at first instead of backing off: under
      * heavy loss a write waits half a second and not three. */
     setsockopt(fd, IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, &on, sizeof(on));
+    /* One of many packets at least every second, so that it goes on soon after a partition. Kernels
+     * before 6.15 do not know that. */
+    int retry_ms_max = NET_RETRY_MS_MAX;
+    setsockopt(fd, IPPROTO_TCP, TCP_RTO_MAX_MS, &retry_ms_max, sizeof(retry_ms_max));
 }
 
 int net_connect(const struct gossip_address *to, int *out)

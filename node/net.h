@@ -8,9 +8,16 @@
 #include "base/attributes.h"
 #include "ring/gossip.h"
 
+#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#define NET_RETRY_MS_MAX 1000 /* the least that the kernel takes */
+
+#ifndef TCP_RTO_MAX_MS
+#define TCP_RTO_MAX_MS 44 /* of the kernel's tcp.h; the C library's may be older */
+#endif
 
 /* A listening TCP socket with SO_REUSEPORT when `shared`. *fd on success. TORC_EIO, TORC_ERESOLVE.
  */
@@ -22,7 +29,9 @@ int net_udp(const char *address, uint16_t port, int *fd) TORC_MUST_USE;
 /* Starts to connect; the socket becomes writable when it is decided (net_connect_result). */
 int net_connect(const struct gossip_address *to, int *fd) TORC_MUST_USE;
 int net_connect_result(int fd) TORC_MUST_USE; /* 0 or TORC_ECONNECT */
-void net_tune(int fd);                        /* no delay, keep-alive */
+/* No delay, keep-alive, and what is not acknowledged is sent again after NET_RETRY_MS_MAX at most,
+ * as far as the kernel can. */
+void net_tune(int fd);
 
 /* First address of a host name or of a literal; blocks in the resolver for names. TORC_ERESOLVE. */
 int net_resolve(const char *host, uint16_t port, struct gossip_address *out) TORC_MUST_USE;

@@ -19,6 +19,7 @@ START_TEST(while_clients_ask_a_round_is_short_and_then_it_rests)
     ck_assert_uint_le(sent, ROUND_BYTES_ASKED + FILLED_BYTES);
     ck_assert(!refills->again);
     fake_acknowledge(fake_stream(fake, 2));
+    look(false); /* or members would be told that they are waited for */
     refills->rest_until_us = FAR_US;
     ck_assert_uint_eq(step_asked(), 0);
     ck_assert(!refills->again);
