@@ -9,7 +9,7 @@
 
 #define SWEEP_KEYS_PER_SLOT 64    /* deleted under one slot's lock */
 #define SWEEP_SLOTS_PER_TICK 4096 /* looked at; a look at a slot without work costs some 20 ns */
-#define SWEEP_BUDGET_US 700       /* of a tick: so long a command may have to wait for it */
+#define SWEEP_BUDGET_US 350       /* of a tick: so long a command may have to wait for it */
 
 bool maintenance_may_delete(const struct worker *worker, const struct slot *slot)
 {

@@ -34,7 +34,7 @@
 #define COMPACT_BUDGET_US 500     /* of a tick's 10 ms */
 #define COMPACT_URGENT_PERCENT 20 /* unused, from which on it may take more */
 #define COMPACT_URGENT_US 900
-#define COMPACT_PRESSED_US 700 /* of a tick of 1.5 ms, while --memory is exceeded */
+#define COMPACT_PRESSED_US 350 /* of a tick of 0.75 ms, while --memory is exceeded */
 
 enum progress {
     PROGRESS_EVICTED,

@@ -1,8 +1,10 @@
 """Copies: what is acknowledged is on the replica too."""
 
+import time
+
 import pytest
 
-from torc_cluster import random_keys, slot_of, wait_until
+from torc_cluster import PATIENCE, random_keys, slot_of, wait_until
 
 
 @pytest.fixture
@@ -57,3 +59,26 @@ def test_other_numbers_of_copies(new_cluster, copies):
     names = [f"number:{i}" for i in range(100)]
     cluster[0].client().mset({name: "x" for name in names})
     cluster.wait_copied(names, copies)
+
+
+def test_what_is_done_regularly_is_done_beside_replicated_writes(new_cluster):
+    """Such as to let go of idle clients. Each write waits for a moment, which makes a worker's tick
+    shorter, and then it may be longer again."""
+    cluster = new_cluster(2, ["--threads", "1"])
+    cluster[0].client().set("busy", "x")
+    cluster.wait_copied(["busy"])
+    node = cluster.primary("busy")
+    with node.raw() as idle, node.raw(direct=True) as writer:
+        assert idle.command("CONFIG", "SET", "timeout", 1) == b"OK"
+        idle.socket.setblocking(False)
+
+        def let_go():
+            assert writer.command("SET", "busy", "x") == b"OK"
+            try:
+                return idle.socket.recv(1) == b""
+            except BlockingIOError:
+                return False
+
+        deadline = time.monotonic() + 10 * PATIENCE
+        while not let_go():
+            assert time.monotonic() < deadline, "an idle client is still there"

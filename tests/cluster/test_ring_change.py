@@ -1,5 +1,6 @@
 """torc-ring changes the ring of real nodes: what it proposes, waits for, watches, refuses and survives."""
 
+import collections
 import json
 import os
 import pty
@@ -154,7 +155,8 @@ def test_of_two_at_once_one_is_refused(slow_cluster):
     expect_keys(cluster)
     out = well(cluster, "rebalance", "--by", "slots", "--yes", "--watch")
     assert "The change is done" in out or "The change is made" in out
-    assert all(abs(weight - 1) < 0.1 for weight in weights(cluster))
+    led = collections.Counter(cluster.primaries().values())
+    assert all(abs(led[node] / 4096 - 1) < 0.03 for node in cluster.nodes), (led.values(), weights(cluster))
 
 
 def test_bytes_are_evened_out(cluster):
