@@ -258,8 +258,7 @@ static void set_tick(struct worker *worker)
                                                      : IDLE_TICK_SECONDS;
     if (worker->tick.repeat != wanted) {
         worker->tick.repeat = wanted;
-        /* Never later than it was to come: what is wanted may change with each batch of requests.
-         */
+        /* Never later than it was to come: what is wanted may change with each batch. */
         if (ev_timer_remaining(worker->loop, &worker->tick) > wanted) {
             ev_timer_again(worker->loop, &worker->tick);
         }
