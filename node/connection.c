@@ -651,7 +651,9 @@ static void on_readable(struct ev_loop *loop, ev_io *watcher, int events)
     (void)loop;
     (void)events;
     struct connection *connection = watcher->data;
+    /* Replies to all that were ready are written one after the other: the first wakes the client's
+     * machine, and the others find it awake. */
     if (read_once(connection)) {
-        connection_flush(connection);
+        connection_want_flush(connection);
     }
 }
