@@ -223,20 +223,39 @@ static void judge_differences(struct audit *audit, const struct view *now)
     }
 }
 
-/* What was sent and reached nobody who said so. */
-static void judge_uncompared(struct audit *audit)
+static bool somebody_joined(const struct view *before, const struct view *now)
 {
+    bool joined = false;
+    for (size_t i = 0; i < now->node_count; i++) {
+        joined = joined || view_find(before, &now->nodes[i].id) < 0;
+    }
+    return joined;
+}
+
+/* What was sent and reached nobody who said so: a node that has joined meanwhile is asked nothing.
+ */
+static void judge_uncompared(struct audit *audit, const struct view *now)
+{
+    const bool joined = somebody_joined(audit->view, now);
+    uint64_t unheard = 0;
     for (size_t i = 0; i < audit->view->node_count; i++) {
         const struct audit_node *node = &audit->nodes[i];
         const uint64_t arrived = node->ranges_compared + node->ranges_passed;
         if (node->trouble[0] != '\0') {
             add_node_problem(audit, i, node->trouble);
+        } else if (arrived < node->ranges_sent && joined) {
+            unheard += node->ranges_sent - arrived;
         } else if (arrived < node->ranges_sent) {
             append_node(&audit->problems, audit->view, i);
             buf_append_format(&audit->problems, ": ranges not compared: %llu",
                               (unsigned long long)(node->ranges_sent - arrived));
             end_problem(audit);
         }
+    }
+    if (unheard > 0) {
+        buf_append_format(&audit->notes,
+                          "ranges not compared, or by a node that has joined since: %llu\n",
+                          (unsigned long long)unheard);
     }
 }
 
@@ -265,7 +284,7 @@ static void judge_left_out(struct audit *audit, const struct view *now)
 
 int audit_judge_copies(struct audit *audit, const struct view *now)
 {
-    judge_uncompared(audit);
+    judge_uncompared(audit, now);
     judge_differences(audit, now);
     judge_left_out(audit, now);
     return audit->problems.failed || audit->notes.failed ? TORC_ENOMEM : TORC_OK;
