@@ -20,7 +20,7 @@
 #define REFILLING_REST_MS 200 /* as long as it is not to be expected that all slots may move */
 #define BATCH_WAIT_MS 4000    /* for which slots that may move wait for others */
 #define SLOW_PERIOD_MS 100
-#define SLOW_LEASES 2 /* without an acknowledgement: TCP may need one under heavy loss */
+#define SLOW_LEASES 2 /* not acknowledged: TCP may need more than one under heavy loss */
 
 /* How long to wait after a look at all slots. */
 static uint64_t rest_after(uint64_t began_us)

@@ -71,7 +71,7 @@ enum copy_check_result copy_check(const struct copy *copy, const struct copy_rim
     }
     send_range(copy, rim, check, &range);
     check->place = range.to;
-    return range.to.key == 0 && range.to.part == 0 ? COPY_CHECK_DONE : COPY_CHECK_MORE;
+    return op_place_is_end(range.to) ? COPY_CHECK_DONE : COPY_CHECK_MORE;
 }
 
 /* ---- follower ---- */

@@ -99,10 +99,9 @@ static bool is_range(struct op_place from, struct op_place to)
     if (to.key == from.key && to.part != 0) {
         return to.part > from.part;
     }
-    bool ends = to.key == 0 && to.part == 0;
     bool within = from.part != 0 || to.part != 0;
     return within ? to.part == 0 && to.key == (from.key + 1) % (OP_PLACE_MAX + 1)
-                  : ends || to.key > from.key;
+                  : op_place_is_end(to) || to.key > from.key;
 }
 
 void op_encode_check(struct buf *out, uint64_t run, const struct op_range *range)

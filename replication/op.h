@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -83,6 +84,12 @@ struct op_range {
     uint64_t digest;
 };
 #define OP_PLACE_MAX (((uint64_t)1 << 48) - 1)
+
+/* Of the end of a range, or of where to go on behind it. */
+static inline bool op_place_is_end(struct op_place place)
+{
+    return place.key == 0 && place.part == 0;
+}
 
 /* The payload of OP_CHECK: the sender's number of the run, and a range. Decode: 0 or TORC_ECORRUPT.
  */
